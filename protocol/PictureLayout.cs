@@ -75,6 +75,6 @@ public static class PictureLayout
     public const int Plane3PitchOffset = 76;
 
     /// <summary>Offset of <c>modifier</c>: zero: linear.</summary>
-    [WireField("bytes", 16)]
+    [WireField("u64", 8)]
     public const int ModifierOffset = 80;
 }
