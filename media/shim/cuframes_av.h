@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libcuframes_av: the narrow door between CuFrames.Media (C#) and the installed libav libraries.
+ *
+ * Why C: the layouts of AVFrame, AVPacket, AVCodecContext and AVFormatContext differ between FFmpeg versions. They are
+ * read here, by a C compiler that has the installed headers, and nowhere else. C# sees opaque handles and the
+ * fixed-layout structs below. FFmpeg 5.1, 6 and 7 compile.
+ *
+ * Conventions
+ * - Every struct begins with `size`. The caller sets it to sizeof before the call; a smaller struct than the library
+ *   knows is refused with CUFRAMES_AV_INVALID_ARGUMENT. A new field is appended, never inserted.
+ * - Functions return CUFRAMES_AV_OK, one of the positive states, or a negative error. After an error
+ *   cuframes_av_error_text has a sentence in English without any secret of the URL.
+ * - A handle belongs to one thread at a time. Only cuframes_av_abort may be called from another thread at any time.
+ * - Times are nanoseconds. Stamps are CLOCK_MONOTONIC unless named otherwise.
+ */
+#ifndef CUFRAMES_AV_H
+#define CUFRAMES_AV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CUFRAMES_AV_API __attribute__((visibility("default")))
+
+/* Version of this interface. C# refuses a library with another one. */
+#define CUFRAMES_AV_ABI 1
+
+/* A time stamp that the source did not give. */
+#define CUFRAMES_AV_NO_TIME INT64_MIN
+
+enum cuframes_av_result {
+    CUFRAMES_AV_OK = 0,
+    CUFRAMES_AV_END = 1,               /* no more packets, or no more frames after draining */
+    CUFRAMES_AV_AGAIN = 2,             /* receive: send a packet first; send: receive frames first */
+
+    CUFRAMES_AV_INTERNAL = -1,
+    CUFRAMES_AV_NO_MEMORY = -2,
+    CUFRAMES_AV_INVALID_ARGUMENT = -3,
+    CUFRAMES_AV_FILE_NOT_FOUND = -4,
+    CUFRAMES_AV_ACCESS_DENIED = -5,     /* the file may not be read by this user */
+    CUFRAMES_AV_NAME_NOT_RESOLVED = -6,
+    CUFRAMES_AV_CONNECTION_REFUSED = -7,
+    CUFRAMES_AV_UNREACHABLE = -8,
+    CUFRAMES_AV_CONNECT_TIMEOUT = -9,   /* no answer within the open time-out */
+    CUFRAMES_AV_NO_DATA = -10,          /* connected, but no picture data within the open time-out */
+    CUFRAMES_AV_STALLED = -11,          /* data came, then none within the stall time-out */
+    CUFRAMES_AV_UNAUTHORIZED = -12,     /* 401 */
+    CUFRAMES_AV_FORBIDDEN = -13,        /* 403 */
+    CUFRAMES_AV_REMOTE_NOT_FOUND = -14, /* 404 */
+    CUFRAMES_AV_REMOTE_REFUSED = -15,   /* another 4xx or 5xx */
+    CUFRAMES_AV_NO_VIDEO = -16,
+    CUFRAMES_AV_UNSUPPORTED_CODEC = -17,
+    CUFRAMES_AV_UNSUPPORTED_PROTOCOL = -18,
+    CUFRAMES_AV_INVALID_DATA = -19,     /* open: not a media file; decode: this packet is damaged, go on */
+    CUFRAMES_AV_ABORTED = -20,
+    CUFRAMES_AV_IO = -21,               /* any other failure of the file or the connection */
+    CUFRAMES_AV_UNSUPPORTED_FORMAT = -22 /* no way from the picture's pixel format to one that CuFrames carries */
+};
+
+/* Pixel formats that CuFrames carries. The numbers are this interface's own; C# maps them. */
+enum cuframes_av_format {
+    CUFRAMES_AV_FORMAT_NONE = 0,
+    CUFRAMES_AV_FORMAT_NV12 = 1,  /* Y; UV interleaved at half width and height */
+    CUFRAMES_AV_FORMAT_I420 = 2,  /* Y; U; V at half width and height */
+    CUFRAMES_AV_FORMAT_P010 = 3,  /* as NV12, 16 bit little-endian words, the 10 bits in the upper end */
+    CUFRAMES_AV_FORMAT_GRAY8 = 4,
+    CUFRAMES_AV_FORMAT_RGB24 = 5,
+    CUFRAMES_AV_FORMAT_BGR24 = 6,
+    CUFRAMES_AV_FORMAT_RGBA = 7,
+    CUFRAMES_AV_FORMAT_BGRA = 8
+};
+
+enum cuframes_av_transport { CUFRAMES_AV_TCP = 0, CUFRAMES_AV_UDP = 1 };
+
+enum cuframes_av_open_flags {
+    CUFRAMES_AV_LOW_DELAY = 1 /* no frame threads; no reordering delay where the stream has no B pictures */
+};
+
+typedef struct cuframes_av_options {
+    uint32_t size;
+    uint32_t transport;      /* enum cuframes_av_transport; RTSP only */
+    int64_t open_timeout_ns; /* whole of cuframes_av_open; 0 = none */
+    int64_t stall_timeout_ns; /* one cuframes_av_read_packet; 0 = none */
+    int32_t decode_threads;  /* 0 = as many as there are cores */
+    uint32_t flags;          /* enum cuframes_av_open_flags; unknown bits are refused */
+} cuframes_av_options;
+
+typedef struct cuframes_av_stream_info {
+    uint32_t size;
+    uint32_t width;          /* as probed, after crop; a frame may differ */
+    uint32_t height;
+    uint32_t is_live;        /* 1: the source sets the pace (RTSP, RTP, UDP) and cannot be read faster */
+    int32_t frame_rate_num;  /* 0/1 = unknown */
+    int32_t frame_rate_den;
+    int64_t duration_ns;     /* CUFRAMES_AV_NO_TIME = unknown */
+    int64_t start_ns;        /* pts of the first picture as the container says; CUFRAMES_AV_NO_TIME = unknown */
+    char container[32];
+    char codec[32];
+    char profile[64];
+    char pixel_format[32];   /* libav's name */
+} cuframes_av_stream_info;
+
+typedef struct cuframes_av_packet_info {
+    uint32_t size;
+    uint32_t bytes;
+    uint64_t number;         /* 1 for the first video packet since open */
+    int64_t pts_ns;
+    int64_t dts_ns;
+    int64_t arrival_ns;
+    uint32_t is_key;
+    uint32_t is_corrupt;     /* the container says so */
+} cuframes_av_packet_info;
+
+enum cuframes_av_frame_flags {
+    CUFRAMES_AV_FRAME_KEY = 1,
+    CUFRAMES_AV_FRAME_CORRUPT = 2,          /* the decoder reported damage in or just before this picture */
+    CUFRAMES_AV_FRAME_INTERLACED = 4,
+    CUFRAMES_AV_FRAME_TOP_FIELD_FIRST = 8,
+    CUFRAMES_AV_FRAME_CONVERTED = 16        /* swscale changed the samples: source_format is not carried as it is */
+};
+
+typedef struct cuframes_av_frame_info {
+    uint32_t size;
+    uint32_t format;         /* enum cuframes_av_format: what cuframes_av_frame_copy writes */
+    uint32_t width;          /* after crop */
+    uint32_t height;
+    int64_t pts_ns;          /* CUFRAMES_AV_NO_TIME = unknown */
+    int64_t duration_ns;     /* 0 = unknown */
+    int64_t arrival_ns;      /* when the packet with this picture was read; 0 = unknown */
+    int64_t capture_wall_ns; /* CLOCK_REALTIME by the camera's own clock (RTCP sender reports); 0 = unknown */
+    uint64_t packet_number;  /* 0 = unknown */
+    uint32_t flags;          /* enum cuframes_av_frame_flags */
+    uint32_t rotation;       /* degrees clockwise to show it upright: 0, 90, 180, 270 */
+    uint8_t picture_type;    /* 'I', 'P', 'B', or 0 */
+    uint8_t matrix;          /* H.273 MatrixCoefficients; 2 = unspecified */
+    uint8_t primaries;       /* H.273 ColourPrimaries */
+    uint8_t transfer;        /* H.273 TransferCharacteristics */
+    uint8_t range;           /* 0 unspecified, 1 limited, 2 full */
+    uint8_t chroma_location; /* H.273 chroma sample location type plus 1; 0 = unknown */
+    uint8_t reserved[2];
+    const uint8_t *planes[4]; /* decoded picture with crop applied, in source_format; valid until the next receive */
+    int32_t strides[4];      /* bytes */
+    char source_format[32];  /* libav's name */
+} cuframes_av_frame_info;
+
+typedef struct cuframes_av_plane {
+    uint8_t *data;
+    size_t pitch;            /* bytes from row to row */
+} cuframes_av_plane;
+
+typedef struct cuframes_av_versions {
+    uint32_t size;
+    uint32_t abi;            /* CUFRAMES_AV_ABI the library was built with */
+    uint32_t avformat_built, avformat_loaded; /* libav's version words: major<<16 | minor<<8 | micro */
+    uint32_t avcodec_built, avcodec_loaded;
+    uint32_t avutil_built, avutil_loaded;
+    uint32_t swscale_built, swscale_loaded;
+    char release[64];        /* FFmpeg's release as the loaded libavutil names it */
+    char hwaccels[256];      /* device types built into libavutil, comma separated; not whether one is present */
+} cuframes_av_versions;
+
+typedef struct cuframes_av_source cuframes_av_source;
+
+CUFRAMES_AV_API int cuframes_av_get_versions(cuframes_av_versions *versions);
+
+/* 1 if a software decoder with this libav name (h264, hevc, ...) is in the loaded libavcodec. */
+CUFRAMES_AV_API int cuframes_av_has_decoder(const char *name);
+
+/* NULL only when memory is out. */
+CUFRAMES_AV_API cuframes_av_source *cuframes_av_create(void);
+CUFRAMES_AV_API void cuframes_av_free(cuframes_av_source *source);
+
+/*
+ * Connects, probes and prepares the decoder. One open per handle. `secrets`: texts that must never appear in any text
+ * of this handle, one per line, may be NULL. Texts shorter than three bytes are not searched for; userinfo and query
+ * of every URL in a text are always blanked.
+ */
+CUFRAMES_AV_API int cuframes_av_open(cuframes_av_source *source, const char *url, const char *secrets,
+                                     const cuframes_av_options *options);
+
+/* Makes every present and later open or read of this handle return CUFRAMES_AV_ABORTED soon. Any thread. */
+CUFRAMES_AV_API void cuframes_av_abort(cuframes_av_source *source);
+
+CUFRAMES_AV_API int cuframes_av_get_stream_info(cuframes_av_source *source, cuframes_av_stream_info *info);
+
+/* Reads the next packet of the video stream into the handle. CUFRAMES_AV_END at the end of the source. */
+CUFRAMES_AV_API int cuframes_av_read_packet(cuframes_av_source *source, cuframes_av_packet_info *info);
+
+/*
+ * Gives the packet that was read to the decoder. CUFRAMES_AV_AGAIN: receive frames, then send again.
+ * CUFRAMES_AV_INVALID_DATA: the packet is damaged and dropped; the next one may be fine.
+ */
+CUFRAMES_AV_API int cuframes_av_send_packet(cuframes_av_source *source);
+
+/* Tells the decoder that no packet follows; receive until CUFRAMES_AV_END. */
+CUFRAMES_AV_API int cuframes_av_send_end(cuframes_av_source *source);
+
+/* Next decoded frame, kept by the handle until the next receive. */
+CUFRAMES_AV_API int cuframes_av_receive_frame(cuframes_av_source *source, cuframes_av_frame_info *info);
+
+/* Error messages of the decoder since open. Any damage that libav only tells by its log is in here. */
+CUFRAMES_AV_API uint64_t cuframes_av_decoder_messages(cuframes_av_source *source);
+
+/*
+ * Writes the received frame, cropped, in the format that its info names. `planes` has as many entries as the format has
+ * planes. Exactly width x height samples are written; bytes between the row's end and the pitch are left alone.
+ */
+CUFRAMES_AV_API int cuframes_av_frame_copy(cuframes_av_source *source, const cuframes_av_plane *planes,
+                                           uint32_t plane_count);
+
+/* Sentence about the last error of this handle; empty if none. Returns the length without the terminator. */
+CUFRAMES_AV_API size_t cuframes_av_error_text(cuframes_av_source *source, char *text, size_t capacity);
+
+/* Takes what libav logged for this handle (warnings and errors, one per line). Returns its length. */
+CUFRAMES_AV_API size_t cuframes_av_take_log(cuframes_av_source *source, char *text, size_t capacity);
+
+/*
+ * Converts a host picture to RGB24. `matrix` (H.273) and `range` (0 = limited, as video has it) matter for YUV. A matrix
+ * that swscale does not know, or 2, is taken as BT.709 from 720 rows up and as BT.601 below.
+ */
+CUFRAMES_AV_API int cuframes_av_to_rgb24(uint32_t format, uint32_t width, uint32_t height,
+                                         const cuframes_av_plane *planes, uint32_t plane_count, uint32_t matrix,
+                                         uint32_t range, uint8_t *rgb, size_t rgb_pitch, char *error,
+                                         size_t error_capacity);
+
+/* Encodes an RGB24 picture as PNG. The result is freed with cuframes_av_buffer_free. */
+CUFRAMES_AV_API int cuframes_av_encode_png(const uint8_t *rgb, size_t pitch, uint32_t width, uint32_t height,
+                                           uint8_t **png, size_t *png_size, char *error, size_t error_capacity);
+CUFRAMES_AV_API void cuframes_av_buffer_free(uint8_t *buffer);
+
+/* Blanks userinfo and query of every URL in `text`, and every secret (see cuframes_av_open). For tests and callers. */
+CUFRAMES_AV_API size_t cuframes_av_redact(const char *text, const char *secrets, char *result, size_t capacity);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
