@@ -1,0 +1,62 @@
+using System.Text;
+
+namespace CuFrames.Media.Internal;
+
+/// <summary>Sentences for the shim's errors: what was tried, what was found, what to do.</summary>
+internal static class AvText
+{
+    /// <summary>Makes the exception for a failed open or read.</summary>
+    internal static unsafe MediaException SourceError(AvSourceHandle handle, int result, MediaSourceOptions options)
+    {
+        const int Capacity = 1024;
+        byte* buffer = stackalloc byte[Capacity];
+        int length = (int)AvNative.ErrorText(handle, buffer, Capacity);
+        string cause = options.Url.Redact(Encoding.UTF8.GetString(buffer, length));
+        MediaError error = ErrorOf(result);
+        string sentence = options.Url.Redact(Sentence(error, options));
+        return new MediaException(error, cause.Length == 0 ? sentence : $"{sentence} (libav: {cause})");
+    }
+
+    /// <summary>Makes the exception for a failed picture function with a text buffer.</summary>
+    internal static unsafe MediaException PictureError(string what, int result, byte* text, int capacity)
+        => new(ErrorOf(result), $"{what}: {AvNative.TextOf(new ReadOnlySpan<byte>(text, capacity))}.");
+
+    internal static MediaError ErrorOf(int result) =>
+        result is < 0 and >= -22 ? (MediaError)(-result) : MediaError.Internal;
+
+    private static string Sentence(MediaError error, MediaSourceOptions options)
+    {
+        string url = options.Url.Display;
+        string host = options.Url.Host;
+        return error switch
+        {
+            MediaError.FileNotFound => $"Cannot open {url}: the file does not exist. Check the path; a relative path starts at {Environment.CurrentDirectory}.",
+            MediaError.AccessDenied => $"Cannot open {url}: this user ({Environment.UserName}) may not read it. Change the owner or the permissions.",
+            MediaError.NameNotResolved => $"Cannot connect to {url}: the name {host} has no address. Check the spelling and the DNS, or use the address itself.",
+            MediaError.ConnectionRefused => $"Cannot connect to {url}: {host} answers, but nothing listens on that port. Check the port, and that the service is switched on in the camera.",
+            MediaError.Unreachable => $"Cannot connect to {url}: there is no way to {host}. Check the network, the address and that the camera is on.",
+            MediaError.ConnectTimeout => $"Cannot connect to {url}: no answer within {Seconds(options.OpenTimeout)}. Check the address, the firewall and that the camera is on.",
+            MediaError.NoData => options.Url.IsFile
+                ? $"Cannot read {url}: no picture found within {Seconds(options.OpenTimeout)}."
+                : $"Connected to {url}, but no picture came within {Seconds(options.OpenTimeout)}. Check that the camera sends video{(options.Transport == MediaTransport.Udp ? ", and that UDP reaches this machine, or use TCP" : string.Empty)}.",
+            MediaError.Stalled => $"{url} sent no picture for {Seconds(options.StallTimeout)}. Check the camera and the network.",
+            MediaError.Unauthorized => options.Url.HasCredentials
+                ? $"Cannot open {url}: the camera refused the user name or the password (401). Correct them; some cameras lock an account after a few attempts."
+                : $"Cannot open {url}: the camera asks for a user name and a password (401). Give both.",
+            MediaError.Forbidden => $"Cannot open {url}: this user may not see the stream (403). Give the user that right in the camera.",
+            MediaError.RemoteNotFound => $"Cannot open {url}: {host} does not know that path (404). Look up the stream's path in the camera's manual.",
+            MediaError.RemoteRefused => $"Cannot open {url}: {host} refused the request. Check the path and the camera's limit of connections.",
+            MediaError.NoVideo => $"Opened {url}, but it has no video stream. Choose a source with video.",
+            MediaError.UnsupportedCodec => $"Opened {url}, but the installed libavcodec cannot decode its video. Install a libavcodec with that decoder, or set the camera to H.264 or H.265.",
+            MediaError.UnsupportedProtocol => $"Cannot open {url}: the installed libavformat does not know the scheme. Check the spelling of the URL's beginning.",
+            MediaError.InvalidData => $"Cannot read {url}: the content is not a media format that libav knows, or is damaged at its beginning.",
+            MediaError.Aborted => $"Reading {url} was stopped.",
+            MediaError.UnsupportedFormat => $"Opened {url}, but its pixel format cannot be carried or converted. Set the camera to 4:2:0 video.",
+            MediaError.OutOfMemory => $"Memory ran out while reading {url}.",
+            MediaError.InvalidArgument => $"Cannot open {url}: an option is out of range.",
+            _ => $"Cannot read {url}: the connection or the file failed.",
+        };
+    }
+
+    private static string Seconds(TimeSpan time) => $"{time.TotalSeconds:0.###} s";
+}

@@ -1,0 +1,116 @@
+using CuFrames.Interop;
+using CuFrames.Protocol;
+
+namespace CuFrames.Media;
+
+/// <summary>The built-in test pattern as a source. Frame n, from 0, has the picture n of <see cref="TestPattern"/> and pts n / rate.</summary>
+/// <remarks>Does not pace. One thread at a time; only <see cref="Abort"/> may be called from any thread.</remarks>
+public sealed class TestPatternSource : IPictureSource
+{
+    private readonly TestPatternOptions _options;
+    private readonly TestPattern _pattern;
+    private long _next;
+
+    /// <summary>Written by any thread, read by the reading thread; guards no other data.</summary>
+    private volatile bool _aborted;
+
+    /// <summary>Makes a source.</summary>
+    /// <param name="options">Size, format and pace.</param>
+    /// <exception cref="MediaException">An option is out of range.</exception>
+    public TestPatternSource(TestPatternOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.FrameRateNumerator is < 1 or > 1_000_000 || options.FrameRateDenominator is < 1 or > 1_000_000 || options.FrameCount < 0)
+        {
+            throw new MediaException(
+                MediaError.InvalidArgument,
+                $"A test pattern needs a frame rate of 1 to 1000000 by 1 to 1000000 and a count that is not negative, found {options.FrameRateNumerator}/{options.FrameRateDenominator} and {options.FrameCount}.");
+        }
+
+        _options = options;
+        _pattern = new TestPattern(options.Format, options.Width, options.Height);
+        Info = new MediaInfo(
+            "test", "pattern", string.Empty, PixelFormats.Name(options.Format), options.Width, options.Height, options.FrameRateNumerator,
+            options.FrameRateDenominator, null, IsLive: false);
+    }
+
+    /// <inheritdoc/>
+    public MediaInfo Info { get; }
+
+    /// <inheritdoc/>
+    public long Packets => _next;
+
+    /// <inheritdoc/>
+    public long Bytes => 0;
+
+    /// <inheritdoc/>
+    public long DecodeErrors => 0;
+
+    /// <inheritdoc/>
+    public void Open() => RequireNotAborted();
+
+    /// <inheritdoc/>
+    public bool TryReadFrame(out MediaFrame frame)
+    {
+        RequireNotAborted();
+        if (_next >= _options.FrameCount)
+        {
+            frame = default;
+            return false;
+        }
+
+        long number = _next++;
+        long pts = PtsOf(number);
+        bool isRgb = _options.Format is PixelFormat.Rgb24 or PixelFormat.Bgr24 or PixelFormat.Rgba or PixelFormat.Bgra;
+        frame = new MediaFrame
+        {
+            Width = _options.Width,
+            Height = _options.Height,
+            Format = _options.Format,
+            SourceFormat = Info.PixelFormat,
+            Metadata = new FrameMetadata
+            {
+                Pts = pts,
+                Duration = PtsOf(number + 1) - pts,
+                ArrivalTime = MonotonicClock.NowNanoseconds,
+                SourcePacket = (ulong)number + 1,
+                Flags = FrameFlags.Key,
+                PictureType = PictureType.Intra,
+                ColourMatrix = isRgb ? (byte)0 : (byte)1,
+                ColourPrimaries = 1,
+                ColourTransfer = 1,
+                ColourRange = isRgb ? ColourRange.Full : ColourRange.Limited,
+                ChromaLocation = PixelFormats.IsSubsampled(_options.Format) ? (byte)1 : (byte)0,
+            },
+        };
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void CopyFrame(ReadOnlySpan<PicturePlane> planes)
+    {
+        if (_next == 0)
+        {
+            throw new MediaException(MediaError.InvalidArgument, "There is no current frame before the first read.");
+        }
+
+        _pattern.Fill(planes, _next - 1);
+    }
+
+    /// <inheritdoc/>
+    public void Abort() => _aborted = true;
+
+    /// <inheritdoc/>
+    public void Dispose() => _aborted = true;
+
+    private void RequireNotAborted()
+    {
+        if (_aborted)
+        {
+            throw new MediaException(MediaError.Aborted, "The test pattern was stopped.");
+        }
+    }
+
+    private long PtsOf(long number) =>
+        (long)((Int128)number * 1_000_000_000 * _options.FrameRateDenominator / _options.FrameRateNumerator);
+}
