@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Checks the model of the lease protocol, lease.pml: the protocol itself must hold in every reachable state, and each
+# broken variant of it must break exactly the assertion that guards against it. README.md explains the cases.
+# Prints one line a case and last "N passed, N failed, 0 skipped"; exits 0 only if nothing failed.
+
+set -u -o pipefail
+export LC_ALL=C
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd) || exit 1
+model=$here/lease.pml
+cc=${CC:-cc}
+passed=0
+failed=0
+
+summary() {
+  echo "$passed passed, $failed failed, 0 skipped"
+}
+
+require() { # command, Debian package
+  command -v "$1" >/dev/null && return
+  echo "FAIL  the model cannot be checked: '$1' is not installed; install it with: apt-get install $2"
+  failed=1
+  summary
+  exit 1
+}
+
+require spin spin
+require "$cc" gcc
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf -- "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+cd -- "$work" || exit 1
+cp -- "$model" . || exit 1
+
+pass() { # name, detail
+  passed=$((passed + 1))
+  echo "ok    $1: $2"
+}
+
+fail() { # name, what was expected
+  failed=$((failed + 1))
+  echo "FAIL  $1: expected $2; this was found:"
+  sed 's/^/      /' report
+}
+
+# Builds the verifier and runs the search; everything that was printed is in the file "report" afterwards.
+# The verifier stops at the first error, at 4 GiB, or after ten minutes; the last two leave the search incomplete.
+search() { # safety | progress, -D macros of the model...
+  local kind=$1 build=(-DSAFETY) options=()
+  shift
+  if [ "$kind" = progress ]; then
+    build=(-DNP -DNFAIR=3) # fairness over the nine processes needs three groups of them
+    options=(-l -f)
+  fi
+  rm -f -- pan* ./*.trail
+  {
+    spin "-P$cc -E -x c" -a "$@" lease.pml &&
+      "$cc" -O2 "${build[@]}" -DCOLLAPSE -DMEMLIM=4096 -o pan pan.c &&
+      timeout --foreground 600 ./pan -m10000 -w25 "${options[@]}" "${pan_options[@]}"
+  } >report 2>&1 </dev/null
+  if [ -e lease.pml.trail ]; then
+    {
+      echo 'The steps to the error:'
+      spin "-P$cc -E -x c" -t -p "$@" lease.pml 2>&1 | tail -n 100
+    } >>report
+  fi
+}
+pan_options=()
+
+# States, time and memory of the last search.
+effort() {
+  awk '/ states, stored/ { states = $1 } /elapsed time/ { seconds = $4 } /total actual memory usage/ { mib = $1 }
+    END { printf "%d states, %s s, %.0f MiB", states, seconds, mib }' report
+}
+
+# The search came to its end and left out nothing.
+is_complete() {
+  grep -q '^Full statespace search for:' report &&
+    grep -q 'elapsed time' report &&
+    ! grep -Eq 'Search not completed|max search depth too small|out of memory|hash table is full|truncated' report
+}
+
+holds() { # name, safety | progress, -D macros...
+  local name=$1
+  shift
+  search "$@"
+  if ! is_complete || ! grep -q ', errors: 0$' report; then
+    fail "$name" 'a complete search without an error'
+  else
+    pass "$name" "$(effort), complete"
+  fi
+}
+
+breaks() { # name, the assertion, -D macros...
+  local name=$1 assertion=$2
+  shift 2
+  search safety "$@"
+  if grep -q "^pan:1: assertion violated $assertion (at depth " report && grep -q ', errors: 1$' report; then
+    pass "$name" "breaks $assertion"
+  else
+    fail "$name" "that the assertion $assertion is violated"
+  fi
+}
+
+holds 'protocol' safety
+
+# A statement that is never reached would mean that the assertions were checked in fewer situations than it seems. Only
+# the ends of the two kinds of process that run for ever may be left: the store buffers and the service thread.
+if is_complete && [ "$(grep -cE '^\s+lease\.pml:[0-9]+, state [0-9]+, "-end-"$' report)" -eq 2 ] &&
+  ! grep -E '^\s+lease\.pml:[0-9]+, state ' report | grep -qv '"-end-"$'; then
+  pass 'protocol, coverage' 'every statement of the model was reached'
+else
+  fail 'protocol, coverage' 'that the search above reached every statement of the model'
+fi
+
+holds 'protocol, publisher makes progress' progress -DFRAMES=4 -DNO_EVICTION
+holds 'no fences on a machine without store buffers' safety -DFRAMES=4 \
+  -DSEQUENTIAL -DNO_PUBLISHER_FENCE -DNO_READER_FENCE
+
+breaks 'no publisher fence' frame_is_whole -DNO_PUBLISHER_FENCE
+breaks 'no reader fence' frame_is_whole -DNO_READER_FENCE
+breaks 'no second look at the state' frame_is_whole -DNO_RECHECK
+breaks 'no scan of the leases' frame_is_whole -DNO_SCAN
+breaks 'no cursor' sequence_increases -DNO_CURSOR
+breaks 'newest slot picked' slot_is_not_newest -DPICK_NEWEST
+breaks 'leases of the dead kept' slot_can_be_picked -DNO_RECLAIM
+breaks 'state not restored' slot_holds_its_frame -DNO_RESTORE
+
+# The last assertions would also notice this one, in runs that end; here only the runs that never end count.
+pan_options=(-A)
+search progress -DFRAMES=4 -DNO_EVICTION -DNO_RELEASE
+if grep -q '^pan:1: non-progress cycle (at depth ' report && grep -q ', errors: 1$' report; then
+  pass 'leases never released' 'the publisher drops frames for ever'
+else
+  fail 'leases never released' 'a cycle without progress'
+fi
+
+summary
+[ "$failed" -eq 0 ]
