@@ -9,12 +9,17 @@ public static class MemoryFile
     // Longer names are refused by memfd_create: NAME_MAX less the prefix "memfd:".
     private const int LongestName = 249;
 
+    // Smaller files are not worth reading /proc for: control blocks and subscribers' pages.
+    private const long SmallestChecked = 1 << 20;
+
     /// <summary>Creates a memory file. It is sealable, close-on-exec, not executable, and all its bytes are 0.</summary>
     /// <param name="name">A name for /proc/PID/maps; it need not be unique. At most 249 bytes of UTF-8.</param>
     /// <param name="size">Size in bytes, greater than 0.</param>
     /// <param name="allocate">
-    /// Whether every page is allocated now, so that a full memory limit is an error of this call and not a fatal SIGBUS of
-    /// whoever first touches the page. False suits files of which most is never written.
+    /// Whether every page is allocated now, so that want of memory is an error of this call and does not hit whoever first
+    /// touches the page. False suits files of which most is never written. The kernel itself answers a lack of memory by
+    /// killing a process, so files of 1 MiB and more are refused beforehand if the machine, or the control group (version
+    /// 2), has not that much left.
     /// </param>
     /// <returns>The file; the caller owns it.</returns>
     /// <exception cref="LinuxException">No descriptor (EMFILE) or no memory (ENOSPC, ENOMEM) is left.</exception>
@@ -25,6 +30,14 @@ public static class MemoryFile
         if (System.Text.Encoding.UTF8.GetByteCount(name) > LongestName || name.Contains('\0', StringComparison.Ordinal))
         {
             throw new ArgumentException($"A memory file's name has at most {LongestName} bytes, none of them 0.", nameof(name));
+        }
+
+        if (allocate && size >= SmallestChecked && AvailableMemory.Read() is var available && available < size)
+        {
+            throw new LinuxException(
+                "fallocate",
+                Errno.ENOMEM,
+                $"reserve {size} bytes for the memory file '{name}' of the {Math.Max(available, 0)} bytes that are available");
         }
 
         FileDescriptor file = LibC.MemfdCreate(name, LibC.MFD_CLOEXEC | LibC.MFD_ALLOW_SEALING | LibC.MFD_NOEXEC_SEAL);
