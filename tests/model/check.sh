@@ -125,6 +125,7 @@ breaks 'no publisher fence' frame_is_whole -DNO_PUBLISHER_FENCE
 breaks 'no reader fence' frame_is_whole -DNO_READER_FENCE
 breaks 'no second look at the state' frame_is_whole -DNO_RECHECK
 breaks 'no scan of the leases' frame_is_whole -DNO_SCAN
+breaks 'no last check of an evicted reader' trusted_frame_is_whole -DNO_LAST_CHECK
 breaks 'no cursor' sequence_increases -DNO_CURSOR
 breaks 'newest slot picked' slot_is_not_newest -DPICK_NEWEST
 breaks 'leases of the dead kept' slot_can_be_picked -DNO_RECLAIM

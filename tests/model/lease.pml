@@ -23,15 +23,16 @@
  * nobody else (its stores only enter its own buffer), so it belongs to the same step. That drops states, not behaviour.
  *
  * Asserted where it happens:
- *   frame_is_whole        a reader loads from a slot that it leased the frame that it asked for, at each of its two
- *                         loads. An evicted reader is exempt: it has been told and discards what it read.
- *   sequence_increases    a reader never takes a sequence twice and never goes back
- *   slot_is_not_newest    the publisher never picks the newest frame's slot
- *   newest_can_be_taken   a reader fails to take the newest frame only if a newer one has been published meanwhile
+ *   frame_is_whole          a reader loads from a slot that it leased the frame that it asked for, at each of its two
+ *                           loads; not asserted for an evicted reader, whose leases do not count any more
+ *   trusted_frame_is_whole  nobody, not even an evicted reader, trusts anything else: its last check finds out
+ *   sequence_increases      a reader never takes a sequence twice and never goes back
+ *   slot_is_not_newest      the publisher never picks the newest frame's slot
+ *   newest_can_be_taken     a reader fails to take the newest frame only if a newer one has been published meanwhile
  * Asserted when nothing can move any more:
- *   reader_is_at_rest     a reader that did not die has come to the end of the stream, or has been evicted
- *   slot_can_be_picked    no slot is leased any more, not even those that a dead reader held
- *   slot_holds_its_frame  each slot says which frame it holds, also where the publisher looked and let go again
+ *   reader_is_at_rest       a reader that did not die has come to the end of the stream, or has been evicted
+ *   slot_can_be_picked      no slot is leased any more, not even those that a dead reader held
+ *   slot_holds_its_frame    each slot says which frame it holds, also where the publisher looked and let go again
  * Checked by spin: no deadlock; with pan -l -f also that the publisher does not drop frames for ever (label progress).
  *
  * Variants (-D), each of which breaks what stands beside it:
@@ -39,6 +40,7 @@
  *   NO_READER_FENCE     no fence between lease[slot] := seq and the second look        frame_is_whole
  *   NO_RECHECK          the reader takes no second look at state[slot]                 frame_is_whole
  *   NO_SCAN             the publisher does not look at the leases                      frame_is_whole
+ *   NO_LAST_CHECK       the reader trusts what it read without asking the slot again   trusted_frame_is_whole
  *   NO_CURSOR           the reader of the newest frame forgets which one it took       sequence_increases
  *   PICK_NEWEST         the newest frame's slot is a candidate like any other          slot_is_not_newest
  *   NO_RECLAIM          the page of a dead reader stays                                slot_can_be_picked
@@ -91,6 +93,7 @@ bool finished[READERS];
 
 /* Verdicts: each is set and asserted in one step, so they are no part of a state. Spin's report names them. */
 hidden byte frame_is_whole;
+hidden byte trusted_frame_is_whole;
 hidden byte sequence_increases;
 hidden byte slot_is_not_newest;
 hidden byte newest_can_be_taken;
@@ -146,7 +149,24 @@ inline load_pixels(reader, slot, seq)
 {
     d_step {
         frame_is_whole = (memory[CONTENT(slot)] == seq || evicted[reader]);
-        assert(frame_is_whole)
+        assert(frame_is_whole);
+        torn = torn || memory[CONTENT(slot)] != seq
+    }
+}
+
+#ifdef NO_LAST_CHECK
+#define TRUSTED(slot, seq) true
+#else
+#define TRUSTED(slot, seq) (memory[STATE(slot)] == seq)
+#endif
+
+/* After its last load the reader checks that it was not evicted meanwhile: the slot must still say what it holds. */
+inline last_check(slot, seq)
+{
+    d_step {
+        trusted_frame_is_whole = (!torn || !TRUSTED(slot, seq));
+        assert(trusted_frame_is_whole);
+        torn = false
     }
 }
 
@@ -159,6 +179,7 @@ inline load_pixels(reader, slot, seq)
 proctype NewestReader()
 {
     byte cursor, seq, slot;     /* cursor: the last sequence taken */
+    bool torn;
 
     {
 wait_for_frame:
@@ -203,8 +224,9 @@ wait_for_frame:
                fi
            }
            load_pixels(NEWEST, slot, seq);
+           load_pixels(NEWEST, slot, seq);
            atomic {
-               load_pixels(NEWEST, slot, seq);
+               last_check(slot, seq);
                store(newest_stores, LEASE(NEWEST, slot), RELEASED(seq));
                seq = 0;
                slot = 0
@@ -219,6 +241,7 @@ wait_for_frame:
 proctype InOrderReader()
 {
     byte seq, last_taken, slot; /* seq: the last sequence that was taken or missed */
+    bool torn;
 
     {
 wait_for_frame:
@@ -251,8 +274,9 @@ wait_for_frame:
                fi
            }
            load_pixels(IN_ORDER, slot, seq);
+           load_pixels(IN_ORDER, slot, seq);
            atomic {
-               load_pixels(IN_ORDER, slot, seq);
+               last_check(slot, seq);
                store(in_order_stores, LEASE(IN_ORDER, slot), RELEASED(seq));
                slot = 0
            }
