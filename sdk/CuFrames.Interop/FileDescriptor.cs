@@ -18,7 +18,8 @@ public sealed class FileDescriptor : SafeHandle
 
     /// <inheritdoc/>
     /// <remarks>Descriptor 0 is valid: a process that was started without standard input gets it first.</remarks>
-    public override bool IsInvalid => handle < 0;
+    // libc returns an int, of which the marshaller takes a whole register: only its lower half means something.
+    public override bool IsInvalid => (int)handle < 0;
 
     /// <summary>The descriptor's number, for messages only; -1 once closed. It may be reused by then.</summary>
     public int Number => IsClosed ? -1 : (int)handle;
