@@ -146,7 +146,7 @@ public struct Picture
                 return $"plane {plane} has a pitch of {pitch} bytes and rows of {rowBytes}";
             }
 
-            // At most 2^16+2^15 rows of 2^32 bytes: no overflow. The offset is compared by subtraction for the same reason.
+            // Below 2^18 rows (16,384 and two crops of 65,535) of 2^32 bytes: no overflow. The offset is compared by subtraction for the same reason.
             ulong length = ((ulong)(PixelFormats.Rows(PixelFormat, plane, rows) - 1) * pitch) + rowBytes;
             if (offset > segmentSize || length > segmentSize - offset)
             {

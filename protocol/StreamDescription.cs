@@ -68,15 +68,15 @@ public sealed record StreamDescription
     internal static StreamDescription Read(ReadOnlySpan<byte> value) => new()
     {
         PixelFormat = (PixelFormat)U32(value, StreamDescriptionLayout.PixelFormatOffset),
-        Width = (int)U32(value, StreamDescriptionLayout.WidthOffset),
-        Height = (int)U32(value, StreamDescriptionLayout.HeightOffset),
+        Width = Count(value, StreamDescriptionLayout.WidthOffset, Wire.MaxDimension, "columns"),
+        Height = Count(value, StreamDescriptionLayout.HeightOffset, Wire.MaxDimension, "rows"),
         State = (StreamState)U32(value, StreamDescriptionLayout.StateOffset),
         FrameRateNumerator = U32(value, StreamDescriptionLayout.FrameRateNumeratorOffset),
         FrameRateDenominator = U32(value, StreamDescriptionLayout.FrameRateDenominatorOffset),
         Domain = (MemoryDomain)U32(value, StreamDescriptionLayout.DomainOffset),
-        Slots = (int)U32(value, StreamDescriptionLayout.SlotsOffset),
-        MaxSlots = (int)U32(value, StreamDescriptionLayout.MaxSlotsOffset),
-        Subscribers = (int)U32(value, StreamDescriptionLayout.SubscribersOffset),
+        Slots = Count(value, StreamDescriptionLayout.SlotsOffset, ControlBlockLayout.SlotCapacity, "slots"),
+        MaxSlots = Count(value, StreamDescriptionLayout.MaxSlotsOffset, ControlBlockLayout.SlotCapacity, "slots at most"),
+        Subscribers = Count(value, StreamDescriptionLayout.SubscribersOffset, int.MaxValue, "subscribers"),
         Head = U64(value, StreamDescriptionLayout.HeadOffset),
         Dropped = U64(value, StreamDescriptionLayout.DroppedOffset),
         MemoryBytes = U64(value, StreamDescriptionLayout.MemoryBytesOffset),
@@ -111,6 +111,15 @@ public sealed record StreamDescription
         value[StreamDescriptionLayout.ColourTransferOffset] = ColourTransfer;
         Put(value, StreamDescriptionLayout.LeaseTimeoutMsOffset, LeaseTimeoutMilliseconds);
         Put(value, StreamDescriptionLayout.EvictedOffset, Evicted);
+    }
+
+    /// <summary>A number that users get as an <see cref="int"/>: a peer's value beyond its limit must not turn negative.</summary>
+    private static int Count(ReadOnlySpan<byte> value, int offset, int limit, string what)
+    {
+        uint count = U32(value, offset);
+        return count <= (uint)limit
+            ? (int)count
+            : throw new ProtocolException(ErrorCode.ProtocolError, $"The description of the stream names {count} {what}; {limit} is the limit.");
     }
 
     private static uint U32(ReadOnlySpan<byte> value, int offset) => BinaryPrimitives.ReadUInt32LittleEndian(value[offset..]);

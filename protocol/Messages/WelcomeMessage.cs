@@ -33,10 +33,10 @@ public sealed record WelcomeMessage
     /// <summary>Frames that may be held at once.</summary>
     public uint Leases { get; init; }
 
-    /// <summary>Release fences that both can do.</summary>
+    /// <summary>Release fences that both can do; none in the answer to a probe.</summary>
     public Fence Fences { get; init; } = Fence.Cpu;
 
-    /// <summary>Ways of waking that both can do.</summary>
+    /// <summary>Ways of waking that both can do; none in the answer to a probe.</summary>
     public Wake Wakes { get; init; } = Wake.Futex;
 
     /// <summary>Reads a payload.</summary>
@@ -45,8 +45,8 @@ public sealed record WelcomeMessage
     public static WelcomeMessage Read(ReadOnlySpan<byte> payload)
     {
         TlvReader reader = new(payload);
-        WelcomeMessage welcome = new();
-        bool hasVersion = false, hasDescription = false;
+        WelcomeMessage welcome = new() { Fences = Fence.None, Wakes = Wake.None };
+        bool hasVersion = false, hasFeatures = false, hasDescription = false;
         while (reader.Next())
         {
             switch (reader.Type)
@@ -59,6 +59,7 @@ public sealed record WelcomeMessage
                 case TlvType.Features:
                     reader.RequireFirst();
                     welcome = welcome with { Features = reader.ReadUInt64() };
+                    hasFeatures = true;
                     break;
                 case TlvType.Epoch:
                     reader.RequireFirst();
@@ -107,9 +108,10 @@ public sealed record WelcomeMessage
             }
         }
 
-        if (!hasVersion || !hasDescription || welcome.Epoch == 0 || !StreamKey.IsValid(welcome.Key))
+        if (!hasVersion || !hasFeatures || !hasDescription || welcome.Epoch == 0 || !StreamKey.IsValid(welcome.Key))
         {
-            throw new ProtocolException(ErrorCode.ProtocolError, "WELCOME lacks a usable VERSION, EPOCH, STREAM_KEY or STREAM_DESCRIPTION.");
+            throw new ProtocolException(ErrorCode.ProtocolError,
+                "WELCOME lacks a usable VERSION, FEATURES, EPOCH, STREAM_KEY or STREAM_DESCRIPTION.");
         }
 
         return welcome;
@@ -120,9 +122,10 @@ public sealed record WelcomeMessage
     public void RequireSubscription()
     {
         if (SubscriberId == 0 || Leases is 0 or > ControlBlockLayout.SlotCapacity ||
-            Delivery is not (Delivery.Newest or Delivery.InOrder or Delivery.Lossless))
+            Delivery is not (Delivery.Newest or Delivery.InOrder or Delivery.Lossless) ||
+            !Fences.HasFlag(Fence.Cpu) || !Wakes.HasFlag(Wake.Futex))
         {
-            throw new ProtocolException(ErrorCode.ProtocolError, "WELCOME lacks a usable SUBSCRIBER_ID, LEASES or DELIVERY.");
+            throw new ProtocolException(ErrorCode.ProtocolError, "WELCOME lacks a usable SUBSCRIBER_ID, LEASES, DELIVERY, FENCES or WAKES.");
         }
     }
 

@@ -55,7 +55,7 @@ PICTURE = [
     ("crop_top", 18, "H"), ("crop_right", 20, "H"), ("crop_bottom", 22, "H"), ("reserved", 24, "8s"),
     ("plane0_offset", 32, "Q"), ("plane1_offset", 40, "Q"), ("plane2_offset", 48, "Q"), ("plane3_offset", 56, "Q"),
     ("plane0_pitch", 64, "I"), ("plane1_pitch", 68, "I"), ("plane2_pitch", 72, "I"), ("plane3_pitch", 76, "I"),
-    ("modifier", 80, "16s")]
+    ("modifier", 80, "Q")]
 SLOT_HEAD = [("state", 0, "Q"), ("segment_id", 8, "I"), ("segment_generation", 12, "I")]
 SUBSCRIBER_PAGE_HEAD = [
     ("magic", 0, "Q"), ("subscriber_id", 8, "Q"), ("waiting", 16, "I"), ("progress", 20, "I"), ("cursor", 24, "Q"),
@@ -619,8 +619,8 @@ def picture_vectors():
     bad("crop-left-odd-i420", base=picture("I420", 639, 480, crop=(1, 0, 0, 0)))
     bad("crop-top-odd-p010", base=picture("P010", 640, 479, crop=(0, 1, 0, 0)))
     bad("crop-beyond-the-segment", {"crop_bottom": 65535})
-    bad("modifier", {"modifier": b"\x01" + bytes(15)})
-    bad("modifier-last-byte", {"modifier": bytes(15) + b"\x80"})
+    bad("modifier", {"modifier": 1})
+    bad("modifier-last-byte", {"modifier": 2 ** 63})
     bad("all-ones", {name: (b"\xff" * int(code[:-1])) if code.endswith("s") else 2 ** (8 * struct.calcsize(code)) - 1
                      for name, _, code in PICTURE})
     return vectors
