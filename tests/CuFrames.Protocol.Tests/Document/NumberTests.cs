@@ -136,6 +136,16 @@ public sealed class NumberTests
     }
 
     [Fact]
+    public void Limits_of_a_description()
+    {
+        Assert.Equal([(ulong)Wire.MaxDimension], Text.Numbers("3.7", @"visible columns, at most ([\d,]+)"));
+        Assert.Equal([(ulong)Wire.MaxDimension], Text.Numbers("3.7", @"visible rows, at most ([\d,]+)"));
+        Assert.Equal([(ulong)ControlBlockLayout.SlotCapacity], Text.Numbers("3.7", @"slots in use, at most (\d+)"));
+        Assert.Equal([(ulong)ControlBlockLayout.SlotCapacity], Text.Numbers("3.7", @"limit of growth, at most (\d+)"));
+        Assert.Equal([(ulong)int.MaxValue + 1], Text.Numbers("3.7", @"probes not counted; below (2\^\d+)"));
+    }
+
+    [Fact]
     public void Size_of_a_segment() => Assert.Equal([Wire.MaxSegmentSize], Text.Numbers("6.3", @"bytes; at most (2\^\d+)"));
 
     [Fact]
@@ -166,7 +176,7 @@ public sealed class NumberTests
     {
         string number = reference.Groups[1].Value;
         Assert.True(Text.Paragraphs.TryGetValue(number, out string? text), $"'{reference.Value}' leads to no paragraph.");
-        Assert.True(number is "4.7" or "11.3" || text.Contains("<!-- enum: ", StringComparison.Ordinal), $"'{reference.Value}' leads to a paragraph without a table.");
+        Assert.True(number is "4.7" or "11.3" || text.Contains("<!-- ", StringComparison.Ordinal), $"'{reference.Value}' leads to a paragraph without a table.");
     });
 
     [Fact]
