@@ -65,4 +65,6 @@ public enum TlvType : ushort
 
     /// <summary>A <see cref="Protocol.NoticeKind"/>.</summary>
     NoticeKind = 21,
+    /// <summary>Why the stream is in its state.</summary>
+    StateText = 22,
 }

@@ -24,6 +24,9 @@ public sealed record WelcomeMessage
     /// <summary>Where frames come from, without secrets; empty: not told.</summary>
     public string Source { get; init; } = "";
 
+    /// <summary>Why the stream is in its state, without secrets; empty: not told.</summary>
+    public string StateText { get; init; } = "";
+
     /// <summary>Number of the subscriber in this epoch; 0 in the answer to a probe.</summary>
     public ulong SubscriberId { get; init; }
 
@@ -81,6 +84,10 @@ public sealed record WelcomeMessage
                 case TlvType.Source:
                     reader.RequireFirst();
                     welcome = welcome with { Source = reader.ReadString(Wire.MaxTextLength) };
+                    break;
+                case TlvType.StateText:
+                    reader.RequireFirst();
+                    welcome = welcome with { StateText = reader.ReadString(Wire.MaxTextLength) };
                     break;
                 case TlvType.SubscriberId:
                     reader.RequireFirst();
@@ -149,6 +156,11 @@ public sealed record WelcomeMessage
         if (Source.Length > 0)
         {
             writer.Add(TlvType.Source, Source, Wire.MaxTextLength);
+        }
+
+        if (StateText.Length > 0)
+        {
+            writer.Add(TlvType.StateText, StateText, Wire.MaxTextLength);
         }
 
         if (SubscriberId != 0)

@@ -1,0 +1,8 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Versioning;
+
+[assembly: SupportedOSPlatform("linux")]
+
+// The tests and the fuzzer reach the checks of peers' bytes without a peer.
+[assembly: InternalsVisibleTo("CuFrames.Client.Tests")]
+[assembly: InternalsVisibleTo("CuFrames.Fuzz")]

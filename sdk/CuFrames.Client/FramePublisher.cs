@@ -1,0 +1,495 @@
+using CuFrames.Client.Internal;
+using CuFrames.Interop;
+using CuFrames.Protocol;
+
+namespace CuFrames.Client;
+
+/// <summary>
+/// Publishes one stream: owns its key, its ring of frames and its socket. Any number of subscribers read the frames where they lie.
+/// </summary>
+/// <remarks>
+/// <para>One thread at a time publishes: it calls <see cref="Configure"/>, <see cref="TryBeginFrame"/>, the frame's members and
+/// <see cref="Dispose"/>. <see cref="SetState"/>, <see cref="Evict"/> and <see cref="GetStatistics"/> may be called by any thread.</para>
+/// <para>No subscriber can stop or slow the publishing thread, with one exception that the publisher chooses: with
+/// <see cref="PublisherOptions.LosslessTimeout"/> it waits for lossless subscribers up to that bound.</para>
+/// <para>A frame costs no allocation, no lock and, unless a reader has to be woken, no system call.</para>
+/// </remarks>
+public sealed class FramePublisher : IDisposable
+{
+    private static readonly byte[] Doorbell = MakeDoorbell();
+
+    private readonly PublisherOptions _options;
+    private readonly PublisherServer _server;
+    private readonly SlotRing _ring;
+    private readonly SubscriberTable _table;
+    private readonly ControlBlock _block;
+    private readonly List<HostSegment> _extraSegments = [];
+    private FrameMetadata _openMetadata;
+    private FrameMetadata _emptyMetadata;
+    private Picture _layout;
+    private long _slotSize;
+    private int _openSlot = -1;
+    private uint _futexWord;
+    private bool _isDisposed;
+
+    // Written by the publishing thread, read by statistics.
+    private ulong _dropped;
+
+    private FramePublisher(string key, PublisherOptions options)
+    {
+        _options = options;
+        _server = new PublisherServer(key, options);
+        _table = _server.Table;
+        _block = _server.Block;
+        _ring = new SlotRing(_block, _table);
+    }
+
+    /// <summary>The stream's key.</summary>
+    public string Key => _server.Key;
+
+    /// <summary>Random id of this run, never zero. Readers see from it that a publisher was started anew.</summary>
+    public ulong Epoch => _server.Epoch;
+
+    /// <summary>The socket that subscribers connect to.</summary>
+    public string SocketPath => _server.SocketPath;
+
+    /// <summary>The format of new frames; null before the first <see cref="Configure"/>.</summary>
+    public StreamFormat? Format => _server.Format;
+
+    /// <summary>Sequence of the newest frame; 0 before the first.</summary>
+    public ulong Head => _ring.Head;
+
+    internal ref FrameMetadata OpenMetadata => ref _openMetadata;
+
+    /// <summary>Takes the key and listens. Subscribers can connect from now on; frames can be published after <see cref="Configure"/>.</summary>
+    /// <param name="key">The stream's key (docs/protocol.md 1.1).</param>
+    /// <param name="options">How to publish; null: the defaults.</param>
+    /// <exception cref="StreamUnavailableException">ALREADY_PUBLISHED, or the runtime directory is missing or not writable.</exception>
+    /// <exception cref="CuFramesException">INVALID_KEY or CONFIGURATION_INVALID.</exception>
+    /// <exception cref="LinuxException">The kernel refused memory or a socket.</exception>
+    public static FramePublisher Create(string key, PublisherOptions? options = null)
+    {
+        options ??= new PublisherOptions();
+        options.Validate();
+        return new FramePublisher(StreamKey.Require(key), options);
+    }
+
+    /// <summary>Takes the key, listens, and sets the first format.</summary>
+    /// <param name="key">The stream's key (docs/protocol.md 1.1).</param>
+    /// <param name="format">The format of the frames.</param>
+    /// <param name="options">How to publish; null: the defaults.</param>
+    /// <inheritdoc cref="Create(string, PublisherOptions)" path="/exception"/>
+    public static FramePublisher Create(string key, StreamFormat format, PublisherOptions? options = null)
+    {
+        FramePublisher publisher = Create(key, options);
+        try
+        {
+            publisher.Configure(format);
+            return publisher;
+        }
+        catch
+        {
+            publisher.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Sets the format of the frames to come: first, or in mid-stream. Frames of the old format stay readable until they are the oldest.</summary>
+    /// <param name="format">The format.</param>
+    /// <exception cref="CuFramesException">FORMAT_UNSUPPORTED; OUT_OF_RESOURCES: the memory limit stands in the way. The old format stays.</exception>
+    /// <exception cref="LinuxException">There is no memory. The old format stays.</exception>
+    public void Configure(StreamFormat format)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        RequireNoOpenFrame();
+        if (_server.Format == format)
+        {
+            return;
+        }
+
+        Picture layout = Picture.Create(format.PixelFormat, format.Width, format.Height, out long slotSize);
+        bool hasSameLayout = _server.Format is { } old &&
+            (old.PixelFormat, old.Width, old.Height) == (format.PixelFormat, format.Width, format.Height);
+        if (!hasSameLayout)
+        {
+            while (_ring.FreeEntries < _options.Slots && _ring.HasDraining && TryDrainOne())
+            {
+            }
+
+            int slots = Math.Min(_options.Slots, _ring.FreeEntries);
+            if (slots < 2)
+            {
+                throw new CuFramesException(ErrorCode.OutOfResources,
+                    $"Stream '{Key}' cannot change to {format}: readers hold {ControlBlockLayout.SlotCapacity - _ring.FreeEntries} frames of earlier formats. " +
+                    "They are evicted after the lease time-out; try again then.");
+            }
+
+            StreamFormat? before = _server.Format;
+            _server.BeginGeneration(format);
+            HostSegment segment;
+            try
+            {
+                segment = _server.AddSegment(slotSize, slots);
+            }
+            catch when (before is not null)
+            {
+                _server.BeginGeneration(before.Value);
+                throw;
+            }
+
+            _ring.DrainAll();
+            _extraSegments.Clear();
+            _layout = layout;
+            _slotSize = slotSize;
+            _ring.AddSlots(segment, layout, slotSize);
+            _server.Slots = _ring.WritableCount;
+        }
+        else
+        {
+            _server.BeginGeneration(format);
+        }
+
+        _emptyMetadata = new FrameMetadata
+        {
+            Pts = FrameMetadata.UnknownPts,
+            ColourMatrix = format.ColourMatrix,
+            ColourRange = format.ColourRange,
+            ColourPrimaries = format.ColourPrimaries,
+            ColourTransfer = format.ColourTransfer,
+        };
+    }
+
+    /// <summary>Begins a frame: finds a slot that nobody holds. Grows the ring when all are held, up to its limit.</summary>
+    /// <param name="frame">The frame, to be written and published, or disposed.</param>
+    /// <returns>False when every slot is held and the ring cannot grow: this frame is dropped and counted.</returns>
+    /// <exception cref="InvalidOperationException">No format is set, or the frame before has not ended.</exception>
+    public bool TryBeginFrame(out FrameWriter frame)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        RequireNoOpenFrame();
+        if (_slotSize == 0)
+        {
+            throw new InvalidOperationException("A publisher needs a format before its first frame: call Configure.");
+        }
+
+        if (_server.ShrinkIsDue)
+        {
+            Shrink();
+        }
+
+        int slot = _ring.Pick();
+        if (slot < 0)
+        {
+            slot = PickWhenStarved();
+        }
+
+        if (slot < 0)
+        {
+            _block.Dropped = ++_dropped;
+            frame = default;
+            return false;
+        }
+
+        _openSlot = slot;
+        _openMetadata = _emptyMetadata;
+        frame = new FrameWriter(this, slot);
+        return true;
+    }
+
+    /// <summary>Tells readers what the source does. A published frame makes the state LIVE by itself.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="reason">Why, for people, without secrets.</param>
+    public void SetState(StreamState state, string reason = "") => _server.SetState(state, reason);
+
+    /// <summary>Evicts a subscriber.</summary>
+    /// <param name="subscriberId">Its number, from the statistics.</param>
+    /// <param name="reason">What it is told.</param>
+    /// <returns>False when there is no such subscriber.</returns>
+    public bool Evict(ulong subscriberId, string reason) => _server.Evict(subscriberId, reason);
+
+    /// <summary>Figures as they are now.</summary>
+    public PublisherStatistics GetStatistics() => _server.GetStatistics(Volatile.Read(ref _dropped));
+
+    /// <summary>Ends the stream: readers are told, the key is free again. Frames that readers hold stay readable for them.</summary>
+    public void Dispose()
+    {
+        if (!_isDisposed)
+        {
+            _isDisposed = true;
+            _server.Dispose();
+        }
+    }
+
+    internal ref readonly Picture PictureOf(int slot) => ref _ring.PictureOf(slot);
+
+    internal Span<byte> PlaneOf(int slot, int plane, int length)
+    {
+        RequireOpen(slot);
+        return _ring.SegmentOf(slot).Mapping.Slice((long)_ring.PictureOf(slot).PlaneOffset[plane], length);
+    }
+
+    internal ulong PublishOpen(int slot)
+    {
+        RequireOpen(slot);
+        _openSlot = -1;
+        if (_block.State != StreamState.Live)
+        {
+            _server.SetState(StreamState.Live, "");
+        }
+
+        _openMetadata.PublishTime = MonotonicClock.NowNanoseconds;
+        _ring.Publish(slot, _openMetadata);
+        Wake();
+        if (_ring.HasDraining)
+        {
+            TryDrainOne();
+        }
+
+        return _ring.Head;
+    }
+
+    internal void AbandonOpen(int slot)
+    {
+        if (_openSlot == slot)
+        {
+            _openSlot = -1;
+        }
+    }
+
+    private static byte[] MakeDoorbell()
+    {
+        byte[] buffer = new byte[MessageHeaderLayout.Size];
+        new TlvWriter(buffer, MessageType.Doorbell).Finish();
+        return buffer;
+    }
+
+    private static bool Contains(SubscriberSession[] sessions, SubscriberSession session) => Array.IndexOf(sessions, session) >= 0;
+
+    private void RequireNoOpenFrame()
+    {
+        if (_openSlot >= 0)
+        {
+            throw new InvalidOperationException("The frame before has not ended: publish or dispose it first.");
+        }
+    }
+
+    private void RequireOpen(int slot)
+    {
+        if (_openSlot != slot)
+        {
+            throw new InvalidOperationException("The frame has ended: it was published or disposed.");
+        }
+    }
+
+    /// <summary>Steps 7 and 8 of 6.5: the fence pairs with the one between a reader's <c>waiting</c> and its last look at <c>head</c>.</summary>
+    private unsafe void Wake()
+    {
+        Volatile.Write(ref *_block.FutexWord, ++_futexWord);
+
+        // Enter is a full fence.
+        _table.Enter();
+        bool someoneSleeps = false;
+        foreach (SubscriberSession session in _table.Active)
+        {
+            uint waiting = session.Page.Waiting;
+            if (waiting == 0)
+            {
+                continue;
+            }
+
+            if ((waiting & 3) == (uint)Protocol.Wake.Futex)
+            {
+                someoneSleeps = true;
+            }
+            else if (waiting != session.LastRung)
+            {
+                // A full queue needs no doorbell: there is something to read already.
+                session.LastRung = waiting;
+                _ = session.Socket.TrySendSmall(Doorbell);
+            }
+        }
+
+        _table.Exit();
+        if (someoneSleeps)
+        {
+            Futex.Wake(_block.FutexWord, int.MaxValue);
+        }
+    }
+
+    /// <summary>Every slot is held: wait for lossless readers, or grow, or look for wrongdoers, or drop.</summary>
+    private int PickWhenStarved()
+    {
+        _server.NeededAt = MonotonicClock.NowNanoseconds;
+        if (!_ring.MetCursor && TryGrow())
+        {
+            return _ring.Pick();
+        }
+
+        if (_server.AuditNow())
+        {
+            int slot = _ring.Pick();
+            if (slot >= 0)
+            {
+                return slot;
+            }
+        }
+
+        if (_options.LosslessTimeout > TimeSpan.Zero && Array.Exists(_table.Active, session => session.IsLossless))
+        {
+            return WaitForLossless();
+        }
+
+        return EvictHolders() ? _ring.Pick() : -1;
+    }
+
+    private bool TryGrow()
+    {
+        int room = Math.Min(_options.MaxSlots - _ring.WritableCount, _ring.FreeEntries);
+        int slots = Math.Min(room, Math.Max(2, _options.Slots / 2));
+        if (slots < 1)
+        {
+            return false;
+        }
+
+        try
+        {
+            HostSegment segment = _server.AddSegment(_slotSize, slots);
+            _ring.AddSlots(segment, _layout, _slotSize);
+            _extraSegments.Add(segment);
+            _server.Slots = _ring.WritableCount;
+            _server.ReportGrowth(PublisherEventKind.RingGrown, ErrorCode.None, $"The ring of '{Key}' grew to {_ring.WritableCount} slots, because readers hold the others.");
+            return true;
+        }
+        catch (Exception error) when (error is LinuxException or CuFramesException)
+        {
+            _server.ReportGrowth(PublisherEventKind.GrowthFailed, ErrorCode.OutOfResources, $"The ring of '{Key}' cannot grow: {error.Message}");
+            return false;
+        }
+    }
+
+    private void Shrink()
+    {
+        _server.ShrinkIsDue = false;
+        _server.NeededAt = MonotonicClock.NowNanoseconds;
+        foreach (HostSegment segment in _extraSegments)
+        {
+            _ring.Drain(segment);
+        }
+
+        if (_extraSegments.Count > 0)
+        {
+            _extraSegments.Clear();
+            _server.Slots = _ring.WritableCount;
+            _server.ReportGrowth(PublisherEventKind.RingShrunk, ErrorCode.None, $"The ring of '{Key}' shrinks to {_ring.WritableCount} slots.");
+        }
+    }
+
+    private bool TryDrainOne()
+    {
+        int before = _ring.FreeEntries;
+        if (_ring.DrainOne() is { } empty)
+        {
+            _server.RetireSegment(empty);
+        }
+
+        return _ring.FreeEntries != before;
+    }
+
+    private unsafe int WaitForLossless()
+    {
+        const long sliceNanoseconds = 20_000_000;
+        long deadline = MonotonicClock.NowNanoseconds + (_options.LosslessTimeout.Ticks * 100);
+        while (true)
+        {
+            if (_ring.Blocker is not { } blocker)
+            {
+                return -1;
+            }
+
+            uint progress = 0;
+            _table.Enter();
+            if (Contains(_table.Active, blocker))
+            {
+                progress = blocker.Page.Progress;
+                blocker.Page.PublisherWaiting = 1;
+            }
+
+            _table.Exit();
+
+            // The fence of 6.8 stands in Pick's Enter: our word is out before the subscriber's words are read.
+            int slot = _ring.Pick();
+            long remaining = deadline - MonotonicClock.NowNanoseconds;
+            _table.Enter();
+            if (Contains(_table.Active, blocker))
+            {
+                if (slot < 0 && remaining > 0 && blocker.IsLossless && ReferenceEquals(blocker, _ring.Blocker))
+                {
+                    Futex.Wait(blocker.Page.ProgressWord, progress, Math.Min(remaining, sliceNanoseconds));
+                }
+                else if (slot < 0 && remaining > 0 && !blocker.IsLossless)
+                {
+                    // A reader that is not lossless rings no bell when it releases; a millisecond is below any frame's duration.
+                    Thread.Sleep(1);
+                }
+
+                blocker.Page.PublisherWaiting = 0;
+            }
+
+            _table.Exit();
+            if (slot >= 0)
+            {
+                return slot;
+            }
+
+            if (remaining <= 0)
+            {
+                if (_ring.Blocker is not { } late)
+                {
+                    return -1;
+                }
+
+                _server.Evict(late, late.IsLossless ? ErrorCode.LosslessTimeout : ErrorCode.LeaseTimeout,
+                    $"The publisher waited {_options.LosslessTimeout.TotalSeconds} s for this subscriber to take or release frames. Read faster, or ask for in-order delivery.");
+            }
+        }
+    }
+
+    /// <summary>Evicts who has held a frame for longer than the lease time-out while we starve (6.9).</summary>
+    private bool EvictHolders()
+    {
+        long now = MonotonicClock.NowNanoseconds;
+        long timeout = _options.LeaseTimeout.Ticks * 100;
+        bool hasEvicted = false;
+        foreach (SubscriberSession session in _table.Active)
+        {
+            bool isOverdue = false;
+            _table.Enter();
+            if (Contains(_table.Active, session))
+            {
+                for (int slot = 0; slot < ControlBlockLayout.SlotCapacity; slot++)
+                {
+                    ulong lease = session.Page.LeaseOf(slot);
+                    if (lease != session.BlockingLease[slot])
+                    {
+                        session.BlockingLease[slot] = lease;
+                        session.BlockingSince[slot] = now;
+                    }
+                    else if (lease != 0 && now - session.BlockingSince[slot] > timeout)
+                    {
+                        isOverdue = true;
+                    }
+                }
+            }
+
+            _table.Exit();
+            if (isOverdue)
+            {
+                hasEvicted = true;
+                _server.Evict(session, ErrorCode.LeaseTimeout,
+                    $"A frame was held for more than {_options.LeaseTimeout.TotalSeconds} s while new frames were dropped for want of slots. Release frames sooner.");
+            }
+        }
+
+        return hasEvicted;
+    }
+}

@@ -1,0 +1,80 @@
+using CuFrames.Protocol;
+
+namespace CuFrames.Client;
+
+/// <summary>A frame while it is written. Belongs to the thread that began it. Ends with <see cref="Publish"/>, or unpublished with <see cref="Dispose"/>.</summary>
+/// <remarks>The planes' old content is whatever the slot held before: write all of it.</remarks>
+public readonly ref struct FrameWriter
+{
+    private readonly FramePublisher _publisher;
+    private readonly int _slot;
+
+    internal FrameWriter(FramePublisher publisher, int slot)
+    {
+        _publisher = publisher;
+        _slot = slot;
+    }
+
+    /// <summary>Planes of the frame.</summary>
+    public int PlaneCount => _publisher.PictureOf(_slot).PlaneCount;
+
+    /// <summary>Visible columns.</summary>
+    public int Width => _publisher.PictureOf(_slot).Width;
+
+    /// <summary>Visible rows.</summary>
+    public int Height => _publisher.PictureOf(_slot).Height;
+
+    /// <summary>How samples lie in memory.</summary>
+    public PixelFormat PixelFormat => _publisher.PictureOf(_slot).PixelFormat;
+
+    /// <summary>What is told of the frame besides its pixels. Begins with unknown times and the stream's colours; the publish time is filled in
+    /// by <see cref="Publish"/>.</summary>
+    public ref FrameMetadata Metadata => ref _publisher.OpenMetadata;
+
+    /// <summary>Bytes from one row of a plane to the next, a multiple of 64.</summary>
+    /// <param name="plane">The plane, from 0.</param>
+    public int Pitch(int plane) => (int)_publisher.PictureOf(_slot).PlanePitch[Check(plane)];
+
+    /// <summary>Bytes that a row of a plane holds, without padding.</summary>
+    /// <param name="plane">The plane, from 0.</param>
+    public int RowBytes(int plane) => PixelFormats.RowBytes(PixelFormat, Check(plane), Width);
+
+    /// <summary>Rows of a plane.</summary>
+    /// <param name="plane">The plane, from 0.</param>
+    public int Rows(int plane) => PixelFormats.Rows(PixelFormat, Check(plane), Height);
+
+    /// <summary>A plane, padding included: <see cref="Pitch"/> times <see cref="Rows"/> bytes. Not to be used after the frame has ended.</summary>
+    /// <param name="plane">The plane, from 0.</param>
+    public Span<byte> Plane(int plane) => _publisher.PlaneOf(_slot, Check(plane), Pitch(plane) * Rows(plane));
+
+    /// <summary>One row of a plane, without padding.</summary>
+    /// <param name="plane">The plane, from 0.</param>
+    /// <param name="row">The row, from 0.</param>
+    public Span<byte> Row(int plane, int row) => Plane(plane).Slice(row * Pitch(plane), RowBytes(plane));
+
+    /// <summary>Address of a plane's first byte, for native code that fills it. Not to be used after the frame has ended.</summary>
+    /// <param name="plane">The plane, from 0.</param>
+    public nint PlaneAddress(int plane)
+    {
+        unsafe
+        {
+            fixed (byte* first = Plane(plane))
+            {
+                // The plane lies in a shared mapping, which does not move.
+                return (nint)first;
+            }
+        }
+    }
+
+    /// <summary>Announces the frame: all its bytes must be written. Wakes readers that wait; no system call when none does.</summary>
+    /// <returns>The frame's sequence.</returns>
+    /// <exception cref="InvalidOperationException">The frame has ended already.</exception>
+    public ulong Publish() => _publisher.PublishOpen(_slot);
+
+    /// <summary>Gives the slot back when the frame was not published; else does nothing.</summary>
+    public void Dispose() => _publisher?.AbandonOpen(_slot);
+
+    private int Check(int plane) => (uint)plane < (uint)PlaneCount
+        ? plane
+        : throw new ArgumentOutOfRangeException(nameof(plane), plane, $"The frame has {PlaneCount} planes.");
+}

@@ -1,0 +1,93 @@
+using CuFrames.Interop;
+using CuFrames.Protocol;
+
+namespace CuFrames.Client.Internal;
+
+/// <summary>One connection, as the publisher has it. Its fields are guarded by the server's gate unless they say otherwise.</summary>
+internal sealed class SubscriberSession : LoopSource
+{
+    /// <summary>Written before the session enters the table of active ones, then constant. Read by the publishing thread.</summary>
+    public SubscriberPage Page;
+
+    /// <summary>The cursor at the last audit.</summary>
+    public ulong LastCursor;
+
+    private readonly PublisherServer _server;
+    private MemoryMapping? _pageMapping;
+
+    public SubscriberSession(PublisherServer server, UnixSocket socket, long acceptedAt)
+    {
+        _server = server;
+        Socket = socket;
+        AcceptedAt = acceptedAt;
+        Peer = socket.GetPeerCredentials();
+    }
+
+    public UnixSocket Socket { get; }
+
+    public PeerCredentials Peer { get; }
+
+    public long AcceptedAt { get; }
+
+    public nint LoopToken { get; set; }
+
+    public SessionState State { get; set; }
+
+    public ulong Id { get; set; }
+
+    public string Program { get; set; } = "";
+
+    public Delivery Delivery { get; set; }
+
+    public int Leases { get; set; }
+
+    /// <summary>Value of <c>waiting</c> that was answered with a DOORBELL last. Publishing thread only.</summary>
+    public uint LastRung { get; set; }
+
+    /// <summary>Segments that this subscriber was told of and has not given back.</summary>
+    public HashSet<uint> KnownSegments { get; } = [];
+
+    /// <summary>For each slot the lease seen in the way, and since when. Publishing thread only.</summary>
+    public ulong[] BlockingLease { get; } = new ulong[ControlBlockLayout.SlotCapacity];
+
+    /// <summary>See <see cref="BlockingLease"/>; CLOCK_MONOTONIC nanoseconds.</summary>
+    public long[] BlockingSince { get; } = new long[ControlBlockLayout.SlotCapacity];
+
+    public bool IsLossless => Delivery == Delivery.Lossless;
+
+    public unsafe FileDescriptor CreatePage()
+    {
+        FileDescriptor file = MemoryFile.Create("cuframes-page", SubscriberPageLayout.FileSize);
+        try
+        {
+            _pageMapping = MemoryMapping.Map(file, SubscriberPageLayout.FileSize, MappingAccess.ReadWrite, populate: true);
+            MemoryFile.AddSeals(file, MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink);
+            Page = new SubscriberPage(_pageMapping.Pointer);
+            Page.Initialise(Id);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    public override void OnReady(IoEvents events) => _server.OnSessionReady(this);
+
+    public override void OnError(Exception error) => _server.OnSessionError(this, error);
+
+    /// <summary>Closes socket and page. Only when the publishing thread cannot be looking at them.</summary>
+    public void Close()
+    {
+        // Closing with unread packets would reset the connection and take our last message from the peer.
+        using DescriptorSet descriptors = new();
+        Span<byte> packet = stackalloc byte[256];
+        while (Socket.Receive(packet, descriptors).Status is not (ReceiveStatus.PeerGone or ReceiveStatus.WouldBlock))
+        {
+        }
+
+        Socket.Dispose();
+        _pageMapping?.Dispose();
+    }
+}

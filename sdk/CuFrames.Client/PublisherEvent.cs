@@ -1,0 +1,10 @@
+using CuFrames.Protocol;
+
+namespace CuFrames.Client;
+
+/// <summary>Something that a publisher did and its operator may want to see.</summary>
+/// <param name="Kind">What.</param>
+/// <param name="SubscriberId">Which subscriber; 0 when it is about none.</param>
+/// <param name="Code">Why; <see cref="ErrorCode.None"/> when nothing went wrong.</param>
+/// <param name="Text">A sentence for people.</param>
+public readonly record struct PublisherEvent(PublisherEventKind Kind, ulong SubscriberId, ErrorCode Code, string Text);

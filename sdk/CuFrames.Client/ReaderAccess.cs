@@ -1,0 +1,49 @@
+using CuFrames.Interop;
+
+namespace CuFrames.Client;
+
+/// <summary>Who may read a stream, checked with the credentials that the kernel gives for the peer (SO_PEERCRED).</summary>
+/// <remarks>The root user and the publisher's own user may always read.</remarks>
+public sealed record ReaderAccess
+{
+    /// <summary>The publisher's user and the members of its primary group: the default.</summary>
+    public static ReaderAccess OwnUserAndGroup { get; } = new();
+
+    /// <summary>Every user who can reach the socket.</summary>
+    public static ReaderAccess Everyone { get; } = new() { AllowsEveryone = true };
+
+    /// <summary>Whether every user who can reach the socket may read.</summary>
+    public bool AllowsEveryone { get; init; }
+
+    /// <summary>Ids of users who may read.</summary>
+    public IReadOnlyList<uint> Users { get; init; } = [];
+
+    /// <summary>Ids of groups whose members may read; empty: the publisher's primary group.</summary>
+    public IReadOnlyList<uint> Groups { get; init; } = [];
+
+    /// <summary>Checks a peer.</summary>
+    /// <param name="peer">Who wants to read.</param>
+    /// <param name="own">Who publishes.</param>
+    /// <returns>Null when the peer may read, else the sentence that says which rule stands in the way.</returns>
+    internal string? FindObstacle(PeerCredentials peer, PeerCredentials own)
+    {
+        if (AllowsEveryone || peer.UserId == 0 || peer.UserId == own.UserId || Users.Contains(peer.UserId))
+        {
+            return null;
+        }
+
+        IReadOnlyList<uint> groups = Groups.Count > 0 || Users.Count > 0 ? Groups : [own.GroupId];
+        foreach (uint group in groups)
+        {
+            if (peer.IsInGroup(group))
+            {
+                return null;
+            }
+        }
+
+        return $"User {peer.UserId} (process {peer.ProcessId}) may not read this stream: allowed are user {own.UserId}" +
+            (Users.Count > 0 ? $", users {string.Join(", ", Users)}" : "") +
+            (groups.Count > 0 ? $" and members of group {string.Join(", ", groups)}" : "") +
+            ". Add the user to the group, or list it under the stream's readers.";
+    }
+}
