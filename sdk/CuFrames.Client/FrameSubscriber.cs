@@ -33,7 +33,7 @@ public sealed class FrameSubscriber : IDisposable
     {
         Key = key;
         _options = options;
-        _program = options.Program ?? Path.GetFileNameWithoutExtension(Environment.ProcessPath ?? "cuframes");
+        _program = options.Program ?? AppDomain.CurrentDomain.FriendlyName;
     }
 
     /// <summary>The stream's key.</summary>

@@ -50,7 +50,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     {
         Key = key;
         _options = options;
-        _program = options.Program ?? Path.GetFileNameWithoutExtension(Environment.ProcessPath ?? "cuframes");
+        _program = options.Program ?? AppDomain.CurrentDomain.FriendlyName;
         string directory = options.Directory ?? StreamDirectory.RuntimeDirectory;
         string lockPath = Path.Combine(directory, key + ".lock");
         SocketPath = Path.Combine(directory, key + ".sock");
