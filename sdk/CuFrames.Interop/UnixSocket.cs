@@ -447,10 +447,13 @@ public sealed unsafe class UnixSocket : IDisposable
             }
 
             int errno = Marshal.GetLastPInvokeError();
-            if (errno != Errno.EINTR)
+            if (errno == Errno.EINTR && deadline.RemainingMilliseconds() != 0)
             {
-                throw new LinuxException("connect", errno == Errno.EAGAIN ? Errno.ETIMEDOUT : errno, $"connect to '{path}'");
+                continue;
             }
+
+            bool isTimeout = errno is Errno.EAGAIN or Errno.EINTR;
+            throw new LinuxException("connect", isTimeout ? Errno.ETIMEDOUT : errno, $"connect to '{path}'");
         }
     }
 

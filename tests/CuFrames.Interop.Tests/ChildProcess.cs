@@ -21,6 +21,10 @@ internal sealed class ChildProcess : IDisposable
     public void Dispose()
     {
         Kill();
+
+        // Process leaves the streams open that somebody has asked it for.
+        _process.StandardInput.Dispose();
+        _process.StandardOutput.Dispose();
         _process.Dispose();
     }
 

@@ -35,7 +35,7 @@ internal static unsafe partial class TestLibC
     internal static partial int SetLimit(int resource, Limit* limit);
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
-    internal static partial int GetDescriptorFlags(int descriptor, int command, int argument);
+    internal static partial int DescriptorControl(int descriptor, int command, int argument);
 
     [LibraryImport("libc", EntryPoint = "umask")]
     internal static partial uint Umask(uint mask);
