@@ -294,6 +294,12 @@ public sealed class FrameSubscriber : IDisposable
     private async ValueTask WaitForDoorbell(CancellationToken cancellation)
     {
         StreamConnection connection = _connection!;
+        if (!connection.HasDoorbell)
+        {
+            await WaitForFutex(connection).ConfigureAwait(false);
+            return;
+        }
+
         _signal ??= new ReadySignal(connection.Socket);
         ValueTask wait = _signal.Arm();
 
@@ -314,6 +320,15 @@ public sealed class FrameSubscriber : IDisposable
         connection.WakeUp();
         connection.ReadSocket();
     }
+
+    /// <summary>For publishers that ring no bell, which the protocol allows: a thread of the pool sleeps, 50 ms at the most.</summary>
+    private static Task WaitForFutex(StreamConnection connection) => Task.Run(() =>
+    {
+        if (connection.PrepareToSleep(Wake.Futex, out uint word))
+        {
+            connection.Sleep(word, long.MaxValue);
+        }
+    });
 
     private void TellNotices()
     {

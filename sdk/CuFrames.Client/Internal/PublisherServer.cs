@@ -12,6 +12,11 @@ namespace CuFrames.Client.Internal;
 internal sealed class PublisherServer : LoopSource, IDisposable
 {
     private const int MaxPendingHellos = 64;
+    private const int MaxProbes = 256;
+
+    // What one connection may cost before the others are served again.
+    private const int MaxMessagesAtOnce = 32;
+    private const int MaxAcceptsAtOnce = 32;
     private const long HandshakeTimeoutNanoseconds = 2_000_000_000;
     private const long AuditIntervalNanoseconds = 250_000_000;
 
@@ -114,7 +119,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         {
             try
             {
-                while (!_isDisposed && _listener.TryAccept(out UnixSocket? socket))
+                for (int i = 0; i < MaxAcceptsAtOnce && !_isDisposed && _listener.TryAccept(out UnixSocket? socket); i++)
                 {
                     Accept(socket);
                 }
@@ -171,7 +176,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     {
         lock (_gate)
         {
-            while (session.State != SessionState.Closed)
+            for (int i = 0; i < MaxMessagesAtOnce && session.State != SessionState.Closed; i++)
             {
                 ReceiveResult result = session.Socket.Receive(_receive, _descriptors);
                 switch (result.Status)
@@ -610,6 +615,11 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         {
             session.State = SessionState.Probing;
             _probes.Add(session);
+            if (_probes.Count > MaxProbes)
+            {
+                Drop(_probes[0], PublisherEventKind.SubscriberLeft, ErrorCode.None, "");
+            }
+
             if (session.Socket.TrySendSmall(welcome.Write(_send, header.CorrelationId)) != SendStatus.Sent)
             {
                 Drop(session, PublisherEventKind.SubscriberLeft, ErrorCode.None, "");

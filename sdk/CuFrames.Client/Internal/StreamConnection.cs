@@ -13,6 +13,11 @@ namespace CuFrames.Client.Internal;
 internal sealed class StreamConnection
 {
     private const int HandshakeTimeoutMilliseconds = 5000;
+
+    // Bounds for what a publisher that floods us can cost: time in one call, mappings, memory.
+    private const int MaxMessagesAtOnce = 256;
+    private const int MaxSegments = ControlBlockLayout.SlotCapacity;
+    private const int MaxNotices = 16;
     private const MemoryFileSeals ReadOnlySeals =
         MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink | MemoryFileSeals.FutureWrite;
     private const MemoryFileSeals PageSeals = MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink;
@@ -82,6 +87,8 @@ internal sealed class StreamConnection
     public ulong Cursor => _cursor;
 
     public int GrantedLeases => _granted;
+
+    public bool HasDoorbell => (Welcome.Wakes & Wake.Doorbell) != 0;
 
     public int HeldFrames => Volatile.Read(ref _users) - 1;
 
@@ -153,7 +160,9 @@ internal sealed class StreamConnection
             AnswerRetirements();
         }
 
-        if (State == ConnectionState.Evicted)
+        // A publisher that said goodbye writes no more: what is in its ring can still be taken. One that hung up without a word may be
+        // alive and not look at our leases any more.
+        if (State != ConnectionState.Active && EndCode != ErrorCode.ShuttingDown)
         {
             return null;
         }
@@ -276,7 +285,7 @@ internal sealed class StreamConnection
 
         uint counter = _block.ControlMessages;
         byte[] buffer = s_packet ??= new byte[Wire.MaxMessageSize];
-        while (State == ConnectionState.Active)
+        for (int messages = 0; State == ConnectionState.Active && messages < MaxMessagesAtOnce; messages++)
         {
             ReceiveResult result = _socket.Receive(buffer, _descriptors);
             switch (result.Status)
@@ -574,6 +583,11 @@ internal sealed class StreamConnection
                 }
                 else
                 {
+                    if (Notices.Count == MaxNotices)
+                    {
+                        Notices.Dequeue();
+                    }
+
                     Notices.Enqueue(notice);
                 }
 
@@ -600,6 +614,11 @@ internal sealed class StreamConnection
         {
             throw new ProtocolException(ErrorCode.SegmentInvalid,
                 $"Segment {description.SegmentId} is of domain {description.Domain} and kind {description.HandleKind}; this subscriber offered host memfds only.");
+        }
+
+        if (_segments.Count == MaxSegments)
+        {
+            throw new ProtocolException(ErrorCode.SegmentInvalid, $"{MaxSegments} segments are live already, and every one has at least one of the {MaxSegments} slots.");
         }
 
         using FileDescriptor file = _descriptors.Take(0);
