@@ -71,4 +71,7 @@ public enum MediaError
 
     /// <summary>libcuframes_av.so or a libav library is missing or does not fit.</summary>
     LibraryMissing = 23,
+
+    /// <summary>Packets come, but no picture could be decoded from them within the stall time-out.</summary>
+    NotDecodable = 24,
 }

@@ -8,6 +8,9 @@ namespace CuFrames.Media;
 /// <remarks>One thread at a time; only <see cref="Abort"/> may be called from any thread. Reading a frame allocates nothing.</remarks>
 public sealed unsafe class MediaSource : IPictureSource
 {
+    /// <summary>Pictures that a decoder may hold back to put them into order: the largest decoded picture buffer of H.264 and H.265.</summary>
+    private const int MaxReorder = 16;
+
     private readonly MediaSourceOptions _options;
     private readonly AvSourceHandle _handle;
     private AvNative.Text32 _formatField;
@@ -89,6 +92,8 @@ public sealed unsafe class MediaSource : IPictureSource
     {
         AvNative.FrameInfo info = new() { Size = (uint)sizeof(AvNative.FrameInfo) };
         AvNative.PacketInfo packet = new() { Size = (uint)sizeof(AvNative.PacketInfo) };
+        int packetsWithoutPicture = 0;
+        long firstArrival = 0;
         while (true)
         {
             int result = AvNative.ReceiveFrame(_handle, &info);
@@ -120,6 +125,17 @@ public sealed unsafe class MediaSource : IPictureSource
                 }
 
                 Require(result);
+                if (++packetsWithoutPicture == 1)
+                {
+                    firstArrival = packet.Arrival;
+                }
+                else if (packetsWithoutPicture > MaxReorder && packet.Arrival - firstArrival > Nanoseconds(_options.StallTimeout))
+                {
+                    // A source that changes its codec in mid-stream goes on sending packets which the decoder refuses. libav's
+                    // demuxers do not tell; opening the source again finds the new codec.
+                    throw AvText.NotDecodable(_options);
+                }
+
                 _hasPacket = true;
                 Packets++;
                 Bytes += packet.Bytes;

@@ -74,9 +74,7 @@ struct cuframes_av_source {
     struct secrets secrets;
     enum stage stage;
     bool is_live;
-    bool draining;
     bool end_sent;
-    bool codec_changed;
     bool has_wall_offset;
     int64_t wall_offset_ns; /* CLOCK_REALTIME of the camera minus pts */
     uint64_t packets;
@@ -669,7 +667,6 @@ static int open_decoder(cuframes_av_source *source)
         return fail(source, CUFRAMES_AV_UNSUPPORTED_CODEC, "the installed libavcodec has no decoder for %s",
                     avcodec_get_name(parameters->codec_id));
     }
-    avcodec_free_context(&source->decoder);
     source->decoder = avcodec_alloc_context3(codec);
     if (!source->decoder)
         return fail(source, CUFRAMES_AV_NO_MEMORY, "out of memory");
@@ -850,9 +847,6 @@ static int read_packet(cuframes_av_source *source, cuframes_av_packet_info *info
     struct arrival *arrival = &source->arrivals[number % ARRIVALS];
     *arrival = (struct arrival){ packet->pts, packet->dts, now_ns(), number };
     note_capture_time(source);
-    /* MPEG-TS may announce another codec for the same stream while it runs. */
-    if (source->stream->codecpar->codec_id != source->decoder->codec_id)
-        source->codec_changed = true;
 
     info->bytes = (uint32_t)packet->size;
     info->number = number;
@@ -899,18 +893,8 @@ int cuframes_av_send_packet(cuframes_av_source *source)
         return CUFRAMES_AV_INVALID_ARGUMENT;
     if (!source->decoder || !source->packet->data || source->end_sent)
         return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "no packet was read, or the end was sent before");
-    int result;
     current_source = source;
-    if (source->codec_changed) {
-        /* The old decoder gives its last pictures first; receive opens the new one when it is empty. */
-        if (!source->draining) {
-            avcodec_send_packet(source->decoder, NULL);
-            source->draining = true;
-        }
-        result = CUFRAMES_AV_AGAIN;
-    } else {
-        result = send_to_decoder(source, source->packet);
-    }
+    int result = send_to_decoder(source, source->packet);
     current_source = NULL;
     return result;
 }
@@ -1044,12 +1028,6 @@ static int receive_from_decoder(cuframes_av_source *source, cuframes_av_frame_in
     int error = avcodec_receive_frame(source->decoder, source->frame);
     if (error == AVERROR(EAGAIN))
         return CUFRAMES_AV_AGAIN;
-    if (error == AVERROR_EOF && source->codec_changed && !source->end_sent) {
-        source->codec_changed = false;
-        source->draining = false;
-        int result = open_decoder(source);
-        return result < 0 ? result : CUFRAMES_AV_AGAIN;
-    }
     if (error == AVERROR_EOF)
         return CUFRAMES_AV_END;
     if (error == AVERROR(ENOMEM))

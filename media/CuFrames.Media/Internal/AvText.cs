@@ -17,6 +17,11 @@ internal static class AvText
         return new MediaException(error, cause.Length == 0 ? sentence : $"{sentence} (libav: {cause})");
     }
 
+    /// <summary>Makes the exception for a source whose packets give no picture.</summary>
+    internal static MediaException NotDecodable(MediaSourceOptions options) => new(
+        MediaError.NotDecodable,
+        options.Url.Redact($"{options.Url.Display} sends packets, but no picture could be decoded from them for {Seconds(options.StallTimeout)}. The codec may have changed; if this repeats, check the camera's video settings."));
+
     /// <summary>Makes the exception for a failed picture function with a text buffer.</summary>
     internal static unsafe MediaException PictureError(string what, int result, byte* text, int capacity)
         => new(ErrorOf(result), $"{what}: {AvNative.TextOf(new ReadOnlySpan<byte>(text, capacity))}.");

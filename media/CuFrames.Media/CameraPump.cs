@@ -1,0 +1,470 @@
+using CuFrames.Client;
+using CuFrames.Interop;
+using CuFrames.Media.Internal;
+using CuFrames.Protocol;
+
+namespace CuFrames.Media;
+
+/// <summary>
+/// Brings one source's frames into one stream, on one thread from end to end: open, read, decode, copy into the slot, publish;
+/// opens the source again when it is lost.
+/// </summary>
+/// <remarks>
+/// <para>The publisher stays the caller's: the pump's thread alone configures it and begins frames between <see cref="Start"/> and the end
+/// of <see cref="Stop"/>. All members of the pump may be called from any thread.</para>
+/// <para>Published pts grow through loops, reconnects and jumps of the source's clock; after a gap or a jump the first frame has the
+/// discontinuity flag. The last frame of a file that does not loop has the end-of-stream flag.</para>
+/// <para>A frame costs no allocation. Names are resolved by the C library, which cannot be interrupted: a stop during that returns false
+/// when its time is over, and the thread ends by itself without touching the publisher.</para>
+/// </remarks>
+public sealed class CameraPump : IDisposable
+{
+    /// <summary>A paced source that is later than this starts its pace anew instead of publishing a burst.</summary>
+    private const long LargestDelay = 1_000_000_000;
+
+    private static readonly TimeSpan DisposeTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly FramePublisher _publisher;
+    private readonly CameraOptions _options;
+    private readonly Action<CameraStatus>? _onStatus;
+    private readonly Thread _thread;
+    private readonly object _lock = new();
+    private readonly ManualResetEventSlim _stopped = new();
+    private readonly RetryDelay _delay;
+    private readonly FrameTimeline _timeline = new();
+    private readonly bool _isLoop;
+    private readonly bool _hasEnd;
+    private readonly PicturePlane[] _planes = new PicturePlane[Wire.MaxPlanes];
+
+    /// <summary>Guarded by _lock: Stop must abort the source that the pump's thread is just making.</summary>
+    private IPictureSource? _source;
+
+    /// <summary>Guarded by _lock.</summary>
+    private bool _isStarted;
+
+    /// <summary>Guarded by _lock.</summary>
+    private bool _isDisposed;
+
+    /// <summary>Written by the pump's thread (release), read by any (acquire); the record is immutable.</summary>
+    private CameraStatus _status;
+
+    // Counters: written by the pump's thread alone, read by any; each is a word of its own and orders nothing else.
+    private long _packets;
+    private long _bytes;
+    private long _frames;
+    private long _dropped;
+    private long _corrupt;
+    private long _decodeErrors;
+    private long _connections;
+    private long _reconnects;
+    private long _lastFrameTime;
+
+    // Only the pump's thread uses these.
+    private long _packetsBefore;
+    private long _bytesBefore;
+    private long _decodeErrorsBefore;
+    private StreamFormat _format;
+    private string? _conversion;
+    private bool _isLive;
+    private bool _wasLost;
+    private long _liveSince;
+    private long _paceTime;
+    private long _pacePts;
+
+    /// <summary>Makes a pump; it runs after <see cref="Start"/>.</summary>
+    /// <param name="publisher">The stream. Its format is set by the pump.</param>
+    /// <param name="options">What to read.</param>
+    /// <param name="onStatus">Is told of every change of state, on the pump's thread: it must return soon and must not throw.</param>
+    /// <exception cref="MediaException">The options name no source or two, or a time is not positive.</exception>
+    public CameraPump(FramePublisher publisher, CameraOptions options, Action<CameraStatus>? onStatus = null)
+    {
+        ArgumentNullException.ThrowIfNull(publisher);
+        ArgumentNullException.ThrowIfNull(options);
+        if ((options.Source is null) == (options.Pattern is null))
+        {
+            throw new MediaException(MediaError.InvalidArgument, "A camera needs either a source or a test pattern.");
+        }
+
+        if (options.InitialRetryDelay <= TimeSpan.Zero || options.MaxRetryDelay < options.InitialRetryDelay || options.StableAfter < TimeSpan.Zero)
+        {
+            throw new MediaException(
+                MediaError.InvalidArgument, "A camera's retry delays must be longer than zero, and the longest not shorter than the first.");
+        }
+
+        _publisher = publisher;
+        _options = options;
+        _onStatus = onStatus;
+        _delay = new RetryDelay(options.InitialRetryDelay, options.MaxRetryDelay, Random.Shared);
+        _isLoop = options.Source is { Loop: true };
+        _hasEnd = !_isLoop && (options.Pattern is not null || options.Source is { Url.IsFile: true });
+        _status = new CameraStatus(CameraState.Starting, "Not started yet.", ErrorCode.None, null, MonotonicClock.NowNanoseconds, null, TimeSpan.Zero);
+        _thread = new Thread(Run) { IsBackground = true, Name = $"camera {publisher.Key}" };
+    }
+
+    /// <summary>State now, and why.</summary>
+    public CameraStatus Status => Volatile.Read(ref _status);
+
+    /// <summary>Counters now.</summary>
+    public CameraStatistics Statistics => new(
+        Volatile.Read(ref _packets),
+        Volatile.Read(ref _bytes),
+        Volatile.Read(ref _frames),
+        Volatile.Read(ref _dropped),
+        Volatile.Read(ref _corrupt),
+        Volatile.Read(ref _decodeErrors),
+        Volatile.Read(ref _connections),
+        Volatile.Read(ref _reconnects),
+        Volatile.Read(ref _lastFrameTime));
+
+    /// <summary>Starts the thread. Once.</summary>
+    /// <exception cref="InvalidOperationException">The pump was started or disposed of before.</exception>
+    public void Start()
+    {
+        lock (_lock)
+        {
+            if (_isStarted || _isDisposed)
+            {
+                throw new InvalidOperationException("A camera pump is started once.");
+            }
+
+            _isStarted = true;
+            _thread.Start();
+        }
+    }
+
+    /// <summary>Stops reading and waits for the thread to end. May be called again.</summary>
+    /// <param name="timeout">How long to wait.</param>
+    /// <returns>Whether the thread has ended: then the publisher is the caller's again.</returns>
+    public bool Stop(TimeSpan timeout)
+    {
+        lock (_lock)
+        {
+            if (!_isDisposed)
+            {
+                _stopped.Set();
+            }
+
+            _source?.Abort();
+            if (!_isStarted)
+            {
+                return true;
+            }
+        }
+
+        return _thread.Join(timeout);
+    }
+
+    /// <summary>Waits until the pump has come to a final state by itself.</summary>
+    /// <param name="timeout">How long to wait.</param>
+    /// <returns>Whether it has.</returns>
+    public bool WaitForEnd(TimeSpan timeout) => _thread.Join(timeout);
+
+    /// <summary>Stops, waiting at most 2 s. The publisher is not disposed of.</summary>
+    public void Dispose()
+    {
+        bool hasEnded = Stop(DisposeTimeout);
+        lock (_lock)
+        {
+            _isDisposed = true;
+            if (hasEnded)
+            {
+                _stopped.Dispose();
+            }
+        }
+    }
+
+    private void Run()
+    {
+        try
+        {
+            while (!_stopped.IsSet)
+            {
+                Exception? error = RunOnce(out bool isAtEnd);
+                if (_stopped.IsSet)
+                {
+                    break;
+                }
+
+                if (error is null && isAtEnd)
+                {
+                    if (_isLoop)
+                    {
+                        continue;
+                    }
+
+                    SetStatus(CameraState.Ended, "The source came to its end.", null);
+                    return;
+                }
+
+                if (!Retry(error))
+                {
+                    return;
+                }
+            }
+
+            SetStatus(CameraState.Ended, "The camera was stopped.", null);
+        }
+        catch (Exception e)
+        {
+            // The outermost loop of the thread: whatever it is, one camera's fault must not end the process.
+            SetStatus(CameraState.Failed, $"An internal error stopped this camera ({e.GetType().Name}: {e.Message}). Please report it.", e);
+        }
+    }
+
+    /// <summary>Opens the source and publishes until it ends or is lost.</summary>
+    /// <returns>Why it was lost; null at a regular end.</returns>
+    private Exception? RunOnce(out bool isAtEnd)
+    {
+        isAtEnd = false;
+        if (!_isLive)
+        {
+            SetStatus(CameraState.Connecting, $"Opening {SourceName}.", null);
+        }
+
+        IPictureSource? source = null;
+        try
+        {
+            source = _options.Pattern is { } pattern ? new TestPatternSource(pattern) : new MediaSource(_options.Source!);
+            lock (_lock)
+            {
+                _source = source;
+                if (_stopped.IsSet)
+                {
+                    return null;
+                }
+            }
+
+            source.Open();
+            Volatile.Write(ref _connections, _connections + 1);
+            Volatile.Write(ref _reconnects, _reconnects + (_wasLost ? 1 : 0));
+            _timeline.BeginRun(_wasLost, source.Info);
+            _wasLost = false;
+            long frames = _frames + _dropped;
+            PublishAll(source);
+            if (_frames + _dropped == frames)
+            {
+                return new MediaException(MediaError.InvalidData, $"{SourceName} ended without a single picture. Check that it holds video that is not damaged.");
+            }
+
+            isAtEnd = _options.Pattern is not null || _options.Source!.Url.IsFile || (!source.Info.IsLive && source.Info.Duration is not null);
+            return isAtEnd ? null : new MediaException(MediaError.InputOutput, $"{SourceName} ended the connection.");
+        }
+        catch (CuFramesException e)
+        {
+            return e;
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _source = null;
+            }
+
+            if (source is not null)
+            {
+                Count(source);
+                _packetsBefore = _packets;
+                _bytesBefore = _bytes;
+                _decodeErrorsBefore = _decodeErrors;
+                source.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Waits before the next attempt.</summary>
+    /// <returns>False when there is none.</returns>
+    private bool Retry(Exception? error)
+    {
+        _wasLost |= _frames > 0;
+        if (_isLive && MonotonicClock.NowNanoseconds - _liveSince >= _options.StableAfter.Ticks * 100)
+        {
+            _delay.Reset();
+        }
+
+        _isLive = false;
+        string reason = error?.Message ?? "The source was lost.";
+        // No attempt will ever change these.
+        if (!_options.Retry || error is MediaException { Error: MediaError.InvalidArgument or MediaError.LibraryMissing or MediaError.UnsupportedProtocol })
+        {
+            SetStatus(CameraState.Failed, reason, error);
+            return false;
+        }
+
+        if (error is MediaException { Error: MediaError.Unauthorized or MediaError.Forbidden })
+        {
+            _delay.Slow();
+        }
+
+        TimeSpan delay = _delay.Next();
+        SetStatus(CameraState.SourceLost, reason, error, delay);
+        _stopped.Wait(delay);
+        return true;
+    }
+
+    private void PublishAll(IPictureSource source)
+    {
+        bool isPaced = _options.Pattern?.Paced ?? _options.Source!.Paced ?? !source.Info.IsLive;
+        bool hasFrame = source.TryReadFrame(out MediaFrame frame);
+        while (hasFrame && !_stopped.IsSet)
+        {
+            FrameMetadata metadata = frame.Metadata;
+            long now = MonotonicClock.NowNanoseconds;
+            _timeline.Place(ref metadata, now);
+            Configure(source, in frame);
+            if (isPaced && !WaitUntilDue(metadata.Pts, now))
+            {
+                return;
+            }
+
+            if (!_publisher.TryBeginFrame(out FrameWriter writer))
+            {
+                Volatile.Write(ref _dropped, _dropped + 1);
+                Count(source);
+                hasFrame = source.TryReadFrame(out frame);
+                continue;
+            }
+
+            using (writer)
+            {
+                for (int plane = 0; plane < writer.PlaneCount; plane++)
+                {
+                    _planes[plane] = new PicturePlane(writer.PlaneAddress(plane), (nuint)writer.Pitch(plane));
+                }
+
+                source.CopyFrame(_planes.AsSpan(0, writer.PlaneCount));
+                writer.Metadata = metadata;
+                if (_hasEnd)
+                {
+                    // Only the next read tells whether this frame is the last one. A file answers at once.
+                    hasFrame = ReadAhead(source, in writer, ref frame);
+                    Count(source, metadata.Flags);
+                    continue;
+                }
+
+                writer.Publish();
+            }
+
+            Count(source, metadata.Flags);
+            hasFrame = source.TryReadFrame(out frame);
+        }
+    }
+
+    private bool ReadAhead(IPictureSource source, in FrameWriter writer, ref MediaFrame frame)
+    {
+        bool hasFrame = false;
+        bool isKnown = false;
+        try
+        {
+            hasFrame = source.TryReadFrame(out frame);
+            isKnown = true;
+        }
+        finally
+        {
+            // A frame that is written is published, even when the file cannot be read any further.
+            writer.Metadata.Flags |= isKnown && !hasFrame ? FrameFlags.EndOfStream : 0;
+            writer.Publish();
+            if (!isKnown)
+            {
+                Count(source, writer.Metadata.Flags);
+            }
+        }
+
+        return hasFrame;
+    }
+
+    private void Configure(IPictureSource source, in MediaFrame frame)
+    {
+        if (_format.PixelFormat == frame.Format && _format.Width == frame.Width && _format.Height == frame.Height)
+        {
+            return;
+        }
+
+        StreamFormat format = new(frame.Format, frame.Width, frame.Height)
+        {
+            FrameRateNumerator = (uint)source.Info.FrameRateNumerator,
+            FrameRateDenominator = (uint)source.Info.FrameRateDenominator,
+            ColourMatrix = frame.Metadata.ColourMatrix,
+            ColourRange = frame.Metadata.ColourRange,
+            ColourPrimaries = frame.Metadata.ColourPrimaries,
+            ColourTransfer = frame.Metadata.ColourTransfer,
+        };
+        _publisher.Configure(format);
+        _format = format;
+        _conversion = frame.IsConverted
+            ? $" Frames are converted from {frame.SourceFormat} to {PixelFormats.Name(frame.Format)}, which costs time and samples; a source in 4:2:0 needs no conversion."
+            : null;
+        if (_isLive)
+        {
+            SetStatus(CameraState.Live, LiveReason(), null);
+        }
+    }
+
+    /// <summary>Holds a frame back until its presentation time.</summary>
+    /// <returns>False when the pump was stopped meanwhile.</returns>
+    private bool WaitUntilDue(long pts, long now)
+    {
+        long due = _paceTime + (pts - _pacePts);
+        if (_frames + _dropped == 0 || due < now - LargestDelay)
+        {
+            _paceTime = now;
+            _pacePts = pts;
+            return true;
+        }
+
+        long milliseconds = (due - now + 500_000) / 1_000_000;
+        return milliseconds <= 0 || !_stopped.Wait((int)Math.Min(milliseconds, int.MaxValue));
+    }
+
+    private void Count(IPictureSource source)
+    {
+        Volatile.Write(ref _packets, _packetsBefore + source.Packets);
+        Volatile.Write(ref _bytes, _bytesBefore + source.Bytes);
+        Volatile.Write(ref _decodeErrors, _decodeErrorsBefore + source.DecodeErrors);
+    }
+
+    private void Count(IPictureSource source, FrameFlags flags)
+    {
+        Count(source);
+        Volatile.Write(ref _frames, _frames + 1);
+        Volatile.Write(ref _corrupt, _corrupt + ((flags & FrameFlags.Corrupt) != 0 ? 1 : 0));
+        Volatile.Write(ref _lastFrameTime, MonotonicClock.NowNanoseconds);
+        if (!_isLive)
+        {
+            _isLive = true;
+            _liveSince = _lastFrameTime;
+            SetStatus(CameraState.Live, LiveReason(), null, info: source.Info);
+        }
+    }
+
+    private string SourceName => _options.Source?.Url.Display ?? "the test pattern";
+
+    private string LiveReason() => $"Frames of {_format} come from {SourceName}.{_conversion}";
+
+    private void SetStatus(CameraState state, string reason, Exception? error, TimeSpan retryDelay = default, MediaInfo? info = null)
+    {
+        if (_options.Source is { } source)
+        {
+            reason = source.Url.Redact(reason);
+        }
+
+        CameraStatus status = new(
+            state, reason, (error as CuFramesException)?.Code ?? ErrorCode.None, (error as MediaException)?.Error, MonotonicClock.NowNanoseconds,
+            info ?? _status.Info, retryDelay);
+        Volatile.Write(ref _status, status);
+        switch (state)
+        {
+            case CameraState.Connecting when _frames == 0:
+                _publisher.SetState(StreamState.Starting, reason);
+                break;
+            case CameraState.SourceLost:
+                _publisher.SetState(StreamState.SourceLost, reason);
+                break;
+            case CameraState.Ended when !_stopped.IsSet:
+            case CameraState.Failed:
+                _publisher.SetState(StreamState.Ended, reason);
+                break;
+        }
+
+        _onStatus?.Invoke(status);
+    }
+}
