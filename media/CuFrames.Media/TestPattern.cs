@@ -60,7 +60,7 @@ public sealed unsafe class TestPattern
         _boxHeight = (((BitmapFont.Height + 2) * _glyphScale) + 1) & ~1;
         _boxLeft = ((width - _boxWidth) / 2) & ~1;
         _boxTop = Math.Min((height / 2) & ~1, (height - _boxHeight) & ~1);
-        _row = new byte[PixelFormats.RowBytes(format, 0, width)];
+        _row = new byte[PixelFormats.RowBytes(format, 0, width + 1)]; // chroma of an odd width is a pair longer than luma
         _lumaTable = MakeLumaTable(format, width);
         _chromaTable = MakeChromaTable(format, width);
     }

@@ -152,8 +152,7 @@ internal static unsafe partial class AvNative
         public byte Transfer;
         public byte Range;
         public byte ChromaLocation;
-        public byte Reserved0;
-        public byte Reserved1;
+        public ushort Reserved;
         public Pointers4 Planes;
         public Strides4 Strides;
         public Text32 SourceFormat;
