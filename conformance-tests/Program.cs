@@ -1,1 +1,1 @@
-Console.Error.WriteLine("not built yet"); return 70;
+return CuFrames.Conformance.CommandLine.Run(args);

@@ -12,3 +12,4 @@ using System.Runtime.Versioning;
 
 // The tests send what no public method of this library would send.
 [assembly: InternalsVisibleTo("CuFrames.Interop.Tests")]
+[assembly: InternalsVisibleTo("cuframes-conformance")]

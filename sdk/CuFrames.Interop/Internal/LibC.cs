@@ -148,6 +148,10 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "mmap", SetLastError = true)]
     internal static partial nint Mmap(nint address, nuint length, int protection, int flags, FileDescriptor file, long offset);
 
+    /// <summary>Only for tests that try to get more rights than a mapping was given.</summary>
+    [LibraryImport(Library, EntryPoint = "mprotect", SetLastError = true)]
+    internal static partial int Mprotect(nint address, nuint length, int protection);
+
     [LibraryImport(Library, EntryPoint = "munmap")]
     internal static partial int Munmap(nint address, nuint length);
 

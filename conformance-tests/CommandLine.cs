@@ -1,0 +1,104 @@
+using System.Runtime.InteropServices;
+using CuFrames.Conformance.Examples;
+using CuFrames.Conformance.PublisherChecks;
+using CuFrames.Conformance.Suite;
+
+namespace CuFrames.Conformance;
+
+/// <summary>The commands of <c>cuframes-conformance</c>.</summary>
+internal static class CommandLine
+{
+    private const int Failure = 1;
+    private const int UsageError = 64;
+
+    private const string Usage = """
+        cuframes-conformance: checks an implementation against docs/protocol.md
+
+          cuframes-conformance publisher --socket PATH [--json] [--only PATTERN] [--format-change] [--allow-unprovoked]
+          cuframes-conformance subscriber [--json] [--only PATTERN] [--allow-unprovoked] -- COMMAND...
+          cuframes-conformance list (publisher | subscriber)
+
+        Small implementations to try the suite on; with --break they do one thing wrong (--break list names them):
+
+          cuframes-conformance example-publisher --socket PATH [--break NAME] [--format-change-ms N]
+          cuframes-conformance example-subscriber [--break NAME]
+
+        Exit code: 0 all passed, 1 a check failed, 64 wrong usage. README.md beside the source says more.
+        """;
+
+    public static int Run(string[] args)
+    {
+        var options = new OptionReader(args.Skip(1));
+        try
+        {
+            switch (args.FirstOrDefault())
+            {
+                case "publisher":
+                    return CheckPublisher(options);
+                case "example-publisher":
+                    return RunExamplePublisher(options);
+                case "--help" or "help":
+                    Console.Out.WriteLine(Usage);
+                    return 0;
+                default:
+                    throw new FormatException("The first argument names a command.");
+            }
+        }
+        catch (FormatException exception)
+        {
+            Console.Error.WriteLine(exception.Message);
+            Console.Error.WriteLine(Usage);
+            return UsageError;
+        }
+    }
+
+    private static int CheckPublisher(OptionReader options)
+    {
+        bool json = options.Flag("--json");
+        bool allowUnprovoked = options.Flag("--allow-unprovoked");
+        bool formatChange = options.Flag("--format-change");
+        string? only = options.Value("--only");
+        var context = new PublisherContext(options.Value("--socket") ?? throw new FormatException("--socket is missing."), formatChange);
+        options.End();
+        var report = new Report(Console.Out, json, allowUnprovoked);
+        CheckRunner.Run(PublisherSuite.Checks, context, only, report.Add);
+        report.End();
+        return report.Success ? 0 : Failure;
+    }
+
+    private static int RunExamplePublisher(OptionReader options)
+    {
+        var settings = new ExamplePublisherOptions
+        {
+            SocketPath = options.Value("--socket") ?? throw new FormatException("--socket is missing."),
+            Fault = Fault<PublisherFault>(options.Value("--break")),
+            FormatChangeMilliseconds = options.Number("--format-change-ms"),
+        };
+        options.End();
+        using var publisher = new ExamplePublisher(settings);
+        using PosixSignalRegistration terminate = StopAt(PosixSignal.SIGTERM, publisher.Stop);
+        using PosixSignalRegistration interrupt = StopAt(PosixSignal.SIGINT, publisher.Stop);
+        publisher.Run();
+        return 0;
+    }
+
+    private static PosixSignalRegistration StopAt(PosixSignal signal, Action stop) =>
+        PosixSignalRegistration.Create(signal, context =>
+        {
+            context.Cancel = true;
+            stop();
+        });
+
+    private static T Fault<T>(string? name)
+        where T : struct, Enum
+    {
+        if (name is null)
+        {
+            return default;
+        }
+
+        return Enum.TryParse(name.Replace("-", string.Empty, StringComparison.Ordinal), ignoreCase: true, out T fault)
+            ? fault
+            : throw new FormatException($"--break knows {string.Join(", ", Enum.GetNames<T>())}, not '{name}'.");
+    }
+}

@@ -1,0 +1,65 @@
+using CuFrames.Conformance.Spec;
+
+namespace CuFrames.Conformance.Wire;
+
+/// <summary>Which TLVs each message knows and carries (2.9, 3.2, 3.3, 3.5, 6.3, 6.10, 9.1, 9.2) and how long each is (2.8).</summary>
+internal static class MessageRules
+{
+    private static readonly Dictionary<MessageType, (string Paragraph, TlvType[] Required, TlvType[] Optional)> Messages = new()
+    {
+        [MessageType.HELLO] = ("3.2", [TlvType.VERSION_RANGE],
+            [TlvType.FEATURES, TlvType.PROGRAM, TlvType.DELIVERY, TlvType.LEASES, TlvType.DOMAIN, TlvType.FENCES, TlvType.WAKES,
+                TlvType.PROBE]),
+        [MessageType.WELCOME] = ("3.3",
+            [TlvType.VERSION, TlvType.FEATURES, TlvType.EPOCH, TlvType.STREAM_KEY, TlvType.STREAM_DESCRIPTION],
+            [TlvType.PROGRAM, TlvType.SOURCE, TlvType.SUBSCRIBER_ID, TlvType.DELIVERY, TlvType.LEASES, TlvType.FENCES, TlvType.WAKES]),
+        [MessageType.REFUSE] = ("3.5", [TlvType.ERROR_CODE, TlvType.ERROR_TEXT], [TlvType.VERSION_RANGE]),
+        [MessageType.SEGMENT] = ("6.3", [TlvType.SEGMENT], [TlvType.CUDA_IPC_HANDLE]),
+        [MessageType.SEGMENT_READY] = ("6.3", [TlvType.SEGMENT_ID], []),
+        [MessageType.RETIRE] = ("6.10", [TlvType.SEGMENT_ID], []),
+        [MessageType.RETIRED] = ("6.10", [TlvType.SEGMENT_ID], []),
+        [MessageType.NOTICE] = ("9.1", [TlvType.NOTICE_KIND], [TlvType.ERROR_CODE, TlvType.ERROR_TEXT]),
+        [MessageType.DOORBELL] = ("8.3", [], []),
+        [MessageType.BYE] = ("9.2", [], [TlvType.ERROR_CODE, TlvType.ERROR_TEXT]),
+    };
+
+    private static readonly TlvType[] NotToAProbe =
+        [TlvType.SUBSCRIBER_ID, TlvType.DELIVERY, TlvType.LEASES, TlvType.FENCES, TlvType.WAKES];
+
+    private static readonly TlvType[] NotFromAProbe = [TlvType.DELIVERY, TlvType.LEASES, TlvType.DOMAIN];
+
+    /// <summary>The paragraph that says what a message carries.</summary>
+    public static string Paragraph(MessageType type) => Messages[type].Paragraph;
+
+    public static bool Knows(MessageType message, TlvType tlv) =>
+        Messages[message].Required.Contains(tlv) || Messages[message].Optional.Contains(tlv);
+
+    public static IEnumerable<TlvType> Required(Message message) => message.Type switch
+    {
+        MessageType.HELLO when !message.Has(TlvType.PROBE) => Messages[message.Type].Required.Concat(NotFromAProbe),
+
+        // Without descriptors it can only be the answer to a probe; whoever is answered checks which one it is.
+        MessageType.WELCOME when message.DescriptorCount > 0 => Messages[message.Type].Required.Concat(NotToAProbe),
+        _ => Messages[message.Type].Required,
+    };
+
+    public static int SmallestValue(TlvType tlv) => tlv switch
+    {
+        TlvType.PROGRAM or TlvType.STREAM_KEY or TlvType.SOURCE or TlvType.ERROR_TEXT or TlvType.PROBE => 0,
+        TlvType.FEATURES or TlvType.EPOCH or TlvType.SUBSCRIBER_ID => 8,
+        TlvType.DOMAIN => Layout.DomainOffer.Size,
+        TlvType.STREAM_DESCRIPTION => Layout.StreamDescription.Size,
+        TlvType.SEGMENT => Layout.SegmentDescription.Size,
+        TlvType.CUDA_IPC_HANDLE => 64,
+        _ => 4,
+    };
+
+    /// <summary>Most bytes of a string; null for what is no string.</summary>
+    public static int? LongestText(TlvType tlv) => tlv switch
+    {
+        TlvType.PROGRAM => 64,
+        TlvType.STREAM_KEY => 129,
+        TlvType.SOURCE or TlvType.ERROR_TEXT => 1_024,
+        _ => null,
+    };
+}
