@@ -1,0 +1,17 @@
+using CuFrames.Fuzz.Targets;
+
+namespace CuFrames.Fuzz;
+
+internal static class TargetList
+{
+    private static readonly (string Name, Func<FuzzTarget> Make)[] All =
+    [
+        ("tlv", () => new TlvTarget()),
+        ("messages", () => new MessagesTarget()),
+        ("picture", () => new PictureTarget()),
+    ];
+
+    public static IReadOnlyList<string> Names { get; } = [.. All.Select(entry => entry.Name)];
+
+    public static FuzzTarget Make(int number) => All[number].Make();
+}
