@@ -72,7 +72,7 @@ internal sealed unsafe class Reader : IDisposable
         try
         {
             connection.Send(options.Build());
-            return FromAnswer(connection, options);
+            return FromAnswer(connection, connection.Receive(AnswerMilliseconds));
         }
         catch
         {
@@ -97,7 +97,7 @@ internal sealed unsafe class Reader : IDisposable
                 return null;
             }
 
-            return FromAnswer(connection, options, answer);
+            return FromAnswer(connection, answer);
         }
         catch
         {
@@ -215,7 +215,7 @@ internal sealed unsafe class Reader : IDisposable
     }
 
     /// <summary>Waits for eviction: NOTICE EVICTED with the code, then hang-up (6.9).</summary>
-    public void ExpectEviction(ErrorCode code, int timeoutMilliseconds = 5_000)
+    public void ExpectEviction(ErrorCode code, int timeoutMilliseconds = AnswerMilliseconds)
     {
         var watch = Stopwatch.StartNew();
         while (!HungUp && watch.ElapsedMilliseconds < timeoutMilliseconds)
@@ -256,14 +256,12 @@ internal sealed unsafe class Reader : IDisposable
         Connection.Dispose();
     }
 
-    private static Reader FromAnswer(Connection connection, HelloOptions options, Packet? received = null)
+    private static Reader FromAnswer(Connection connection, Packet answer)
     {
-        Packet answer = received ?? connection.Receive(AnswerMilliseconds);
         Expect.That(answer.Kind == PacketKind.Packet, "WELCOME (3.3)", answer.Kind.ToString());
         Message welcome = answer.Parse();
         Expect.That(welcome.Type == MessageType.WELCOME && welcome.DescriptorCount == 2, "WELCOME with two descriptors (3.3)",
             $"{welcome} with {welcome.DescriptorCount} descriptors");
-        Expect.Equal(options.Correlation, welcome.Correlation, "the correlation_id of HELLO (2.5)");
         return new Reader(connection, welcome, answer.Descriptors[0], answer.Descriptors[1]);
     }
 

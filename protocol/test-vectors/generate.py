@@ -314,12 +314,12 @@ def message_vectors():
             tlv("VERSION_RANGE", versions(1, 1)), version=7, correlation=11)),
         ("refuse-unknown-code", "12", "subscriber", 0, message("REFUSE", tlv("ERROR_CODE", u32(250)),
                                                                tlv("ERROR_TEXT", b"from the future"))),
-        ("segment-host", "6.3", "subscriber", 1, message("SEGMENT", host_segment, correlation=8)),
+        ("segment-host", "6.3", "subscriber", 1, message("SEGMENT", host_segment, )),
         ("segment-cuda-ipc", "6.3", "subscriber", 0, message("SEGMENT", ipc_segment,
                                                              tlv("CUDA_IPC_HANDLE", bytes(range(64))))),
-        ("segment-ready", "6.3", "publisher", 0, message("SEGMENT_READY", tlv("SEGMENT_ID", u32(5)), correlation=8)),
-        ("retire", "6.10", "subscriber", 0, message("RETIRE", tlv("SEGMENT_ID", u32(5)), correlation=9)),
-        ("retired", "6.10", "publisher", 0, message("RETIRED", tlv("SEGMENT_ID", u32(5)), correlation=9)),
+        ("segment-ready", "6.3", "publisher", 0, message("SEGMENT_READY", tlv("SEGMENT_ID", u32(5))),
+        ("retire", "6.10", "subscriber", 0, message("RETIRE", tlv("SEGMENT_ID", u32(5))),
+        ("retired", "6.10", "publisher", 0, message("RETIRED", tlv("SEGMENT_ID", u32(5))),
         ("notice-evicted", "9.1", "subscriber", 0, message("NOTICE", notice)),
         ("notice-smallest", "9.1", "subscriber", 0, message("NOTICE", tlv("NOTICE_KIND", u32(4)))),
         ("doorbell", "8.3", "subscriber", 0, message("DOORBELL")),
@@ -657,8 +657,8 @@ def index_vectors():
         vectors.append({"name": f"gone-{name}", "paragraph": "4.2", "hex": u64(entry).hex(), "sequence": str(sequence),
                         "entry": sequence & 127, "offset": 256 + 8 * (sequence & 127), "slot": None})
     for name, slot in [("slot-64", 64), ("slot-255", 255)]:
-        vectors.append({"name": name, "paragraph": "4.2", "hex": u64(9 << 8 | slot).hex(), "sequence": "9", "entry": 9,
-                        "offset": 256 + 72, **error("CONTROL_BLOCK_INVALID")})
+        vectors.append({"name": f"gone-{name}", "paragraph": "4.2", "hex": u64(9 << 8 | slot).hex(), "sequence": "9",
+                        "entry": 9, "offset": 256 + 72, "slot": None})
     return vectors
 
 
