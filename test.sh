@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Runs all tests, from a fresh clone too: installs what is missing, builds in Release with warnings as errors, and runs
+# every suite there is. Takes no options and asks nothing. The last line reads "N passed, N failed, N skipped", all suites
+# added up; the exit status is 0 exactly if nothing failed. The output of every suite is kept in artifacts/test-logs.
+#
+# A suite that crashes, hangs, prints no summary or ran no test counts as one failed test.
+
+set -u -o pipefail
+export LC_ALL=C.UTF-8
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd) || exit 1
+cd -- "$root" || exit 1
+logs=$root/artifacts/test-logs
+fuzz_inputs=10000000
+
+rm -rf -- "$logs"
+mkdir -p -- "$logs" || exit 1
+
+# shellcheck disable=SC2317 # called by the traps
+stop() {
+  # Each job passes the signal on to its suite, and timeout(1) to the suite's whole process group.
+  # shellcheck disable=SC2046 # one word per process
+  kill $(jobs -p) 2>/dev/null
+  wait
+  exit "$1"
+}
+trap 'stop 130' INT
+trap 'stop 143' TERM
+
+# Adds up the results of all suites and ends.
+finish() {
+  local passed=0 failed=0 skipped=0 p f s result
+  for result in "$logs"/*.result; do
+    [ -e "$result" ] || continue
+    read -r p f s <"$result"
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  done
+  if [ $((passed + failed)) -eq 0 ]; then
+    failed=1
+  fi
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" -eq 0 ]
+  exit
+}
+
+# The three figures "passed failed skipped" of a suite's output, or nothing.
+figures_of() { # kind, log, exit status
+  case $1 in
+    # xunit.v3: "  Name  Total: 5, Errors: 0, Failed: 0, Skipped: 0, Not Run: 0, Time: 0.1s"
+    xunit)
+      sed -nE 's/^ +[^ ]+ +Total: ([0-9]+), Errors: ([0-9]+), Failed: ([0-9]+), Skipped: ([0-9]+), Not Run: ([0-9]+),.*$/\1 \2 \3 \4 \5/p' "$2" |
+        awk '{ total += $1; failed += $2 + $3; skipped += $4 + $5; passed += $1 - $3 - $4 - $5; found = 1 }
+          END { if (found) print passed, failed, skipped }'
+      ;;
+    summary)
+      tail -n 1 "$2" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p'
+      ;;
+    # The exit status is all there is.
+    status)
+      if [ "$3" -eq 0 ]; then echo '1 0 0'; else echo '0 1 0'; fi
+      ;;
+  esac
+}
+
+# Runs one suite to its end, or to its time limit, and writes its figures.
+suite() { # name, seconds it may take, kind, command...
+  local name=$1 limit=$2 kind=$3 log=$logs/$1.log started=$SECONDS status passed failed skipped note='' child
+  shift 3
+  # A shell's background jobs ignore SIGINT, and what tests start would inherit that.
+  timeout --kill-after=10 "$limit" env --default-signal=INT,QUIT "$@" >"$log" 2>&1 </dev/null &
+  child=$!
+  trap 'kill $child 2>/dev/null; exit 143' TERM
+  wait "$child"
+  status=$?
+  read -r passed failed skipped < <(figures_of "$kind" "$log" "$status")
+  if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+    note="; did not end within $limit s"
+  elif [ -z "${skipped-}" ]; then
+    note="; ended with status $status and no summary"
+  elif [ $((passed + failed + skipped)) -eq 0 ]; then
+    note='; ran no test'
+  elif [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+    note="; ended with status $status"
+  fi
+  if [ -n "$note" ]; then
+    failed=$((${failed:-0} + 1))
+  fi
+  echo "${passed:-0} $failed ${skipped:-0}" >"$logs/$name.result"
+  {
+    printf '%-5s %-30s %s passed, %s failed, %s skipped%s (%s s)\n' "$([ "$failed" -eq 0 ] && echo ok || echo FAIL)" "$name" \
+      "${passed:-0}" "$failed" "${skipped:-0}" "$note" $((SECONDS - started))
+    if [ "$failed" -ne 0 ]; then
+      # xunit marks the first line of a failed test; the end of the output says most of anything else.
+      grep -A 12 -F '[FAIL]' "$log" | head -n 120 | sed 's/^/      /'
+      echo "      ... the end of $log:"
+      tail -n 20 "$log" | sed 's/^/      /'
+    fi
+  } >"$logs/$name.report"
+  # In one piece: two suites may end at the same time.
+  cat "$logs/$name.report"
+}
+
+echo "Installing what is missing"
+scripts/install-dependencies.sh test || finish
+# shellcheck source=scripts/require-dotnet.sh
+( . scripts/require-dotnet.sh ) || finish
+# shellcheck source=scripts/require-dotnet.sh
+. scripts/require-dotnet.sh
+
+echo "Building"
+suite build 840 status dotnet build CuFrames.sln --configuration Release --nologo -verbosity:minimal -warnaserror &
+wait
+read -r _ failed _ <"$logs/build.result"
+if [ "$failed" -ne 0 ]; then
+  finish
+fi
+
+# Two lanes side by side: programs that compute on one core, and suites with processes, sockets and time limits.
+computing() {
+  suite model 600 summary tests/model/check.sh
+  suite format 600 status dotnet format CuFrames.sln --verify-no-changes --no-restore
+  suite shellcheck 60 status shellcheck ./*.sh .ci/run scripts/*.sh tests/model/*.sh
+  suite CuFrames.Fuzz 600 summary tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
+}
+
+moving() {
+  local project name
+  for project in tests/*.Tests/*.csproj; do
+    name=$(basename -- "$project" .csproj)
+    suite "$name" 600 xunit "tests/$name/bin/Release/net10.0/$name" -noColor -noLogo
+  done
+}
+
+demo() {
+  suite demo 180 summary bash -c "./demo.sh --seconds 10 --json >'$logs/demo.stdout'
+    status=\$?
+    echo \"demo.sh ended with status \$status\"
+    python3 tests/demo/check_result.py '$logs/demo.stdout' 10 && [ \$status -eq 0 ]"
+}
+
+computing &
+moving &
+wait
+demo &
+wait
+finish
