@@ -9,7 +9,7 @@ namespace CuFrames.Client;
 /// </summary>
 /// <remarks>
 /// <para>One thread at a time publishes: it calls <see cref="Configure"/>, <see cref="TryBeginFrame"/>, the frame's members and
-/// <see cref="Dispose"/>. <see cref="SetState"/>, <see cref="Evict"/> and <see cref="GetStatistics"/> may be called by any thread.</para>
+/// <see cref="Dispose"/>. <see cref="SetState"/>, <see cref="Evict"/>, <see cref="GetStatistics"/> and <see cref="Close"/> may be called by any thread.</para>
 /// <para>No subscriber can stop or slow the publishing thread, with one exception that the publisher chooses: with
 /// <see cref="PublisherOptions.LosslessTimeout"/> it waits for lossless subscribers up to that bound.</para>
 /// <para>A frame costs no allocation, no lock and, unless a reader has to be woken, no system call.</para>
@@ -209,6 +209,12 @@ public sealed class FramePublisher : IDisposable
 
     /// <summary>Figures as they are now.</summary>
     public PublisherStatistics GetStatistics() => _server.GetStatistics(Volatile.Read(ref _dropped));
+
+    /// <summary>
+    /// Ends the stream for everybody else, from any thread and at once, whatever the publishing thread is doing: readers are told, the key
+    /// is free again. That thread may go on publishing, which nobody sees; the memory stays until <see cref="Dispose"/>.
+    /// </summary>
+    public void Close() => _server.Close();
 
     /// <summary>Ends the stream: readers are told, the key is free again. Frames that readers hold stay readable for them.</summary>
     public void Dispose()

@@ -12,6 +12,9 @@ public static class Errno
     /// <summary>No such file or directory.</summary>
     public const int ENOENT = 2;
 
+    /// <summary>No such process; for look-ups of names: not there.</summary>
+    public const int ESRCH = 3;
+
     /// <summary>A signal interrupted the call. This library repeats such calls; callers never see it.</summary>
     public const int EINTR = 4;
 
@@ -121,6 +124,7 @@ public static class Errno
     {
         EPERM => nameof(EPERM),
         ENOENT => nameof(ENOENT),
+        ESRCH => nameof(ESRCH),
         EINTR => nameof(EINTR),
         EIO => nameof(EIO),
         EBADF => nameof(EBADF),

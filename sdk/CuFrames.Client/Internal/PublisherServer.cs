@@ -41,6 +41,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     private readonly byte[] _snapshots = new byte[2 * PageAudit.SnapshotSize];
     private nint _listenerToken;
     private bool _isListening;
+    private bool _isClosed;
     private bool _isDisposed;
     private ulong _lastSubscriberId;
     private uint _lastSegmentId;
@@ -119,7 +120,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         {
             try
             {
-                for (int i = 0; i < MaxAcceptsAtOnce && !_isDisposed && _listener.TryAccept(out UnixSocket? socket); i++)
+                for (int i = 0; i < MaxAcceptsAtOnce && !_isClosed && _listener.TryAccept(out UnixSocket? socket); i++)
                 {
                     Accept(socket);
                 }
@@ -137,7 +138,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     {
         lock (_gate)
         {
-            if (_isDisposed)
+            if (_isClosed)
             {
                 return;
             }
@@ -303,7 +304,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     {
         lock (_gate)
         {
-            if (_isDisposed || (Block.State == state && _stateText == text))
+            if (_isClosed || (Block.State == state && _stateText == text))
             {
                 return;
             }
@@ -412,18 +413,18 @@ internal sealed class PublisherServer : LoopSource, IDisposable
                 HeldSlots = PageAudit.Count(heldMask),
                 SegmentBytes = SegmentBytes(),
                 UnansweredBytes = UnansweredBytes(),
-                State = _isDisposed ? StreamState.Ended : Block.State,
+                State = _isClosed ? StreamState.Ended : Block.State,
                 Subscribers = subscribers,
             };
         }
     }
 
-    /// <summary>Says goodbye to everybody and gives socket, key and memory back.</summary>
-    public void Dispose()
+    /// <summary>Says goodbye to everybody and gives socket and key back. Any thread that is not looking at pages.</summary>
+    public void Close()
     {
         lock (_gate)
         {
-            if (_isDisposed)
+            if (_isClosed)
             {
                 return;
             }
@@ -442,11 +443,27 @@ internal sealed class PublisherServer : LoopSource, IDisposable
                 Drop(session, PublisherEventKind.SubscriberLeft, ErrorCode.None, "The publisher ends.");
             }
 
+            _isClosed = true;
+            _listener.Dispose();
+            _lock.Dispose();
+        }
+    }
+
+    /// <summary>Closes, and gives the memory back. The caller is the publishing thread, or that thread has ended.</summary>
+    public void Dispose()
+    {
+        Close();
+        lock (_gate)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
             _isDisposed = true;
 
-            // The caller is the publishing thread, so nobody looks at a page now.
+            // Nobody looks at a page now.
             Table.Reap();
-            _listener.Dispose();
             foreach (HostSegment segment in _segments)
             {
                 segment.Dispose();
@@ -456,7 +473,6 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             _controlMapping.Dispose();
             _controlFile.Dispose();
             _descriptors.Dispose();
-            _lock.Dispose();
         }
     }
 

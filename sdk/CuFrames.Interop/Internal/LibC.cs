@@ -136,6 +136,13 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "unlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Unlink(string path);
 
+    // These two return the error number themselves.
+    [LibraryImport(Library, EntryPoint = "getpwnam_r", StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int FindUser(string name, AccountEntry* entry, byte* texts, nuint size, void** found);
+
+    [LibraryImport(Library, EntryPoint = "getgrnam_r", StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int FindGroup(string name, AccountEntry* entry, byte* texts, nuint size, void** found);
+
     [LibraryImport(Library, EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Rename(string from, string to);
 
@@ -295,5 +302,13 @@ internal static unsafe partial class LibC
         internal uint DeviceMajor;
         [FieldOffset(140)]
         internal uint DeviceMinor;
+    }
+
+    /// <summary>What struct passwd (48 bytes) and struct group (32 bytes) of a 64-bit system have in common: two pointers, then the id.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 48)]
+    internal struct AccountEntry
+    {
+        [FieldOffset(16)]
+        internal uint Id;
     }
 }
