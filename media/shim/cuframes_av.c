@@ -949,8 +949,8 @@ static const struct arrival *arrival_of(const cuframes_av_source *source)
     uint64_t newest = source->packets;
     for (uint64_t back = 0; back < ARRIVALS && back < newest; back++) {
         const struct arrival *arrival = &source->arrivals[(newest - back) % ARRIVALS];
-        if (frame->pts != AV_NOPTS_VALUE ? arrival->pts == frame->pts
-                                         : frame->pkt_dts != AV_NOPTS_VALUE && arrival->dts == frame->pkt_dts)
+        /* Both may be unknown: of the first packet of an RTSP session, of all packets of a raw stream. */
+        if (arrival->pts == frame->pts && (frame->pts != AV_NOPTS_VALUE || arrival->dts == frame->pkt_dts))
             return arrival;
     }
     return NULL;
