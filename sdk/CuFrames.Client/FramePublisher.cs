@@ -161,7 +161,7 @@ public sealed class FramePublisher : IDisposable
 
     /// <summary>Begins a frame: finds a slot that nobody holds. Grows the ring when all are held, up to its limit.</summary>
     /// <param name="frame">The frame, to be written and published, or disposed.</param>
-    /// <returns>False when every slot is held and the ring cannot grow: this frame is dropped and counted.</returns>
+    /// <returns>False when every slot is held and the ring cannot grow: this frame is dropped and counted. Also false after <see cref="Close"/>.</returns>
     /// <exception cref="InvalidOperationException">No format is set, or the frame before has not ended.</exception>
     public bool TryBeginFrame(out FrameWriter frame)
     {
@@ -170,6 +170,13 @@ public sealed class FramePublisher : IDisposable
         if (_slotSize == 0)
         {
             throw new InvalidOperationException("A publisher needs a format before its first frame: call Configure.");
+        }
+
+        if (_server.IsClosed)
+        {
+            // Readers that were told of the end may still read what is in the ring, and their leases are not looked at any more.
+            frame = default;
+            return false;
         }
 
         if (_server.ShrinkIsDue)
@@ -212,7 +219,7 @@ public sealed class FramePublisher : IDisposable
 
     /// <summary>
     /// Ends the stream for everybody else, from any thread and at once, whatever the publishing thread is doing: readers are told, the key
-    /// is free again. That thread may go on publishing, which nobody sees; the memory stays until <see cref="Dispose"/>.
+    /// is free again. <see cref="TryBeginFrame"/> gives no frame any more; the memory stays until <see cref="Dispose"/>.
     /// </summary>
     public void Close() => _server.Close();
 

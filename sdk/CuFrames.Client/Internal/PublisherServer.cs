@@ -41,7 +41,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     private readonly byte[] _snapshots = new byte[2 * PageAudit.SnapshotSize];
     private nint _listenerToken;
     private bool _isListening;
-    private bool _isClosed;
+    private volatile bool _isClosed;
     private bool _isDisposed;
     private ulong _lastSubscriberId;
     private uint _lastSegmentId;
@@ -113,6 +113,9 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
     /// <summary>When the ring last needed its extra slots. CLOCK_MONOTONIC nanoseconds; written by both sides, any value is good.</summary>
     public long NeededAt { get; set; }
+
+    /// <summary>Written under the gate, once; read by the publishing thread.</summary>
+    public bool IsClosed => _isClosed;
 
     public override void OnReady(IoEvents events)
     {
