@@ -9,6 +9,7 @@ internal static class TargetList
         ("tlv", () => new TlvTarget()),
         ("messages", () => new MessagesTarget()),
         ("picture", () => new PictureTarget()),
+        ("page", () => new PageTarget()),
     ];
 
     public static IReadOnlyList<string> Names { get; } = [.. All.Select(entry => entry.Name)];

@@ -35,7 +35,8 @@ internal static class PageAudit
         {
             ulong before = MemoryMarshal.Read<ulong>(first[SubscriberPageLayout.LeaseOffset(slot)..]);
             ulong now = MemoryMarshal.Read<ulong>(second[SubscriberPageLayout.LeaseOffset(slot)..]);
-            if ((now & ~SubscriberPageLayout.EventPending) > head)
+            ulong sequence = now & ~SubscriberPageLayout.EventPending;
+            if (sequence > head || (sequence == 0 && now != 0))
             {
                 text = $"The page's lease word {slot} is {now}; the newest frame is {head}.";
                 return ErrorCode.PageInvalid;

@@ -17,9 +17,6 @@ internal sealed class PictureTarget : FuzzTarget
         (40, 8), (48, 8), (56, 8), (64, 8), (72, 4), (76, 4), (80, 4), (84, 4), (88, 8), (96, 8),
     ];
 
-    private static readonly uint[] Formats =
-        [0x3231564E, 0x32315559, 0x30313050, 0x20203852, 0x34324742, 0x34324752, 0x34324241, 0x34325241];
-
     public override string Name => "picture";
 
     public override IEnumerable<byte[]> Seeds(TestVectors vectors)
@@ -30,7 +27,7 @@ internal sealed class PictureTarget : FuzzTarget
         }
 
         byte[] bytes = new byte[PictureLayout.Size];
-        foreach (uint format in Formats)
+        foreach (uint format in PictureJudge.Formats)
         {
             Picture picture = Picture.Create((PixelFormat)format, 1279, 719, out long size);
             MemoryMarshal.Write(bytes, picture);
@@ -49,7 +46,7 @@ internal sealed class PictureTarget : FuzzTarget
         switch (random.Below(10))
         {
             case 0:
-                input.Write(16, 4, Formats[random.Below(Formats.Length)]);
+                input.Write(16, 4, PictureJudge.Formats[random.Below(PictureJudge.Formats.Length)]);
                 break;
             case 1:
                 input.Bytes[random.Below(input.Length)] ^= (byte)(1 << random.Below(8));
@@ -82,7 +79,7 @@ internal sealed class PictureTarget : FuzzTarget
         ReadOnlySpan<byte> bytes = input.Slice(8, PictureLayout.Size);
         Picture picture = MemoryMarshal.Read<Picture>(bytes);
         string? fault = picture.FindFault(segment);
-        bool isSound = Judge(bytes, segment);
+        bool isSound = PictureJudge.IsSound(bytes, segment);
         Require(isSound == (fault is null), isSound ? $"A sound picture was refused: {fault}" : "A picture that is not sound was accepted.");
         if (fault is not null)
         {
@@ -102,48 +99,6 @@ internal sealed class PictureTarget : FuzzTarget
         }
     }
 
-    /// <summary>Paragraph 4.9, from the document and from the bytes, without the code under test.</summary>
-    private static bool Judge(ReadOnlySpan<byte> picture, ulong segment)
-    {
-        ulong width = Number(picture, 0, 4), height = Number(picture, 4, 4), format = Number(picture, 8, 4), planes = Number(picture, 12, 4);
-        ulong left = Number(picture, 16, 2), top = Number(picture, 18, 2), right = Number(picture, 20, 2), bottom = Number(picture, 22, 2);
-        int known = Array.IndexOf(Formats, (uint)format);
-        if (known < 0 || width is < 1 or > 16384 || height is < 1 or > 16384 || Number(picture, 80, 8) != 0)
-        {
-            return false;
-        }
-
-        bool halved = known < 3;
-        if (planes != (known == 1 ? 3UL : halved ? 2UL : 1UL) || (halved && (left % 2 != 0 || top % 2 != 0)))
-        {
-            return false;
-        }
-
-        for (int plane = 0; plane < (int)planes; plane++)
-        {
-            UInt128 columns = left + width + right, rows = top + height + bottom;
-            if (halved && plane > 0)
-            {
-                (columns, rows) = ((columns + 1) / 2, (rows + 1) / 2);
-            }
-
-            UInt128 rowBytes = columns * (known, plane) switch
-            {
-                (0, 0) or (1, _) or (3, _) => 1u,
-                (0, _) or (2, 0) => 2u,
-                (4 or 5, _) => 3u,
-                _ => 4u,
-            };
-            ulong offset = Number(picture, 32 + (8 * plane), 8), pitch = Number(picture, 64 + (4 * plane), 4);
-            if (offset % 64 != 0 || pitch % 64 != 0 || pitch < rowBytes || offset + ((rows - 1) * pitch) + rowBytes > segment)
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
     /// <summary>Moves a plane so that it ends with the segment, or a step before or after.</summary>
     private static void SetToEnd(InputBuffer input, int plane, FuzzRandom random)
     {
@@ -152,17 +107,6 @@ internal sealed class PictureTarget : FuzzTarget
         ulong rowBytes = (ulong)PixelFormats.RowBytes(picture.PixelFormat, plane, picture.CropLeft + picture.Width + picture.CropRight);
         ulong end = picture.PlaneOffset[plane] + ((rows - 1) * picture.PlanePitch[plane]) + rowBytes;
         input.Write(0, 8, end + (ulong)(random.Below(3) - 1));
-    }
-
-    private static ulong Number(ReadOnlySpan<byte> bytes, int at, int size)
-    {
-        ulong value = 0;
-        for (int i = size - 1; i >= 0; i--)
-        {
-            value = (value << 8) | bytes[at + i];
-        }
-
-        return value;
     }
 
     private static byte[] Input(ulong segment, byte[] picture) => [.. BitConverter.GetBytes(segment), .. picture];
