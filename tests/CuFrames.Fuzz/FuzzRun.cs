@@ -12,7 +12,13 @@ internal sealed class FuzzRun(FuzzOptions options, string repository)
     /// <summary>Inputs between two looks at the clock.</summary>
     private const int Slice = 2000;
 
+    /// <summary>No slice of inputs takes a hundredth of this, also where other programs use the processors.</summary>
+    private const int HangMilliseconds = 20_000;
+
     private readonly Lock _gate = new();
+
+    // Slices done by each thread. Written by that thread, read by the one that watches over it.
+    private readonly long[] _steps = new long[Environment.ProcessorCount];
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private long _done;
     private long _nextProgress = 5000;
@@ -68,17 +74,44 @@ internal sealed class FuzzRun(FuzzOptions options, string repository)
                     }
                 }
 
-                RunLane(next.Work, next.Lane, memory, works.Count);
+                RunLane(next.Work, next.Lane, memory, works.Count, thread);
             }
         })
         {
             Name = $"fuzz {thread}",
         })];
         Array.ForEach(threads, thread => thread.Start());
-        Array.ForEach(threads, thread => thread.Join());
+        WatchOver(threads);
     }
 
-    private void RunLane(Work work, int number, LaneMemory memory, int targets)
+    /// <summary>Waits for the threads. An input that takes longer than any sound one is a hang.</summary>
+    private void WatchOver(Thread[] threads)
+    {
+        long[] seen = new long[threads.Length];
+        long[] since = new long[threads.Length];
+        for (int thread = 0; thread < threads.Length; thread++)
+        {
+            while (!threads[thread].Join(500))
+            {
+                for (int other = 0; other < threads.Length; other++)
+                {
+                    long steps = Volatile.Read(ref _steps[other]);
+                    if (steps != seen[other] || !threads[other].IsAlive)
+                    {
+                        (seen[other], since[other]) = (steps, _clock.ElapsedMilliseconds);
+                    }
+                    else if (_clock.ElapsedMilliseconds - since[other] > HangMilliseconds)
+                    {
+                        (int target, byte[] input) = LaneMemory.Read(MemoryPath(other.ToString(CultureInfo.InvariantCulture)));
+                        Failure.Report(TargetList.Names[target], input, $"One input ran for {HangMilliseconds / 1000} s without an end.");
+                        Environment.Exit(1);
+                    }
+                }
+            }
+        }
+    }
+
+    private void RunLane(Work work, int number, LaneMemory memory, int targets, int thread)
     {
         using FuzzTarget target = TargetList.Make(work.Number);
         Lane lane = new(target, memory, work.Corpus, work.Outcomes, options.Seed + ((ulong)number << 32) + (ulong)work.Number);
@@ -94,6 +127,7 @@ internal sealed class FuzzRun(FuzzOptions options, string repository)
                 return;
             }
 
+            Interlocked.Increment(ref _steps[thread]);
             lock (_gate)
             {
                 _done += now;

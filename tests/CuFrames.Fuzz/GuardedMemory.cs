@@ -3,10 +3,14 @@ using System.Runtime.InteropServices;
 
 namespace CuFrames.Fuzz;
 
-/// <summary>Memory whose last byte is followed by a page that nobody may touch: a read behind the end kills the process at once.</summary>
+/// <summary>Memory whose last byte is followed by memory that nobody may touch: a read behind the end kills the process at once.</summary>
 internal sealed unsafe partial class GuardedMemory : IDisposable
 {
     private const int PageSize = 4096;
+
+    /// <summary>More than what any 8- or 16-bit number of a peer can reach over as an index of words.</summary>
+    private const int GuardSize = 1 << 20;
+
     private const int ProtNone = 0;
     private const int ProtReadWrite = 3;
     private const int MapPrivateAnonymous = 0x22;
@@ -18,9 +22,9 @@ internal sealed unsafe partial class GuardedMemory : IDisposable
     public GuardedMemory(int size)
     {
         int usable = (size + PageSize - 1) / PageSize * PageSize;
-        _total = (nuint)(usable + PageSize);
+        _total = (nuint)(usable + GuardSize);
         _base = Map(0, _total, ProtReadWrite, MapPrivateAnonymous, -1, 0);
-        if (_base == -1 || Protect(_base + usable, PageSize, ProtNone) != 0)
+        if (_base == -1 || Protect(_base + usable, GuardSize, ProtNone) != 0)
         {
             throw new Win32Exception();
         }

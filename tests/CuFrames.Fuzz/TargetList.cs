@@ -9,6 +9,7 @@ internal static class TargetList
         ("tlv", () => new TlvTarget()),
         ("messages", () => new MessagesTarget()),
         ("picture", () => new PictureTarget()),
+        ("control-block", () => new ControlBlockTarget()),
         ("page", () => new PageTarget()),
     ];
 

@@ -167,7 +167,7 @@ internal sealed class StreamConnection
             return null;
         }
 
-        ulong head = _block.Head;
+        ulong head = ReadHead();
         if (head == _cursor)
         {
             return null;
@@ -200,7 +200,7 @@ internal sealed class StreamConnection
                 }
             }
 
-            ulong newer = _block.Head;
+            ulong newer = ReadHead();
             if (newer == head)
             {
                 // The newest frame is never taken away while it is the newest, unless the publisher is gone in mid-publish or we were evicted.
@@ -482,11 +482,30 @@ internal sealed class StreamConnection
         _ = socket.TrySendSmall(new RefuseMessage(code, text).WriteBye(buffer));
     }
 
+    /// <summary>The newest sequence. A peer's number above the limit would make our own sequences overflow.</summary>
+    private ulong ReadHead()
+    {
+        ulong head = _block.Head;
+        return head < ControlBlockLayout.SequenceLimit
+            ? head
+            : throw Violation(ErrorCode.ControlBlockInvalid, $"The newest sequence is {head}; sequences stay below 2^56.");
+    }
+
     private FrameLease? TryLease(ulong sequence)
     {
         ulong entry = _block.IndexEntry(sequence);
         int slot = (int)(entry & 0xFF);
-        if (entry >> 8 != sequence || slot >= ControlBlockLayout.SlotCapacity || _block.SlotState(slot) != sequence)
+        if (entry >> 8 != sequence)
+        {
+            return null;
+        }
+
+        if (slot >= ControlBlockLayout.SlotCapacity)
+        {
+            throw Violation(ErrorCode.ControlBlockInvalid, $"The index says that frame {sequence} lies in slot {slot}; there are {ControlBlockLayout.SlotCapacity}.");
+        }
+
+        if (_block.SlotState(slot) != sequence)
         {
             return null;
         }
