@@ -110,43 +110,21 @@ public sealed class FramePublisher : IDisposable
         Picture layout = Picture.Create(format.PixelFormat, format.Width, format.Height, out long slotSize);
         bool hasSameLayout = _server.Format is { } old &&
             (old.PixelFormat, old.Width, old.Height) == (format.PixelFormat, format.Width, format.Height);
-        if (!hasSameLayout)
+        if (hasSameLayout)
         {
-            while (_ring.FreeEntries < _options.Slots && _ring.HasDraining && TryDrainOne())
-            {
-            }
-
-            int slots = Math.Min(_options.Slots, _ring.FreeEntries);
-            if (slots < 2)
-            {
-                throw new CuFramesException(ErrorCode.OutOfResources,
-                    $"Stream '{Key}' cannot change to {format}: readers hold {ControlBlockLayout.SlotCapacity - _ring.FreeEntries} frames of earlier formats. " +
-                    "They are evicted after the lease time-out; try again then.");
-            }
-
-            StreamFormat? before = _server.Format;
-            _server.BeginGeneration(format);
-            HostSegment segment;
-            try
-            {
-                segment = _server.AddSegment(slotSize, slots);
-            }
-            catch when (before is not null)
-            {
-                _server.BeginGeneration(before.Value);
-                throw;
-            }
-
+            _server.SetFormat(format, _server.Generation);
+        }
+        else
+        {
+            // The old format stays until the new ring is there.
+            HostSegment segment = MakeRing(format, slotSize);
+            _server.SetFormat(format, segment.Description.Generation);
             _ring.DrainAll();
             _extraSegments.Clear();
             _layout = layout;
             _slotSize = slotSize;
             _ring.AddSlots(segment, layout, slotSize);
             _server.Slots = _ring.WritableCount;
-        }
-        else
-        {
-            _server.BeginGeneration(format);
         }
 
         _emptyMetadata = new FrameMetadata
@@ -229,6 +207,7 @@ public sealed class FramePublisher : IDisposable
         if (!_isDisposed)
         {
             _isDisposed = true;
+            _openSlot = -1;
             _server.Dispose();
         }
     }
@@ -316,9 +295,7 @@ public sealed class FramePublisher : IDisposable
             }
             else if (waiting != session.LastRung)
             {
-                // A full queue needs no doorbell: there is something to read already.
-                session.LastRung = waiting;
-                _ = session.Socket.TrySendSmall(Doorbell);
+                Ring(session, waiting);
             }
         }
 
@@ -329,15 +306,59 @@ public sealed class FramePublisher : IDisposable
         }
     }
 
+    private static void Ring(SubscriberSession session, uint waiting)
+    {
+        try
+        {
+            // A full queue needs no doorbell: there is something to read already.
+            _ = session.Socket.TrySendSmall(Doorbell);
+            session.LastRung = waiting;
+        }
+        catch (LinuxException)
+        {
+            // ENOBUFS, ENOMEM: the next frame rings again, because this value of the word has not been answered.
+        }
+    }
+
+    /// <summary>Makes the first segment of a new generation.</summary>
+    private HostSegment MakeRing(StreamFormat format, long slotSize)
+    {
+        bool hasEvicted = false;
+        while (true)
+        {
+            while (_ring.FreeEntries < _options.Slots && _ring.HasDraining && TryDrainOne())
+            {
+            }
+
+            int slots = Math.Min(_options.Slots, _ring.FreeEntries);
+            try
+            {
+                return slots >= 2
+                    ? _server.AddSegment(slotSize, slots, _server.Generation + 1)
+                    : throw new CuFramesException(ErrorCode.OutOfResources,
+                        $"Stream '{Key}' cannot change to {format}: readers hold {ControlBlockLayout.SlotCapacity - _ring.FreeEntries} frames of earlier formats. " +
+                        "They are evicted after the lease time-out; try again then.");
+            }
+            catch (CuFramesException error) when (error.Code == ErrorCode.OutOfResources && !hasEvicted)
+            {
+                // Old frames that are held stand in the way like frames that starve the ring (6.9).
+                hasEvicted = true;
+                if (!EvictHolders())
+                {
+                    throw;
+                }
+
+                while (_ring.HasDraining && TryDrainOne())
+                {
+                }
+            }
+        }
+    }
+
     /// <summary>Every slot is held: wait for lossless readers, or grow, or look for wrongdoers, or drop.</summary>
     private int PickWhenStarved()
     {
         _server.NeededAt = MonotonicClock.NowNanoseconds;
-        if (!_ring.MetCursor && TryGrow())
-        {
-            return _ring.Pick();
-        }
-
         if (_server.AuditNow())
         {
             int slot = _ring.Pick();
@@ -345,6 +366,12 @@ public sealed class FramePublisher : IDisposable
             {
                 return slot;
             }
+        }
+
+        // Wrongdoers are gone: the ring grows for those who hold what they were granted, and never because a lossless reader lags.
+        if (!_ring.MetCursor && TryGrow())
+        {
+            return _ring.Pick();
         }
 
         if (_options.LosslessTimeout > TimeSpan.Zero && Array.Exists(_table.Active, session => session.IsLossless))
@@ -366,7 +393,7 @@ public sealed class FramePublisher : IDisposable
 
         try
         {
-            HostSegment segment = _server.AddSegment(_slotSize, slots);
+            HostSegment segment = _server.AddSegment(_slotSize, slots, _server.Generation);
             _ring.AddSlots(segment, _layout, _slotSize);
             _extraSegments.Add(segment);
             _server.Slots = _ring.WritableCount;
@@ -461,7 +488,13 @@ public sealed class FramePublisher : IDisposable
                     return -1;
                 }
 
-                _server.Evict(late, late.IsLossless ? ErrorCode.LosslessTimeout : ErrorCode.LeaseTimeout,
+                if (!late.IsLossless)
+                {
+                    // Its leases are as safe as they are where nobody is lossless.
+                    return EvictHolders() ? _ring.Pick() : -1;
+                }
+
+                _server.Evict(late, ErrorCode.LosslessTimeout,
                     $"The publisher waited {_options.LosslessTimeout.TotalSeconds} s for this subscriber to take or release frames. Read faster, or ask for in-order delivery.");
             }
         }

@@ -46,7 +46,7 @@ public sealed class FrameSubscriber : IDisposable
     public StreamDescription? Description { get; private set; }
 
     /// <summary>State of the stream now; <see cref="StreamState.Ended"/> when there is no connection.</summary>
-    public StreamState State => _connection?.StreamState ?? StreamState.Ended;
+    public StreamState State => IsConnected ? _connection!.StreamState : StreamState.Ended;
 
     /// <summary>The publisher's run; 0 before the first connection.</summary>
     public ulong Epoch => _connection?.Epoch ?? _previousEpoch;
@@ -291,6 +291,7 @@ public sealed class FrameSubscriber : IDisposable
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask WaitForDoorbell(CancellationToken cancellation)
     {
         StreamConnection connection = _connection!;
@@ -307,7 +308,7 @@ public sealed class FrameSubscriber : IDisposable
         connection.ReadSocket();
         if (connection.State != ConnectionState.Active || !connection.PrepareToSleep(Wake.Doorbell, out _))
         {
-            _signal.Complete();
+            _signal.Cancel();
             await wait.ConfigureAwait(false);
             return;
         }

@@ -18,7 +18,7 @@ public sealed record ReaderAccess
     /// <summary>Ids of users who may read.</summary>
     public IReadOnlyList<uint> Users { get; init; } = [];
 
-    /// <summary>Ids of groups whose members may read; empty: the publisher's primary group.</summary>
+    /// <summary>Ids of groups whose members may read; empty: the publisher's primary group, or none when <see cref="Users"/> names somebody.</summary>
     public IReadOnlyList<uint> Groups { get; init; } = [];
 
     /// <summary>Checks a peer.</summary>

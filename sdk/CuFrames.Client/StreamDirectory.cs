@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using CuFrames.Client.Internal;
+using CuFrames.Interop;
 using CuFrames.Protocol;
 using CuFrames.Protocol.Messages;
 
@@ -103,6 +104,10 @@ public static class StreamDirectory
         catch (CuFramesException error)
         {
             return new StreamInfo { Key = key, ErrorCode = error.Code, Error = error.Message };
+        }
+        catch (LinuxException error)
+        {
+            return new StreamInfo { Key = key, ErrorCode = ErrorCode.SystemCallFailed, Error = error.Message };
         }
     }
 

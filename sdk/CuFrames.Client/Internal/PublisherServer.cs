@@ -226,25 +226,27 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         }
     }
 
-    /// <summary>Begins a new format. Publishing thread.</summary>
-    public uint BeginGeneration(StreamFormat format)
+    /// <summary>Sets the format of the frames to come. Publishing thread.</summary>
+    /// <param name="format">The format.</param>
+    /// <param name="generation">The generation of the slots that they will lie in.</param>
+    public void SetFormat(StreamFormat format, uint generation)
     {
         lock (_gate)
         {
             Format = format;
-            Block.SegmentGeneration = ++Generation;
-            return Generation;
+            Generation = generation;
+            Block.SegmentGeneration = generation;
         }
     }
 
     /// <summary>Makes a segment and tells everybody. Publishing thread, outside of the frame's path.</summary>
     /// <exception cref="LinuxException">There is no memory.</exception>
     /// <exception cref="CuFramesException">The stream's memory limit stands in the way.</exception>
-    public HostSegment AddSegment(long slotSize, int slots)
+    public HostSegment AddSegment(long slotSize, int slots, uint generation)
     {
         lock (_gate)
         {
-            long limit = _options.MemoryLimit != 0 ? _options.MemoryLimit : 2 * slotSize * _options.MaxSlots;
+            long limit = _options.MemoryLimit != 0 ? _options.MemoryLimit : 2 * LargestSlot(slotSize) * _options.MaxSlots;
             long wanted = slotSize * slots;
             long used = SegmentBytes();
             if (used + UnansweredBytes() + wanted > limit)
@@ -259,7 +261,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
                     $"have yet to give back {UnansweredBytes()}. Raise the memory limit or lower the number of slots.");
             }
 
-            HostSegment segment = HostSegment.Create(++_lastSegmentId, Generation, wanted, slots);
+            HostSegment segment = HostSegment.Create(++_lastSegmentId, generation, wanted, slots);
             segment.SlotCount = slots;
             _segments.Add(segment);
             ReadOnlySpan<byte> message = new SegmentMessage(segment.Description, default).Write(_send);
@@ -282,7 +284,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         lock (_gate)
         {
             _segments.Remove(segment);
-            Retirement retirement = new(segment.Id, segment.Size, MonotonicClock.NowNanoseconds);
+            Retirement retirement = new(segment.Id, segment.Size, segment.Size / segment.Description.Slots, MonotonicClock.NowNanoseconds);
             ReadOnlySpan<byte> message = SegmentIdMessage.Write(_send, MessageType.Retire, segment.Id);
             foreach (SubscriberSession session in Table.Active)
             {
@@ -432,6 +434,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
                 return;
             }
 
+            Table.Close();
             Block.State = StreamState.Ended;
             PauseListening();
             ControlLoop.Shared.RemoveTicker(this);
@@ -541,9 +544,29 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         }
 
         _pending.Add(session);
+
+        // HELLO is there already as a rule. Who has sent it is not to suffer from those who have not.
+        Serve(session);
+        if (_pending.Count > MaxPendingHellos)
+        {
+            Serve(_pending[0]);
+        }
+
         if (_pending.Count > MaxPendingHellos)
         {
             Refuse(_pending[0], 0, ErrorCode.HandshakeTimeout, $"More than {MaxPendingHellos} connections have not sent HELLO; this one has waited longest.");
+        }
+    }
+
+    private void Serve(SubscriberSession session)
+    {
+        try
+        {
+            OnSessionReady(session);
+        }
+        catch (LinuxException error)
+        {
+            OnSessionError(session, error);
         }
     }
 
@@ -574,12 +597,19 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         switch (header.Type)
         {
             case MessageType.SegmentReady:
-                RequireKnown(session, SegmentIdMessage.Read(payload));
+                uint ready = SegmentIdMessage.Read(payload);
+                RequireKnown(session, ready);
+                if (!session.ReadySegments.Add(ready))
+                {
+                    throw new ProtocolException(ErrorCode.ProtocolError, $"Segment {ready} was said to be ready before.");
+                }
+
                 break;
             case MessageType.Retired:
                 uint id = SegmentIdMessage.Read(payload);
                 RequireKnown(session, id);
                 session.KnownSegments.Remove(id);
+                session.ReadySegments.Remove(id);
                 Retirement? retirement = _retirements.Find(candidate => candidate.SegmentId == id);
                 if (retirement is not null)
                 {
@@ -786,7 +816,18 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
     private bool SendOrEvict(SubscriberSession session, ReadOnlySpan<byte> message, FileDescriptor? descriptor)
     {
-        SendStatus status = descriptor is null ? session.Socket.TrySendSmall(message) : session.Socket.Send(message, [descriptor]);
+        SendStatus status;
+        try
+        {
+            status = descriptor is null ? session.Socket.TrySendSmall(message) : session.Socket.Send(message, [descriptor]);
+        }
+        catch (LinuxException error)
+        {
+            // ETOOMANYREFS, ENOBUFS: the subscriber would not know of memory that frames lie in, so it cannot stay.
+            Evict(session, ErrorCode.OutOfResources, $"A message about memory could not be sent: {error.Message}");
+            return false;
+        }
+
         if (status == SendStatus.WouldBlock)
         {
             Evict(session, ErrorCode.SocketNotRead, "The subscriber does not read its socket, and a message about its memory could not be delivered.");
@@ -810,6 +851,10 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         if (wasActive)
         {
             Table.Remove(session);
+
+            // Whoever was dropped is told by its socket, and by this to look there: a reader that is always busy would not look for long,
+            // and its leases count no more. The others look in vain, once.
+            Block.ControlMessages++;
             foreach (Retirement retirement in _retirements)
             {
                 retirement.Unanswered.Remove(session);
@@ -880,6 +925,22 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         }
     }
 
+    /// <summary>Size of the largest slot there is: after a change to a small format, the large frames still need their room.</summary>
+    private long LargestSlot(long slotSize)
+    {
+        foreach (HostSegment segment in _segments)
+        {
+            slotSize = Math.Max(slotSize, segment.Size / segment.Description.Slots);
+        }
+
+        foreach (Retirement retirement in _retirements)
+        {
+            slotSize = Math.Max(slotSize, retirement.SlotSize);
+        }
+
+        return slotSize;
+    }
+
     private long SegmentBytes()
     {
         long bytes = 0;
@@ -924,7 +985,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         _options.OnEvent?.Invoke(new PublisherEvent(kind, subscriberId, code, text));
 
     /// <summary>A segment that some subscribers still have to give back.</summary>
-    private sealed record Retirement(uint SegmentId, long Size, long Since)
+    private sealed record Retirement(uint SegmentId, long Size, long SlotSize, long Since)
     {
         public HashSet<SubscriberSession> Unanswered { get; } = [];
     }

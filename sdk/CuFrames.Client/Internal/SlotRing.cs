@@ -186,6 +186,11 @@ internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
 
     private bool IsInUse(int slot, ulong sequence)
     {
+        if (FaultInjection.SkipLeaseScan)
+        {
+            return false;
+        }
+
         foreach (SubscriberSession session in table.Active)
         {
             bool isAhead = session.IsLossless && session.Page.Cursor < sequence;
@@ -202,6 +207,11 @@ internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
 
     private bool IsLeased(int slot)
     {
+        if (FaultInjection.SkipLeaseScan)
+        {
+            return false;
+        }
+
         foreach (SubscriberSession session in table.Active)
         {
             if (session.Page.LeaseOf(slot) != 0)
@@ -211,6 +221,6 @@ internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
             }
         }
 
-        return false;
+        return table.IsClosed;
     }
 }

@@ -22,10 +22,13 @@ internal sealed class StreamConnection
         MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink | MemoryFileSeals.FutureWrite;
     private const MemoryFileSeals PageSeals = MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink;
 
-    [ThreadStatic]
-    private static byte[]? s_packet;
+    // A take follows a publisher that is faster than itself this often before it gives up for now.
+    private const int MaxTakeRounds = 1000;
 
     private readonly UnixSocket _socket;
+
+    // One for each connection, not for each thread: an asynchronous reader moves from thread to thread.
+    private readonly byte[] _packet = new byte[Wire.MaxMessageSize];
     private readonly MemoryMapping _controlMapping;
     private readonly MemoryMapping _pageMapping;
     private readonly ControlBlock _block;
@@ -179,48 +182,42 @@ internal sealed class StreamConnection
                 $"{_granted} frames are held, which is what the publisher granted. Release one before the next is taken, or ask for more leases.");
         }
 
-        while (head > _cursor)
+        for (int round = 0; round < MaxTakeRounds && head > _cursor; round++)
         {
-            if (newest)
+            if ((newest ? TryLease(head) : TryLeaseOldest(head)) is { } lease)
             {
-                if (TryLease(head) is { } lease)
-                {
-                    return lease;
-                }
-            }
-            else
-            {
-                ulong sequence = Math.Max(_cursor + 1, head >= ControlBlockLayout.IndexCapacity ? head - ControlBlockLayout.IndexCapacity + 1 : 1);
-                for (; sequence <= head; sequence++)
-                {
-                    if (TryLease(sequence) is { } lease)
-                    {
-                        return lease;
-                    }
-                }
+                return lease;
             }
 
             ulong newer = ReadHead();
             if (newer == head)
             {
-                // The newest frame is never taken away while it is the newest, unless the publisher is gone in mid-publish or we were evicted.
-                return null;
+                // The newest frame is never taken away while it is the newest (6.5), neither by a publisher that lives nor by its death.
+                return State == ConnectionState.Active
+                    ? throw Violation(ErrorCode.ControlBlockInvalid, $"The newest sequence is {head}, and no slot holds it.")
+                    : null;
             }
 
             head = newer;
         }
 
-        if (head < _cursor)
-        {
-            throw Violation(ErrorCode.ProtocolError, $"The newest sequence went back from {_cursor} to {head}.");
-        }
-
-        return null;
+        return head < _cursor
+            ? throw Violation(ErrorCode.ControlBlockInvalid, $"The newest sequence went back from {_cursor} to {head}.")
+            : null;
     }
 
     /// <summary>Whether a frame's content can be trusted: it is held, and the slot still holds it.</summary>
-    public bool IsValid(FrameLease lease, ulong sequence) =>
-        lease.Sequence == sequence && State != ConnectionState.Evicted && _block.SlotState(lease.Slot) == sequence;
+    public bool IsValid(FrameLease lease, ulong sequence)
+    {
+        if (lease.Sequence != sequence || State == ConnectionState.Evicted)
+        {
+            return false;
+        }
+
+        // What was read of the frame was read before the state (6.9). The publisher has the other fence, between its zero and its first write.
+        Interlocked.MemoryBarrier();
+        return _block.SlotState(lease.Slot) == sequence;
+    }
 
     /// <summary>Ends a lease. Any thread.</summary>
     public unsafe void Release(FrameLease lease, ulong sequence)
@@ -259,13 +256,14 @@ internal sealed class StreamConnection
         return false;
     }
 
-    /// <summary>Sleeps on the futex for at most 50 ms, then looks at the socket if nothing came.</summary>
+    /// <summary>Sleeps on the futex for at most 50 ms, then looks at the socket if nothing came: neither a silent publisher's death nor
+    /// somebody who wakes us for nothing keeps us from noticing a hang-up.</summary>
     public unsafe void Sleep(uint futexWord, long nanoseconds)
     {
         const long longest = 50_000_000;
-        FutexWaitResult result = Futex.Wait(_block.FutexWord, futexWord, Math.Clamp(nanoseconds, 0, longest));
+        _ = Futex.Wait(_block.FutexWord, futexWord, Math.Clamp(nanoseconds, 0, longest));
         _page.Waiting = 0;
-        if (result == FutexWaitResult.TimedOut)
+        if (_block.Head == _cursor)
         {
             ReadSocket();
         }
@@ -284,7 +282,7 @@ internal sealed class StreamConnection
         }
 
         uint counter = _block.ControlMessages;
-        byte[] buffer = s_packet ??= new byte[Wire.MaxMessageSize];
+        byte[] buffer = _packet;
         for (int messages = 0; State == ConnectionState.Active && messages < MaxMessagesAtOnce; messages++)
         {
             ReceiveResult result = _socket.Receive(buffer, _descriptors);
@@ -349,6 +347,8 @@ internal sealed class StreamConnection
             {
                 Errno.ENOENT or Errno.ECONNREFUSED or Errno.ENOTDIR => new StreamUnavailableException(ErrorCode.StreamNotFound,
                     $"Nobody publishes stream '{key}' (no publisher listens at {path}). Start its publisher, or see 'cuframes ls' for the streams there are.", error),
+                Errno.ETIMEDOUT => new StreamUnavailableException(ErrorCode.HandshakeTimeout,
+                    $"The publisher of '{key}' accepts no connection. It is stopped or overloaded.", error),
                 Errno.EACCES => new StreamUnavailableException(ErrorCode.AccessDenied,
                     $"Stream '{key}' cannot be reached: {error.Message}", error),
                 _ => new StreamUnavailableException(ErrorCode.SystemCallFailed, $"Stream '{key}' cannot be reached: {error.Message}", error),
@@ -358,7 +358,7 @@ internal sealed class StreamConnection
 
     private static WelcomeMessage Greet(UnixSocket socket, string key, HelloMessage hello, DescriptorSet descriptors)
     {
-        byte[] buffer = s_packet ??= new byte[Wire.MaxMessageSize];
+        byte[] buffer = new byte[Wire.MaxMessageSize];
 
         // A publisher that refuses at once may have hung up before HELLO: its answer is there to be read all the same.
         _ = socket.Send(hello.Write(buffer), [], HandshakeTimeoutMilliseconds);
@@ -370,30 +370,11 @@ internal sealed class StreamConnection
                     $"The publisher of '{key}' did not answer within {HandshakeTimeoutMilliseconds / 1000} s. It is stopped or overloaded.");
             case ReceiveStatus.PeerGone:
                 throw new StreamUnavailableException(ErrorCode.Disconnected, $"The publisher of '{key}' hung up during the handshake.");
-            case ReceiveStatus.Truncated or ReceiveStatus.ControlTruncated:
-                throw new ProtocolException(ErrorCode.ProtocolError, $"The answer of the publisher of '{key}' is too long or carries too many descriptors.");
-        }
-
-        ReadOnlySpan<byte> packet = buffer.AsSpan(0, result.Length);
-        MessageHeader header = MessageHeader.Read(packet);
-        if (header.Type == MessageType.Refuse)
-        {
-            RefuseMessage refuse = RefuseMessage.Read(packet[MessageHeaderLayout.Size..]);
-            throw new StreamUnavailableException(refuse.Code, $"The publisher of '{key}' refused: {refuse.Text}");
-        }
-
-        if (header.Type != MessageType.Welcome || header.Version != Wire.Version)
-        {
-            throw Reject(socket, ErrorCode.ProtocolError, $"The publisher of '{key}' answered {header.Type} of version {header.Version} instead of WELCOME of version {Wire.Version}.");
         }
 
         try
         {
-            WelcomeMessage welcome = WelcomeMessage.Read(packet[MessageHeaderLayout.Size..]);
-            int expected = hello.IsProbe ? 0 : 2;
-            return descriptors.Count == expected
-                ? welcome
-                : throw new ProtocolException(ErrorCode.DescriptorCount, $"WELCOME carries {descriptors.Count} descriptors instead of {expected}.");
+            return ReadAnswer(result, buffer, key, hello, descriptors);
         }
         catch (ProtocolException error)
         {
@@ -402,16 +383,64 @@ internal sealed class StreamConnection
         }
     }
 
-    private static ProtocolException Reject(UnixSocket socket, ErrorCode code, string text)
+    private static WelcomeMessage ReadAnswer(ReceiveResult result, byte[] buffer, string key, HelloMessage hello, DescriptorSet descriptors)
     {
-        SayBye(socket, code, text);
-        return new ProtocolException(code, text);
+        if (result.Status != ReceiveStatus.Received)
+        {
+            throw result.Status == ReceiveStatus.Truncated
+                ? new ProtocolException(ErrorCode.ProtocolError, $"The answer of the publisher of '{key}' is longer than {Wire.MaxMessageSize} bytes.")
+                : new ProtocolException(ErrorCode.DescriptorCount, $"The answer of the publisher of '{key}' carries too many descriptors.");
+        }
+
+        ReadOnlySpan<byte> packet = buffer.AsSpan(0, result.Length);
+        MessageHeader header = MessageHeader.Read(packet);
+        ReadOnlySpan<byte> payload = packet[MessageHeaderLayout.Size..];
+        int expected = header.Type == MessageType.Welcome && !hello.IsProbe ? 2 : 0;
+        if (descriptors.Count != expected)
+        {
+            throw new ProtocolException(ErrorCode.DescriptorCount, $"{header.Type} carries {descriptors.Count} descriptors instead of {expected}.");
+        }
+
+        if (header.Type == MessageType.Refuse)
+        {
+            RefuseMessage refuse = RefuseMessage.ReadRefuse(payload);
+            throw new StreamUnavailableException(refuse.Code, $"The publisher of '{key}' refused: {refuse.Text}");
+        }
+
+        if (header.Version == Wire.Version && header.Type == MessageType.Bye)
+        {
+            RefuseMessage bye = RefuseMessage.Read(payload);
+            throw new StreamUnavailableException(ErrorCode.Disconnected, $"The publisher of '{key}' left during the handshake. {bye.Text}");
+        }
+
+        if (header.Type != MessageType.Welcome || header.Version != Wire.Version)
+        {
+            throw new ProtocolException(ErrorCode.ProtocolError,
+                $"The publisher of '{key}' answered {header.Type} of version {header.Version} instead of WELCOME of version {Wire.Version}.");
+        }
+
+        WelcomeMessage welcome = WelcomeMessage.Read(payload);
+        if (welcome.Version != Wire.Version)
+        {
+            throw new ProtocolException(ErrorCode.ProtocolError, $"WELCOME chooses version {welcome.Version}, and {Wire.Version} was offered.");
+        }
+
+        if (!hello.IsProbe)
+        {
+            welcome.RequireSubscription();
+            if (welcome.Delivery != hello.Delivery || welcome.Leases > hello.Leases)
+            {
+                throw new ProtocolException(ErrorCode.ProtocolError,
+                    $"WELCOME grants {welcome.Delivery} delivery with {welcome.Leases} leases; asked for were {hello.Delivery} and {hello.Leases}.");
+            }
+        }
+
+        return welcome;
     }
 
     private static StreamConnection Map(
         UnixSocket socket, WelcomeMessage welcome, DescriptorSet descriptors, ulong previousEpoch, ulong previousCursor)
     {
-        welcome.RequireSubscription();
         using FileDescriptor controlFile = descriptors.Take(0);
         using FileDescriptor pageFile = descriptors.Take(1);
         RequireMemfd(controlFile, ReadOnlySeals, ControlBlockLayout.Size, ErrorCode.ControlBlockInvalid, "The control block");
@@ -491,27 +520,37 @@ internal sealed class StreamConnection
             : throw Violation(ErrorCode.ControlBlockInvalid, $"The newest sequence is {head}; sequences stay below 2^56.");
     }
 
+    /// <summary>Leases the oldest frame after the cursor that is still there.</summary>
+    private FrameLease? TryLeaseOldest(ulong head)
+    {
+        ulong sequence = Math.Max(_cursor + 1, head >= ControlBlockLayout.IndexCapacity ? head - ControlBlockLayout.IndexCapacity + 1 : 1);
+        for (; sequence <= head; sequence++)
+        {
+            if (TryLease(sequence) is { } lease)
+            {
+                return lease;
+            }
+        }
+
+        return null;
+    }
+
     private FrameLease? TryLease(ulong sequence)
     {
         ulong entry = _block.IndexEntry(sequence);
         int slot = (int)(entry & 0xFF);
-        if (entry >> 8 != sequence)
+        if (entry >> 8 != sequence || slot >= ControlBlockLayout.SlotCapacity || _block.SlotState(slot) != sequence)
         {
             return null;
         }
 
-        if (slot >= ControlBlockLayout.SlotCapacity)
+        if (FaultInjection.SkipRecheck)
         {
-            throw Violation(ErrorCode.ControlBlockInvalid, $"The index says that frame {sequence} lies in slot {slot}; there are {ControlBlockLayout.SlotCapacity}.");
-        }
-
-        if (_block.SlotState(slot) != sequence)
-        {
-            return null;
+            Thread.SpinWait(FaultInjection.WindowSpins);
         }
 
         _page.Lease(slot, sequence);
-        if (_block.SlotState(slot) != sequence)
+        if (_block.SlotState(slot) != sequence && !FaultInjection.SkipRecheck)
         {
             _page.Release(slot);
             return null;
@@ -589,6 +628,7 @@ internal sealed class StreamConnection
                 MappedSegment retiring = FindSegment(id)
                     ?? throw new ProtocolException(ErrorCode.ProtocolError, $"RETIRE names segment {id}, which was not announced.");
                 retiring.IsRetiring = true;
+                AnswerRetirements();
                 break;
             case MessageType.Notice:
                 NoticeMessage notice = NoticeMessage.Read(payload);

@@ -47,6 +47,9 @@ internal sealed class SubscriberSession : LoopSource
     /// <summary>Segments that this subscriber was told of and has not given back.</summary>
     public HashSet<uint> KnownSegments { get; } = [];
 
+    /// <summary>Those of them that this subscriber has mapped.</summary>
+    public HashSet<uint> ReadySegments { get; } = [];
+
     /// <summary>For each slot the lease seen in the way, and since when. Publishing thread only.</summary>
     public ulong[] BlockingLease { get; } = new ulong[ControlBlockLayout.SlotCapacity];
 

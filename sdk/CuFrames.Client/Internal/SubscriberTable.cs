@@ -20,6 +20,12 @@ internal sealed class SubscriberTable
     // Written by the publishing thread only; read by the control side behind a full fence.
     private int _activity;
 
+    // Written under the server's gate, once, before the subscribers are removed; read by the publishing thread after the array.
+    private bool _isClosed;
+
+    /// <summary>Whether the stream has ended. Then slots that hold a frame are never written again: those who left may be reading them.</summary>
+    public bool IsClosed => Volatile.Read(ref _isClosed);
+
     public SubscriberSession[] Active => Volatile.Read(ref _active);
 
     /// <summary>Publishing thread: begins to look at pages. A full fence.</summary>
@@ -30,6 +36,9 @@ internal sealed class SubscriberTable
 
     /// <summary>Under the gate.</summary>
     public void Add(SubscriberSession session) => Volatile.Write(ref _active, [.. _active, session]);
+
+    /// <summary>Under the gate, before <see cref="Remove"/> of everybody: whoever does not see a subscriber any more sees this.</summary>
+    public void Close() => Volatile.Write(ref _isClosed, true);
 
     /// <summary>Under the gate: from now on the publishing thread does not see the session; its leases are gone.</summary>
     public void Remove(SubscriberSession session)
