@@ -5,8 +5,8 @@ namespace CuFrames.Interop;
 
 /// <summary>
 /// Owns the descriptors that came with one packet. What is not taken is closed: by the next receive call, by
-/// <see cref="Clear"/>, <see cref="Dispose"/> or the finalizer. Make one per connection and use it for every packet; only
-/// <see cref="Take"/> allocates. For one thread at a time.
+/// <see cref="Clear"/>, <see cref="Dispose"/> or the finalizer. Make one per connection and use it for every packet;
+/// only <see cref="Take"/> allocates. For one thread at a time.
 /// </summary>
 public sealed class DescriptorSet : IDisposable
 {
@@ -65,7 +65,9 @@ public sealed class DescriptorSet : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Refuses a set that could no longer own anything. To be called before the kernel hands out descriptors.</summary>
+    /// <summary>
+    /// Refuses a set that could no longer own anything. To be called before the kernel hands out descriptors.
+    /// </summary>
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     /// <summary>Puts a descriptor under the care of the set. Neither allocates nor throws.</summary>

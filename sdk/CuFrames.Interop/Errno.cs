@@ -119,7 +119,9 @@ public static class Errno
 
     /// <summary>The symbolic name of an error number.</summary>
     /// <param name="errno">The number.</param>
-    /// <returns>The name, such as <c>EMFILE</c>; <c>errno 77</c> for a number that this library has no name for.</returns>
+    /// <returns>
+    /// The name, such as <c>EMFILE</c>; <c>errno 77</c> for a number that this library has no name for.
+    /// </returns>
     public static string NameOf(int errno) => errno switch
     {
         EPERM => nameof(EPERM),

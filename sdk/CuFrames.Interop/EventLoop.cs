@@ -88,7 +88,9 @@ public sealed unsafe class EventLoop : IDisposable
     /// <exception cref="LinuxException">ENOENT: it is not watched.</exception>
     public void Remove(FileDescriptor descriptor) => Control(LibC.EPOLL_CTL_DEL, descriptor, IoEvents.None, 0);
 
-    /// <summary>Waits until a descriptor is ready, somebody wakes the loop, or the time runs out. Allocates nothing.</summary>
+    /// <summary>
+    /// Waits until a descriptor is ready, somebody wakes the loop, or the time runs out. Allocates nothing.
+    /// </summary>
     /// <param name="events">Where the ready ones go; at most 64 are reported by one call.</param>
     /// <param name="timeoutMilliseconds">Longest wait: 0 does not wait, -1 waits for ever.</param>
     /// <returns>How many are ready; 0 if the time ran out or the loop was woken.</returns>

@@ -4,9 +4,10 @@ using CuFrames.Interop.Internal;
 namespace CuFrames.Interop;
 
 /// <summary>
-/// An open file descriptor that this object owns. It is closed exactly once: by <see cref="SafeHandle.Dispose()"/>, or by
-/// the finalizer if nobody disposed it. Every call of this library that makes the kernel hand out a descriptor creates
-/// the owner before the call, so no error can leave one behind. All descriptors are close-on-exec. Thread-safe.
+/// An open file descriptor that this object owns. It is closed exactly once: by <see cref="SafeHandle.Dispose()"/>,
+/// or by the finalizer if nobody disposed it. Every call of this library that makes the kernel hand out a descriptor
+/// creates the owner before the call, so no error can leave one behind. All descriptors are close-on-exec.
+/// Thread-safe.
 /// </summary>
 public sealed class FileDescriptor : SafeHandle
 {

@@ -6,8 +6,9 @@ using CuFrames.Interop.Internal;
 namespace CuFrames.Interop;
 
 /// <summary>
-/// Ownership of a name by an exclusive lock (<c>flock(2)</c>) on a file. The kernel drops it when the process dies, however
-/// it dies; a file that was left behind does not keep the next owner out. One process cannot hold it twice either.
+/// Ownership of a name by an exclusive lock (<c>flock(2)</c>) on a file. The kernel drops it when the process dies,
+/// however it dies; a file that was left behind does not keep the next owner out. One process cannot hold it twice
+/// either.
 /// </summary>
 public sealed unsafe class FileLock : IDisposable
 {
@@ -27,8 +28,8 @@ public sealed unsafe class FileLock : IDisposable
 
     /// <summary>Takes the lock if nobody has it. Does not wait.</summary>
     /// <param name="path">
-    /// The file. It is created if need be, readable for all (0644 less the umask), and holds the owner's process id as text.
-    /// A symbolic link is refused.
+    /// The file. It is created if need be, readable for all (0644 less the umask), and holds the owner's process id
+    /// as text. A symbolic link is refused.
     /// </param>
     /// <returns>The lock, or null if another owner holds it.</returns>
     /// <exception cref="LinuxException">
@@ -54,8 +55,8 @@ public sealed unsafe class FileLock : IDisposable
                     return null;
                 }
 
-                // The former owner removes the file while it holds the lock. Who opened it before that now holds the lock
-                // of a file that no longer has a name: try again with the file that has.
+                // The former owner removes the file while it holds the lock. Who opened it before that now holds the
+                // lock of a file that no longer has a name: try again with the file that has.
                 if (FileSystem.TryStat(path) is { } named && named.IsSameFileAs(file.Stat()))
                 {
                     WriteHolder(file, path);

@@ -3,7 +3,9 @@ namespace CuFrames.Interop;
 /// <summary>What the kernel knows about an open file: the fields of <c>statx(2)</c> that CuFrames uses.</summary>
 public readonly struct FileStatus
 {
-    /// <summary>Number of the device that holds the file; together with <see cref="Inode"/> it identifies the file.</summary>
+    /// <summary>
+    /// Number of the device that holds the file; together with <see cref="Inode"/> it identifies the file.
+    /// </summary>
     public ulong Device { get; internal init; }
 
     /// <summary>Number of the file on its device.</summary>

@@ -4,8 +4,8 @@ using CuFrames.Interop.Internal;
 namespace CuFrames.Interop;
 
 /// <summary>
-/// Waiting for a 4-byte word in memory that processes share (<c>futex(2)</c>, not private). The word must be aligned to 4
-/// bytes; a read-only mapping is enough for both calls. Any thread may call.
+/// Waiting for a 4-byte word in memory that processes share (<c>futex(2)</c>, not private). The word must be aligned
+/// to 4 bytes; a read-only mapping is enough for both calls. Any thread may call.
 /// </summary>
 public static unsafe class Futex
 {

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace CuFrames.Interop;
 
 /// <summary>
-/// A call to the operating system failed. <see cref="Exception.Message"/> says what was tried, which call failed, what the
-/// kernel answered and, where that is known, what to do.
+/// A call to the operating system failed. <see cref="Exception.Message"/> says what was tried, which call failed,
+/// what the kernel answered and, where that is known, what to do.
 /// </summary>
 public sealed class LinuxException : IOException
 {

@@ -3,7 +3,9 @@ using CuFrames.Interop.Internal;
 
 namespace CuFrames.Interop;
 
-/// <summary>Anonymous files in memory (<c>memfd_create(2)</c>) that can be sealed and sent to other processes.</summary>
+/// <summary>
+/// Anonymous files in memory (<c>memfd_create(2)</c>) that can be sealed and sent to other processes.
+/// </summary>
 public static class MemoryFile
 {
     // Longer names are refused by memfd_create: NAME_MAX less the prefix "memfd:".
@@ -12,14 +14,16 @@ public static class MemoryFile
     // Smaller files are not worth reading /proc for: control blocks and subscribers' pages.
     private const long SmallestChecked = 1 << 20;
 
-    /// <summary>Creates a memory file. It is sealable, close-on-exec, not executable, and all its bytes are 0.</summary>
+    /// <summary>
+    /// Creates a memory file. It is sealable, close-on-exec, not executable, and all its bytes are 0.
+    /// </summary>
     /// <param name="name">A name for /proc/PID/maps; it need not be unique. At most 249 bytes of UTF-8.</param>
     /// <param name="size">Size in bytes, greater than 0.</param>
     /// <param name="allocate">
-    /// Whether every page is allocated now, so that want of memory is an error of this call and does not hit whoever first
-    /// touches the page. False suits files of which most is never written. The kernel itself answers a lack of memory by
-    /// killing a process, so files of 1 MiB and more are refused beforehand if the machine, or the control group (version
-    /// 2), has not that much left.
+    /// Whether every page is allocated now, so that want of memory is an error of this call and does not hit whoever
+    /// first touches the page. False suits files of which most is never written. The kernel itself answers a lack of
+    /// memory by killing a process, so files of 1 MiB and more are refused beforehand if the machine, or the control
+    /// group (version 2), has not that much left.
     /// </param>
     /// <returns>The file; the caller owns it.</returns>
     /// <exception cref="LinuxException">No descriptor (EMFILE) or no memory (ENOSPC, ENOMEM) is left.</exception>
@@ -83,7 +87,9 @@ public static class MemoryFile
     /// <summary>Checks that a descriptor which a peer sent is a memory file with at least these seals.</summary>
     /// <param name="file">The descriptor.</param>
     /// <param name="seals">The seals that must be set; others may be.</param>
-    /// <exception cref="InvalidDataException">It is no memory file, or a seal is missing. The text says which.</exception>
+    /// <exception cref="InvalidDataException">
+    /// It is no memory file, or a seal is missing. The text says which.
+    /// </exception>
     public static void RequireSeals(FileDescriptor file, MemoryFileSeals seals)
     {
         ArgumentNullException.ThrowIfNull(file);

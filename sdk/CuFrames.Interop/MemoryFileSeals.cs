@@ -25,6 +25,8 @@ public enum MemoryFileSeals
     /// <summary>Writable mappings that exist stay; nobody can make a new one or write in any other way.</summary>
     FutureWrite = 16,
 
-    /// <summary>The execute permission cannot be changed. Set by the kernel for files made by this library (Linux 6.3).</summary>
+    /// <summary>
+    /// The execute permission cannot be changed. Set by the kernel for files made by this library (Linux 6.3).
+    /// </summary>
     Execute = 32,
 }

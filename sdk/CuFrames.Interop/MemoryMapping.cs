@@ -5,7 +5,8 @@ namespace CuFrames.Interop;
 
 /// <summary>
 /// A shared mapping of a memory file, from its first byte on. It stays valid when the descriptor is closed and when the
-/// process that made the file dies. It is unmapped exactly once, by <see cref="SafeHandle.Dispose()"/> or by the finalizer.
+/// process that made the file dies. It is unmapped exactly once, by <see cref="SafeHandle.Dispose()"/> or by the
+/// finalizer.
 /// </summary>
 /// <remarks>
 /// Spans and pointers into the mapping do not keep it alive: whoever uses them must make sure that nobody disposes the

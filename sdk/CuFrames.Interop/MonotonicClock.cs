@@ -3,8 +3,8 @@ using CuFrames.Interop.Internal;
 namespace CuFrames.Interop;
 
 /// <summary>
-/// CLOCK_MONOTONIC: the clock of all stamps in shared memory. It is the same for every process of the machine (outside of
-/// time namespaces), never goes back and does not run while the machine is suspended.
+/// CLOCK_MONOTONIC: the clock of all stamps in shared memory. It is the same for every process of the machine
+/// (outside of time namespaces), never goes back and does not run while the machine is suspended.
 /// </summary>
 public static class MonotonicClock
 {

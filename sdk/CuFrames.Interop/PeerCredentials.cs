@@ -1,8 +1,8 @@
 namespace CuFrames.Interop;
 
 /// <summary>
-/// Who connected, as the kernel recorded it at the time of connect(2) or listen(2); the peer cannot forge it. Ids are those of this
-/// process's namespaces.
+/// Who connected, as the kernel recorded it at the time of connect(2) or listen(2); the peer cannot forge it. Ids are
+/// those of this process's namespaces.
 /// </summary>
 public sealed class PeerCredentials
 {
@@ -14,7 +14,9 @@ public sealed class PeerCredentials
         SupplementaryGroups = supplementaryGroups;
     }
 
-    /// <summary>Process id, or 0 if the peer's PID namespace cannot be seen from here. For messages only: ids are reused.</summary>
+    /// <summary>
+    /// Process id, or 0 if the peer's PID namespace cannot be seen from here. For messages only: ids are reused.
+    /// </summary>
     public int ProcessId { get; }
 
     /// <summary>Effective user id; 65534 if it has no counterpart in this user namespace.</summary>

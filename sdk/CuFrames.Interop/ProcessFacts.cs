@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace CuFrames.Interop;
 
-/// <summary>What this process takes up now, read from /proc/self. For statistics and tests; each call allocates.</summary>
+/// <summary>
+/// What this process takes up now, read from /proc/self. For statistics and tests; each call allocates.
+/// </summary>
 public static class ProcessFacts
 {
     /// <summary>Number of open descriptors.</summary>

@@ -12,12 +12,14 @@ public enum ReceiveStatus
     /// <summary>The peer has closed the connection and everything it sent before has been read.</summary>
     PeerGone,
 
-    /// <summary>The packet was longer than the buffer (MSG_TRUNC). Its rest is lost, its descriptors are closed.</summary>
+    /// <summary>
+    /// The packet was longer than the buffer (MSG_TRUNC). Its rest is lost, its descriptors are closed.
+    /// </summary>
     Truncated,
 
     /// <summary>
-    /// The packet carried more than <see cref="DescriptorSet.Capacity"/> descriptors, or this process has no room for them
-    /// (MSG_CTRUNC). Every descriptor of the packet is closed.
+    /// The packet carried more than <see cref="DescriptorSet.Capacity"/> descriptors, or this process has no room for
+    /// them (MSG_CTRUNC). Every descriptor of the packet is closed.
     /// </summary>
     ControlTruncated,
 }

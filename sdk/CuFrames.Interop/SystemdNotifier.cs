@@ -6,8 +6,8 @@ using CuFrames.Interop.Internal;
 namespace CuFrames.Interop;
 
 /// <summary>
-/// Tells systemd about the state of this service, over the socket that $NOTIFY_SOCKET names (sd_notify(3)). Without that
-/// variable every call does nothing and returns false. Any thread may call.
+/// Tells systemd about the state of this service, over the socket that $NOTIFY_SOCKET names (sd_notify(3)). Without
+/// that variable every call does nothing and returns false. Any thread may call.
 /// </summary>
 public sealed class SystemdNotifier
 {
@@ -91,7 +91,8 @@ public sealed class SystemdNotifier
             return false;
         }
 
-        // A path, or '@' and an abstract name. Other schemes (vsock: in virtual machines) are not services of this machine.
+        // A path, or '@' and an abstract name. Other schemes (vsock: in virtual machines) are not services of this
+        // machine.
         if (_address[0] is not ('/' or '@') || !UnixAddress.Fits(_address))
         {
             throw new LinuxException("sendto", Errno.EAFNOSUPPORT, $"notify systemd at '{_address}'");

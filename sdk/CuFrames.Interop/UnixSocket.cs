@@ -7,12 +7,12 @@ using CuFrames.Interop.Internal;
 namespace CuFrames.Interop;
 
 /// <summary>
-/// A connection or a listener of AF_UNIX and SOCK_SEQPACKET: whole packets, in order, with descriptors attached, and the
-/// kernel reports at once when the peer dies. Close-on-exec.
+/// A connection or a listener of AF_UNIX and SOCK_SEQPACKET: whole packets, in order, with descriptors attached, and
+/// the kernel reports at once when the peer dies. Close-on-exec.
 /// </summary>
 /// <remarks>
-/// One thread may send while another receives. Time-outs are in milliseconds: 0 does not wait, -1 waits for ever. Signals
-/// are handled inside.
+/// One thread may send while another receives. Time-outs are in milliseconds: 0 does not wait, -1 waits for ever.
+/// Signals are handled inside.
 /// </remarks>
 public sealed unsafe class UnixSocket : IDisposable
 {
@@ -36,11 +36,15 @@ public sealed unsafe class UnixSocket : IDisposable
 
     /// <summary>Creates a socket at a path and listens.</summary>
     /// <remarks>
-    /// A socket that is already at the path is replaced: only who owns the name (<see cref="FileLock"/>) may listen at it.
-    /// At no moment has the path more permissions than <paramref name="mode"/>. Dispose removes the path.
+    /// A socket that is already at the path is replaced: only who owns the name (<see cref="FileLock"/>) may listen
+    /// at it. At no moment has the path more permissions than <paramref name="mode"/>. Dispose removes the path.
     /// </remarks>
-    /// <param name="path">The path; longer ones than the 107 bytes of sockaddr_un work as well, through /proc/self/fd.</param>
-    /// <param name="backlog">Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.</param>
+    /// <param name="path">
+    /// The path; longer ones than the 107 bytes of sockaddr_un work as well, through /proc/self/fd.
+    /// </param>
+    /// <param name="backlog">
+    /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
+    /// </param>
     /// <param name="mode">Permissions. Connecting needs the right to write.</param>
     /// <returns>The listener; <see cref="TryAccept"/> takes connections.</returns>
     /// <exception cref="LinuxException">
@@ -81,8 +85,8 @@ public sealed unsafe class UnixSocket : IDisposable
     /// <param name="timeoutMilliseconds">How long to wait for room in the listener's backlog.</param>
     /// <returns>The connection.</returns>
     /// <exception cref="LinuxException">
-    /// ENOENT: no socket there. ECONNREFUSED: nobody listens (any more). EACCES: no right to write. ETIMEDOUT: the backlog
-    /// stayed full. EPROTOTYPE: a socket of another type.
+    /// ENOENT: no socket there. ECONNREFUSED: nobody listens (any more). EACCES: no right to write. ETIMEDOUT: the
+    /// backlog stayed full. EPROTOTYPE: a socket of another type.
     /// </exception>
     public static UnixSocket Connect(string path, int timeoutMilliseconds)
     {
@@ -170,8 +174,12 @@ public sealed unsafe class UnixSocket : IDisposable
     /// <param name="descriptors">At most <see cref="DescriptorSet.Capacity"/> descriptors.</param>
     /// <param name="timeoutMilliseconds">How long to wait for room in the peer's queue.</param>
     /// <returns>What became of it.</returns>
-    /// <exception cref="LinuxException">EMSGSIZE: longer than the send buffer. ETOOMANYREFS: the peer does not read.</exception>
-    /// <exception cref="ObjectDisposedException">The socket or one of the descriptors is closed; nothing was sent.</exception>
+    /// <exception cref="LinuxException">
+    /// EMSGSIZE: longer than the send buffer. ETOOMANYREFS: the peer does not read.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">
+    /// The socket or one of the descriptors is closed; nothing was sent.
+    /// </exception>
     public SendStatus Send(
         ReadOnlySpan<byte> payload, ReadOnlySpan<FileDescriptor> descriptors, int timeoutMilliseconds = 0)
     {
@@ -205,7 +213,9 @@ public sealed unsafe class UnixSocket : IDisposable
         }
     }
 
-    /// <summary>Sends one packet without descriptors and without waiting: the way of a doorbell. Allocates nothing.</summary>
+    /// <summary>
+    /// Sends one packet without descriptors and without waiting: the way of a doorbell. Allocates nothing.
+    /// </summary>
     /// <param name="payload">The packet, at least 1 byte.</param>
     /// <returns>What became of it.</returns>
     /// <exception cref="LinuxException">Anything else than a full queue or a peer that is gone.</exception>
@@ -261,7 +271,9 @@ public sealed unsafe class UnixSocket : IDisposable
     }
 
     /// <summary>Waits until this one socket is ready.</summary>
-    /// <param name="events">What to wait for; <see cref="IoEvents.Error"/> and <see cref="IoEvents.HangUp"/> come anyway.</param>
+    /// <param name="events">
+    /// What to wait for; <see cref="IoEvents.Error"/> and <see cref="IoEvents.HangUp"/> come anyway.
+    /// </param>
     /// <param name="timeoutMilliseconds">How long to wait.</param>
     /// <returns>What it is ready for; <see cref="IoEvents.None"/> if the time ran out.</returns>
     /// <exception cref="LinuxException">The kernel ran out of memory.</exception>
@@ -269,7 +281,8 @@ public sealed unsafe class UnixSocket : IDisposable
 
     /// <summary>Asks who is at the other end of a connection.</summary>
     /// <returns>
-    /// An accepted connection: who connected, at that time. A connecting one: who called listen. A pair: who created it.
+    /// An accepted connection: who connected, at that time. A connecting one: who called listen. A pair: who created
+    /// it.
     /// </returns>
     /// <exception cref="LinuxException">The kernel refused; SO_PEERGROUPS needs Linux 4.13.</exception>
     public PeerCredentials GetPeerCredentials()
@@ -285,8 +298,8 @@ public sealed unsafe class UnixSocket : IDisposable
     }
 
     /// <summary>
-    /// Sets how many bytes may be under way to the peer (SO_SNDBUF). The kernel caps the figure at net.core.wmem_max and
-    /// then doubles it, for what it needs itself.
+    /// Sets how many bytes may be under way to the peer (SO_SNDBUF). The kernel caps the figure at net.core.wmem_max
+    /// and then doubles it, for what it needs itself.
     /// </summary>
     /// <param name="bytes">The size, greater than 0.</param>
     /// <exception cref="LinuxException">The kernel refused.</exception>
@@ -419,7 +432,8 @@ public sealed unsafe class UnixSocket : IDisposable
         }
         catch (LinuxException)
         {
-            // The directory is gone or closed to us: then there is nothing that we could remove, and Dispose does not throw.
+            // The directory is gone or closed to us: then there is nothing that we could remove, and Dispose does not
+            // throw.
         }
     }
 
@@ -429,8 +443,8 @@ public sealed unsafe class UnixSocket : IDisposable
         Deadline deadline = Deadline.After(timeoutMilliseconds);
         while (true)
         {
-            // connect on AF_UNIX waits for the backlog as long as SO_SNDTIMEO says; 0 would be for ever, so at least 1 µs.
-            // The option may stay: no later call of this class waits inside the kernel's send.
+            // connect on AF_UNIX waits for the backlog as long as SO_SNDTIMEO says; 0 would be for ever, so at least
+            // 1 µs. The option may stay: no later call of this class waits inside the kernel's send.
             int left = deadline.RemainingMilliseconds();
             LibC.TimeValue wait = left < 0
                 ? default

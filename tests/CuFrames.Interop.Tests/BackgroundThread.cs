@@ -22,7 +22,11 @@ internal sealed class BackgroundThread
             {
                 _failure = exception;
             }
-        });
+        })
+        {
+            // A thread that is never woken must not keep a failed run from ending.
+            IsBackground = true,
+        };
         _thread.Start();
     }
 

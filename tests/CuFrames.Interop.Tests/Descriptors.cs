@@ -8,7 +8,8 @@ namespace CuFrames.Interop.Tests;
 internal static unsafe class Descriptors
 {
     /// <summary>
-    /// The open descriptors' numbers, after everything that earlier tests forgot has been closed: what a test starts from.
+    /// The open descriptors' numbers, after everything that earlier tests forgot has been closed: what a test starts
+    /// from.
     /// </summary>
     internal static SortedSet<int> Baseline()
     {
@@ -17,7 +18,9 @@ internal static unsafe class Descriptors
         return Open();
     }
 
-    /// <summary>The open descriptors' numbers, less those of assemblies, which the runtime loads when it needs them.</summary>
+    /// <summary>
+    /// The open descriptors' numbers, less those of assemblies, which the runtime loads when it needs them.
+    /// </summary>
     internal static SortedSet<int> Open()
     {
         var numbers = new SortedSet<int>();

@@ -3,8 +3,8 @@ using Xunit;
 namespace CuFrames.Interop.Tests;
 
 /// <summary>
-/// Every operation that opens descriptors is run with 0, 1, 2, … descriptors left until it succeeds. Each failure must be
-/// a clear EMFILE and leave nothing behind, neither descriptors nor paths.
+/// Every operation that opens descriptors is run with 0, 1, 2, … descriptors left until it succeeds. Each failure
+/// must be a clear EMFILE and leave nothing behind, neither descriptors nor paths.
 /// </summary>
 public sealed class ErrorInjectionTests : IDisposable
 {

@@ -160,6 +160,31 @@ public unsafe class MemoryFileTests
     }
 
     [Fact]
+    public void A_size_that_the_kernel_refuses_is_an_error_and_leaves_no_descriptor()
+    {
+        // Far above what anything else in this process writes.
+        TestLibC.Limit before;
+        Assert.Equal(0, TestLibC.GetLimit(TestLibC.RLIMIT_FSIZE, &before));
+        var lowered = new TestLibC.Limit { Soft = 1UL << 40, Hard = before.Hard };
+        nint handler = TestLibC.SetSignalHandler(TestLibC.SIGXFSZ, TestLibC.SIG_IGN);
+        SortedSet<int> open = Descriptors.Baseline();
+        Assert.Equal(0, TestLibC.SetLimit(TestLibC.RLIMIT_FSIZE, &lowered));
+        try
+        {
+            var exception = Assert.Throws<LinuxException>(() => MemoryFile.Create("too large", 1L << 41, allocate: false));
+            Assert.Equal("ftruncate", exception.Operation);
+            Assert.Equal(Errno.EFBIG, exception.Errno);
+        }
+        finally
+        {
+            Assert.Equal(0, TestLibC.SetLimit(TestLibC.RLIMIT_FSIZE, &before));
+            _ = TestLibC.SetSignalHandler(TestLibC.SIGXFSZ, handler);
+        }
+
+        Assert.Equal(open, Descriptors.Open());
+    }
+
+    [Fact]
     public void The_tightest_control_group_counts()
     {
         using var directory = new TemporaryDirectory();
@@ -425,8 +450,8 @@ public unsafe class MemoryFileTests
                 return TryUpgrade(mapping) &&
                     TestLibC.Madvise((nint)mapping.Address, 4096, TestLibC.MADV_REMOVE) == 0;
             case Attack.WriteProcessMemory:
-                // /proc/self/mem writes to mappings that have no write permission, as debuggers need it; with a file that
-                // could be mapped writable it is enough to upgrade the mapping.
+                // /proc/self/mem writes to mappings that have no write permission, as debuggers need it; with a file
+                // that could be mapped writable it is enough to upgrade the mapping.
                 using (FileDescriptor memory = FileSystem.TryOpen("/proc/self/mem", LibC.O_RDWR, 0))
                 {
                     Assert.False(memory.IsInvalid);

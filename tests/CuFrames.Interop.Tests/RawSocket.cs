@@ -7,7 +7,8 @@ namespace CuFrames.Interop.Tests;
 internal static unsafe class RawSocket
 {
     /// <summary>
-    /// Sends a packet with any number of descriptors, in one control message for each array; false if the kernel refuses.
+    /// Sends a packet with any number of descriptors, in one control message for each array; false if the kernel
+    /// refuses.
     /// </summary>
     internal static bool Send(UnixSocket socket, ReadOnlySpan<byte> payload, params FileDescriptor[][] groups)
     {

@@ -11,10 +11,13 @@ internal static unsafe partial class TestLibC
     internal const int MADV_REMOVE = 9;
     internal const int FALLOC_FL_KEEP_SIZE = 1;
     internal const int FALLOC_FL_PUNCH_HOLE = 2;
+    internal const int RLIMIT_FSIZE = 1;
     internal const int RLIMIT_NOFILE = 7;
     internal const int F_GETFD = 1;
     internal const int FD_CLOEXEC = 1;
+    internal const int SIGXFSZ = 25;
     internal const int SIGWINCH = 28;
+    internal const nint SIG_IGN = 1;
 
     [LibraryImport("libc", EntryPoint = "mprotect", SetLastError = true)]
     internal static partial int Mprotect(nint address, nuint length, int protection);
@@ -45,6 +48,9 @@ internal static unsafe partial class TestLibC
 
     [LibraryImport("libc", EntryPoint = "tgkill", SetLastError = true)]
     internal static partial int SignalThread(int process, int thread, int signal);
+
+    [LibraryImport("libc", EntryPoint = "signal", SetLastError = true)]
+    internal static partial nint SetSignalHandler(int signal, nint handler);
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     internal static partial uint GetEffectiveUserId();

@@ -5,8 +5,8 @@ using System.Text;
 namespace CuFrames.TestKit;
 
 /// <summary>
-/// Writes down the public surface of an assembly, one line per type and member, in a fixed order, so that a change of it
-/// shows up as a change of a text file.
+/// Writes down the public surface of an assembly, one line per type and member, in a fixed order, so that a change of
+/// it shows up as a change of a text file.
 /// </summary>
 public static class PublicApiText
 {
@@ -32,8 +32,8 @@ public static class PublicApiText
     }
 
     /// <summary>
-    /// Compares the public surface with a file of the repository. With CUFRAMES_ACCEPT_API=1 in the environment the file
-    /// is written instead.
+    /// Compares the public surface with a file of the repository. With CUFRAMES_ACCEPT_API=1 in the environment the
+    /// file is written instead.
     /// </summary>
     /// <param name="assembly">The assembly.</param>
     /// <param name="pathInRepository">The file, relative to the folder that holds CuFrames.sln.</param>

@@ -32,7 +32,8 @@ internal static class AvailableMemory
     /// <summary>The least that any control group from this process's own up to the root has left.</summary>
     internal static long ReadControlGroups(string membershipFile, string mountPoint)
     {
-        // Version 2 has one line, "0::/path"; hybrid set-ups have others besides, and no memory.max below the mount point.
+        // Version 2 has one line, "0::/path"; hybrid set-ups have others besides, and no memory.max below the mount
+        // point.
         string? line = File.ReadLines(membershipFile)
             .FirstOrDefault(line => line.StartsWith("0::/", StringComparison.Ordinal));
         if (line is null)

@@ -3,13 +3,13 @@ using System.Runtime.InteropServices;
 namespace CuFrames.Interop.Internal;
 
 /// <summary>
-/// The calls into glibc, and the numbers from the kernel's headers that go with them. The numbers are those of x86-64 and
-/// arm64; where the two differ, <see cref="IsArm64"/> chooses.
+/// The calls into glibc, and the numbers from the kernel's headers that go with them. The numbers are those of x86-64
+/// and arm64; where the two differ, <see cref="IsArm64"/> chooses.
 /// </summary>
 /// <remarks>
-/// A call that makes the kernel hand out a descriptor returns <see cref="FileDescriptor"/>: the marshaller allocates the
-/// owner before the call. The calls that write descriptors to memory (socketpair, recvmsg) are the exceptions; their
-/// callers allocate the owner first. Repeating after EINTR is the caller's task.
+/// A call that makes the kernel hand out a descriptor returns <see cref="FileDescriptor"/>: the marshaller allocates
+/// the owner before the call. The calls that write descriptors to memory (socketpair, recvmsg) are the exceptions;
+/// their callers allocate the owner first. Repeating after EINTR is the caller's task.
 /// </remarks>
 internal static unsafe partial class LibC
 {
@@ -276,7 +276,9 @@ internal static unsafe partial class LibC
         internal int Flags;
     }
 
-    /// <summary>struct cmsghdr of a 64-bit system; its data follow at once, and the next one at a multiple of 8.</summary>
+    /// <summary>
+    /// struct cmsghdr of a 64-bit system; its data follow at once, and the next one at a multiple of 8.
+    /// </summary>
     internal struct ControlHeader
     {
         internal nuint Length;

@@ -24,7 +24,9 @@ internal unsafe struct UnixAddress
         return address;
     }
 
-    /// <summary>The address of an abstract name, given without the mark ('@') that stands for its leading 0 byte.</summary>
+    /// <summary>
+    /// The address of an abstract name, given without the mark ('@') that stands for its leading 0 byte.
+    /// </summary>
     internal static UnixAddress OfAbstractName(string name)
     {
         var address = new UnixAddress();
