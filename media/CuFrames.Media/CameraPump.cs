@@ -308,10 +308,9 @@ public sealed class CameraPump : IDisposable
         while (hasFrame && !_stopped.IsSet)
         {
             FrameMetadata metadata = frame.Metadata;
-            long now = MonotonicClock.NowNanoseconds;
-            _timeline.Place(ref metadata, now);
+            _timeline.Place(ref metadata, MonotonicClock.NowNanoseconds);
             Configure(source, in frame);
-            if (isPaced && !WaitUntilDue(metadata.Pts, now))
+            if (isPaced && !WaitUntilDue(metadata.Pts))
             {
                 return;
             }
@@ -401,8 +400,9 @@ public sealed class CameraPump : IDisposable
 
     /// <summary>Holds a frame back until its presentation time.</summary>
     /// <returns>False when the pump was stopped meanwhile.</returns>
-    private bool WaitUntilDue(long pts, long now)
+    private bool WaitUntilDue(long pts)
     {
+        long now = MonotonicClock.NowNanoseconds;
         long due = _paceTime + (pts - _pacePts);
         if (_frames + _dropped == 0 || due < now - LargestDelay)
         {

@@ -19,6 +19,7 @@ internal sealed class FrameTimeline
     private long _lastTime;
     private bool _isNewRun = true;
     private bool _isGap;
+    private bool _needsOffset;
     private long _frameDuration = DefaultDuration;
 
     /// <summary>The next frame belongs to a new run.</summary>
@@ -41,19 +42,24 @@ internal sealed class FrameTimeline
         long expected = isFirst ? 0 : _lastPts + _lastDuration;
         if (_isNewRun)
         {
+            _isNewRun = false;
             if (!isFirst)
             {
-                long next = _isGap ? Math.Max(expected, _lastPts + (now - _lastTime)) : expected;
-                _offset = metadata.Pts == FrameMetadata.UnknownPts ? 0 : next - metadata.Pts;
-                expected = next;
+                _needsOffset = true;
+                expected = _isGap ? Math.Max(expected, _lastPts + (now - _lastTime)) : expected;
                 metadata.Flags |= _isGap ? FrameFlags.Discontinuity : 0;
             }
-
-            _isNewRun = false;
         }
 
         if (metadata.Pts == FrameMetadata.UnknownPts)
         {
+            metadata.Pts = expected;
+        }
+        else if (_needsOffset)
+        {
+            // The first frame of this run whose pts is known; an RTSP session's very first frame has none.
+            _needsOffset = false;
+            _offset = expected - metadata.Pts;
             metadata.Pts = expected;
         }
         else

@@ -1,0 +1,98 @@
+using CuFrames.Client;
+using CuFrames.Protocol;
+using CuFrames.TestKit;
+
+namespace CuFrames.Media.Tests;
+
+/// <summary>A publisher with a pump, and a lossless subscriber that misses nothing of it.</summary>
+internal sealed class CameraHarness : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private readonly TemporaryDirectory _directory = new();
+    private readonly List<CameraStatus> _statuses = [];
+
+    public CameraHarness(CameraOptions options, bool subscribe = true)
+    {
+        Publisher = FramePublisher.Create("camera", new PublisherOptions { Directory = _directory.Path, LosslessTimeout = Patience, Slots = 4, MaxSlots = 4 });
+        Subscriber = subscribe
+            ? FrameSubscriber.Connect("camera", new SubscriberOptions { Directory = _directory.Path, Delivery = Delivery.Lossless })
+            : null;
+        Pump = new CameraPump(Publisher, options, status =>
+        {
+            lock (_statuses)
+            {
+                _statuses.Add(status);
+                Monitor.PulseAll(_statuses);
+            }
+        });
+    }
+
+    public FramePublisher Publisher { get; }
+
+    public FrameSubscriber? Subscriber { get; }
+
+    public CameraPump Pump { get; }
+
+    public string Directory => _directory.Path;
+
+    public CameraStatus[] Statuses
+    {
+        get
+        {
+            lock (_statuses)
+            {
+                return [.. _statuses];
+            }
+        }
+    }
+
+    public static CameraOptions Of(MediaSourceOptions source) => new()
+    {
+        Source = source,
+        InitialRetryDelay = TimeSpan.FromMilliseconds(100),
+        MaxRetryDelay = TimeSpan.FromMilliseconds(400),
+    };
+
+    public static CameraOptions File(string path, bool loop = false, bool paced = false) =>
+        Of(new MediaSourceOptions { Url = new RedactedUrl(path), Loop = loop, Paced = paced });
+
+    /// <summary>Waits for a state that comes after the first <paramref name="seen"/> ones.</summary>
+    public CameraStatus WaitFor(CameraState state, int seen = 0)
+    {
+        long deadline = Environment.TickCount64 + (long)Patience.TotalMilliseconds;
+        lock (_statuses)
+        {
+            while (true)
+            {
+                if (_statuses.Skip(seen).FirstOrDefault(status => status.State == state) is { } found)
+                {
+                    return found;
+                }
+
+                long left = deadline - Environment.TickCount64;
+                if (left <= 0 || !Monitor.Wait(_statuses, (int)left))
+                {
+                    throw new TimeoutException($"No {state} after: {string.Join("; ", _statuses)}");
+                }
+            }
+        }
+    }
+
+    /// <summary>The next frame: its metadata and its samples without padding.</summary>
+    public (FrameMetadata Metadata, string Format, byte[] Samples) Next()
+    {
+        using Frame frame = Subscriber!.Next(Patience);
+        byte[] samples = new byte[PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height)];
+        frame.CopyTo(samples);
+        frame.ThrowIfInvalid();
+        return (frame.Metadata, $"{PixelFormats.Name(frame.PixelFormat)} {frame.Width}x{frame.Height}", samples);
+    }
+
+    public void Dispose()
+    {
+        Subscriber?.Dispose();
+        Pump.Dispose();
+        Publisher.Dispose();
+        _directory.Dispose();
+    }
+}
