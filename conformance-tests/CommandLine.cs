@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using CuFrames.Conformance.Examples;
 using CuFrames.Conformance.PublisherChecks;
+using CuFrames.Conformance.SubscriberChecks;
 using CuFrames.Conformance.Suite;
 
 namespace CuFrames.Conformance;
@@ -35,6 +36,12 @@ internal static class CommandLine
             {
                 case "publisher":
                     return CheckPublisher(options);
+                case "subscriber":
+                    return CheckSubscriber(options);
+                case "list":
+                    return List(options);
+                case "example-subscriber":
+                    return RunExampleSubscriber(options);
                 case "example-publisher":
                     return RunExamplePublisher(options);
                 case "--help" or "help":
@@ -64,6 +71,52 @@ internal static class CommandLine
         CheckRunner.Run(PublisherSuite.Checks, context, only, report.Add);
         report.End();
         return report.Success ? 0 : Failure;
+    }
+
+    private static int CheckSubscriber(OptionReader options)
+    {
+        IReadOnlyList<string> command = options.Command();
+        bool json = options.Flag("--json");
+        bool allowUnprovoked = options.Flag("--allow-unprovoked");
+        string? only = options.Value("--only");
+        options.End();
+        using var context = new SubscriberContext(command);
+        var report = new Report(Console.Out, json, allowUnprovoked);
+        CheckRunner.Run(SubscriberSuite.Checks, context, only, report.Add);
+        report.End();
+        return report.Success ? 0 : Failure;
+    }
+
+    private static int List(OptionReader options)
+    {
+        string suite = options.Positional("publisher or subscriber");
+        options.End();
+        IEnumerable<(string Id, string Title)> checks = suite switch
+        {
+            "publisher" => PublisherSuite.Checks.Select(check => (check.Id, check.Title)),
+            "subscriber" => SubscriberSuite.Checks.Select(check => (check.Id, check.Title)),
+            _ => throw new FormatException($"There are the suites publisher and subscriber, not '{suite}'."),
+        };
+        foreach ((string id, string title) in checks)
+        {
+            Console.Out.WriteLine($"{id} {title}");
+        }
+
+        return 0;
+    }
+
+    private static int RunExampleSubscriber(OptionReader options)
+    {
+        SubscriberFault fault = Fault<SubscriberFault>(options.Value("--break"));
+        options.End();
+        string directory = Environment.GetEnvironmentVariable("CUFRAMES_DIR") is { Length: > 0 } set
+            ? set
+            : throw new FormatException("CUFRAMES_DIR is not set: it names the directory with conformance.sock.");
+        using var subscriber = new ExampleSubscriber(Path.Combine(directory, "conformance.sock"), Console.Out, fault);
+        using PosixSignalRegistration terminate = StopAt(PosixSignal.SIGTERM, subscriber.Stop);
+        using PosixSignalRegistration interrupt = StopAt(PosixSignal.SIGINT, subscriber.Stop);
+        subscriber.Run();
+        return 0;
     }
 
     private static int RunExamplePublisher(OptionReader options)

@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using CuFrames.Conformance.Suite;
+using CuFrames.Conformance.Wire;
+using CuFrames.Interop;
+
+namespace CuFrames.Conformance.SubscriberChecks;
+
+/// <summary>
+/// A private runtime directory with the lock and the socket of a publisher, and the command under test, which is started
+/// whenever it is not running.
+/// </summary>
+internal sealed class Stage : IDisposable
+{
+    private const string Key = "conformance";
+    private const int ConnectMilliseconds = 10_000;
+
+    private readonly IReadOnlyList<string> _command;
+    private readonly string _directory;
+    private readonly FileLock _lock;
+    private readonly UnixSocket _listener;
+    private Subject _subject;
+
+    public Stage(IReadOnlyList<string> command)
+    {
+        _command = command;
+        _directory = Directory.CreateTempSubdirectory("cuframes-conformance-").FullName;
+        string file = Path.Combine(_directory, Key + ".lock");
+        _lock = FileLock.TryAcquire(file) ?? throw new IOException($"{file} is locked, in a directory that was just made.");
+        _listener = UnixSocket.Listen(Path.Combine(_directory, Key + ".sock"), 64, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        _subject = new Subject(command, _directory);
+    }
+
+    public Subject Subject => _subject;
+
+    /// <summary>Waits for the command to connect, starting it again if it has ended.</summary>
+    public Connection Accept()
+    {
+        var watch = Stopwatch.StartNew();
+        while (true)
+        {
+            if (_listener.TryAccept(out UnixSocket? socket))
+            {
+                return new Connection(socket);
+            }
+
+            if (_subject.HasExited)
+            {
+                string errors = _subject.Errors;
+                Expect.That(watch.ElapsedMilliseconds < ConnectMilliseconds, $"the command to connect within {ConnectMilliseconds} ms",
+                    $"that it keeps ending: {errors}");
+                _subject.Dispose();
+                _subject = new Subject(_command, _directory);
+            }
+
+            Expect.That(watch.ElapsedMilliseconds < ConnectMilliseconds, $"the command to connect within {ConnectMilliseconds} ms", "no connection");
+            _ = _listener.Poll(IoEvents.Readable, 100);
+        }
+    }
+
+    public void Dispose()
+    {
+        _subject.Dispose();
+        _listener.Dispose();
+        _lock.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
+}

@@ -1,0 +1,389 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+using CuFrames.Conformance.Examples;
+using CuFrames.Conformance.Memory;
+using CuFrames.Conformance.Spec;
+using CuFrames.Conformance.Suite;
+using CuFrames.Conformance.Wire;
+using CuFrames.Interop;
+
+namespace CuFrames.Conformance.SubscriberChecks;
+
+/// <summary>One connection of the subscriber under test, with a publisher played step by step. For one thread.</summary>
+internal sealed class StageSession : IDisposable
+{
+    public const int AnswerMilliseconds = 3_000;
+
+    private const int LineMilliseconds = 5_000;
+    private const ulong SubscriberId = 17;
+
+    private readonly Stage _stage;
+    private readonly Dictionary<ulong, string> _hashes = [];
+    private readonly List<Message> _messages = [];
+    private Ring? _ring;
+    private SubscriberPage? _page;
+    private FileDescriptor? _pageDescriptor;
+    private uint _lastRung;
+    private bool _hungUp;
+
+    private StageSession(Stage stage, Connection connection, Message hello)
+    {
+        _stage = stage;
+        Connection = connection;
+        Hello = hello;
+    }
+
+    public Connection Connection { get; }
+
+    public Message Hello { get; }
+
+    public Ring Ring => _ring ?? throw new InvalidOperationException("No WELCOME was sent.");
+
+    public SubscriberPage Page => _page ?? throw new InvalidOperationException("No WELCOME was sent.");
+
+    public Delivery Delivery => (Delivery)Hello.UInt32(TlvType.DELIVERY);
+
+    public uint Granted { get; private set; }
+
+    public Subject Subject => _stage.Subject;
+
+    /// <summary>Messages from the subscriber that were read so far.</summary>
+    public IReadOnlyList<Message> Messages => _messages;
+
+    /// <summary>The command connects and says HELLO.</summary>
+    public static StageSession Accept(Stage stage)
+    {
+        while (true)
+        {
+            Connection connection = stage.Accept();
+            using Packet packet = connection.Receive(AnswerMilliseconds);
+            if (packet.Kind == PacketKind.HangUp)
+            {
+                // A connection that the command has given up meanwhile.
+                connection.Dispose();
+                continue;
+            }
+
+            try
+            {
+                Expect.That(packet.Kind == PacketKind.Packet, "HELLO at once (3.1)", packet.Kind.ToString());
+                Message hello = packet.Parse();
+                Expect.That(hello.Type == MessageType.HELLO, "HELLO first (3.1)", hello.ToString());
+                return new StageSession(stage, connection, hello);
+            }
+            catch
+            {
+                connection.Dispose();
+                throw;
+            }
+        }
+    }
+
+    /// <summary>The whole of a sound start: HELLO, WELCOME, SEGMENTs, SEGMENT_READY.</summary>
+    public static StageSession Start(Stage stage, WelcomeOptions? options = null)
+    {
+        StageSession session = Accept(stage);
+        try
+        {
+            session.Welcome(options);
+            session.SendSegments();
+            return session;
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A sound start and a first frame, so that everything printed from now on is of this session.</summary>
+    public static StageSession StartWithFrame(Stage stage, WelcomeOptions? options = null)
+    {
+        StageSession session = Start(stage, options);
+        try
+        {
+            session.TakeOne();
+            session.Subject.Forget();
+            return session;
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    public void Welcome(WelcomeOptions? options = null)
+    {
+        options ??= new WelcomeOptions();
+        _ring = new Ring(options.Shape, options.Slots, without: options.ControlWithout);
+        options.AlterControl?.Invoke(_ring);
+        Granted = options.Leases ?? Math.Min(Hello.UInt32(TlvType.LEASES), 4);
+        _pageDescriptor = MemoryFile.Create("conformance-page", options.PageSize);
+        MemoryMapping mapping = MemoryMapping.Map(_pageDescriptor, options.PageSize, MappingAccess.ReadWrite);
+        BinaryPrimitives.WriteUInt64LittleEndian(mapping.Slice(Layout.SubscriberPage.Magic, 8), Layout.SubscriberPage.MagicValue);
+        BinaryPrimitives.WriteUInt64LittleEndian(mapping.Slice(Layout.SubscriberPage.SubscriberId, 8), SubscriberId);
+        MemoryFileSeals seals = (MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink) & ~options.PageWithout;
+        if (seals != MemoryFileSeals.None)
+        {
+            MemoryFile.AddSeals(_pageDescriptor, seals);
+        }
+
+        _page = new SubscriberPage(mapping);
+        options.AlterPage?.Invoke(_page);
+        FileDescriptor[] descriptors = options.Descriptors?.Invoke(_ring.ControlDescriptor, _pageDescriptor)
+            ?? [_ring.ControlDescriptor, _pageDescriptor];
+        Connection.Send(BuildWelcome(options), descriptors);
+        foreach (FileDescriptor substitute in descriptors.Except([_ring.ControlDescriptor, _pageDescriptor, Connection.Socket.Descriptor]))
+        {
+            substitute.Dispose();
+        }
+    }
+
+    /// <summary>Sends every segment of the ring and waits for SEGMENT_READY.</summary>
+    public void SendSegments()
+    {
+        foreach (RingSegment segment in Ring.Segments)
+        {
+            Connection.Send(segment.Announce(0), segment.Descriptor);
+        }
+
+        foreach (RingSegment segment in Ring.Segments)
+        {
+            ExpectAnswer(MessageType.SEGMENT_READY, segment.Id);
+        }
+    }
+
+    /// <summary>Sends a message to all subscribers, of whom there is one.</summary>
+    public void Broadcast(byte[] packet, params FileDescriptor[] descriptors)
+    {
+        Connection.Send(packet, descriptors);
+        Ring.CountControlMessage();
+    }
+
+    /// <summary>Publishes a frame and wakes the subscriber.</summary>
+    public ulong Publish(Action<byte[]>? alter = null)
+    {
+        ulong sequence = PublishQuietly(alter);
+        Wake();
+        return sequence;
+    }
+
+    /// <summary>Publishes a frame and wakes nobody.</summary>
+    public ulong PublishQuietly(Action<byte[]>? alter = null)
+    {
+        var watch = Stopwatch.StartNew();
+        while (true)
+        {
+            ulong sequence = Ring.TryPublish([Page], alter: alter);
+            if (sequence != 0)
+            {
+                if (alter is null)
+                {
+                    _hashes[sequence] = Ring.Hash(sequence);
+                }
+
+                return sequence;
+            }
+
+            Expect.That(watch.ElapsedMilliseconds < LineMilliseconds, "a slot that is not leased (6.7)",
+                $"{Page.CountLeases()} leases for {LineMilliseconds} ms, {Granted} granted");
+            Thread.Sleep(1); // The subscriber holds every slot for the moment.
+        }
+    }
+
+    /// <summary>Wakes as 8.2 and 8.3 say.</summary>
+    public void Wake()
+    {
+        uint waiting = Page.Waiting;
+        if ((waiting & 3) == Limits.WakeFutex)
+        {
+            Ring.Wake();
+        }
+        else if ((waiting & 3) == Limits.WakeDoorbell && waiting != _lastRung)
+        {
+            _lastRung = waiting;
+            Connection.TrySend(Message.Build(MessageType.DOORBELL, 0));
+        }
+    }
+
+    /// <summary>Publishes a frame and expects its line.</summary>
+    public SubjectLine TakeOne()
+    {
+        ulong sequence = Publish();
+        SubjectLine line = ExpectFrameLine();
+        Expect.Equal(sequence, line.Sequence, "a line for sequence");
+        CheckContent(line);
+        return line;
+    }
+
+    public void CheckContent(SubjectLine line)
+    {
+        Expect.That(_hashes.TryGetValue(line.Sequence, out string? hash), "a frame that was published", line.Text);
+        Expect.Equal(hash, line.Sha256.ToLowerInvariant(), $"of frame {line.Sequence} the sha256");
+    }
+
+    /// <summary>The next line of a frame of this session.</summary>
+    public SubjectLine ExpectFrameLine()
+    {
+        var watch = Stopwatch.StartNew();
+        while (watch.ElapsedMilliseconds < LineMilliseconds)
+        {
+            if (Subject.Next(50) is { Event: null } line && line.Epoch == Ring.Epoch)
+            {
+                return line;
+            }
+
+            CheckAlive();
+            Wake();
+        }
+
+        throw Expect.Failure($"the line of frame {Ring.Head} within {LineMilliseconds} ms",
+            Subject.Unreadable is { } text ? $"the line '{text}'" : "none");
+    }
+
+    /// <summary>No line of a frame of this session may come for a while.</summary>
+    public void ExpectNoFrameLine(int milliseconds, string expected)
+    {
+        var watch = Stopwatch.StartNew();
+        while (watch.ElapsedMilliseconds < milliseconds)
+        {
+            if (Subject.Next(20) is { Event: null } line && line.Epoch == Ring.Epoch)
+            {
+                throw Expect.Failure(expected, line.Text);
+            }
+        }
+    }
+
+    public void ExpectEvent(string name, ErrorCode? code, int milliseconds = LineMilliseconds)
+    {
+        var watch = Stopwatch.StartNew();
+        string expected = code is { } value ? $"the event '{name}' with code {(uint)value}" : $"the event '{name}'";
+        while (Subject.Next(milliseconds - (int)watch.ElapsedMilliseconds) is { } line)
+        {
+            if (line.Event is null)
+            {
+                continue;
+            }
+
+            Expect.That(line.Event == name && (code is null || line.Code == (uint)code), expected, line.Text);
+            return;
+        }
+
+        throw Expect.Failure($"{expected} within {milliseconds} ms", "none");
+    }
+
+    /// <summary>Reads until a message of a type about a segment comes.</summary>
+    public void ExpectAnswer(MessageType type, uint segment)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!_messages.Exists(message => message.Type == type && message.UInt32(TlvType.SEGMENT_ID) == segment))
+        {
+            CheckAlive();
+            Expect.That(watch.ElapsedMilliseconds < LineMilliseconds, $"{type} of segment {segment}", Found());
+            Read(20);
+        }
+    }
+
+    /// <summary>Expects BYE with a code, then a hang-up.</summary>
+    public void ExpectBye(ErrorCode code)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!_hungUp && watch.ElapsedMilliseconds < AnswerMilliseconds)
+        {
+            Read(50);
+        }
+
+        Message? bye = _messages.Find(message => message.Type == MessageType.BYE);
+        Expect.That(bye is not null && bye.Error == code && _hungUp, $"BYE {code}, then a hang-up",
+            Found() + (_hungUp ? ", then a hang-up" : $", and no hang-up within {AnswerMilliseconds} ms"));
+    }
+
+    /// <summary>Expects a hang-up without BYE.</summary>
+    public void ExpectQuietHangUp(int milliseconds = AnswerMilliseconds)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!_hungUp && watch.ElapsedMilliseconds < milliseconds)
+        {
+            Read(50);
+        }
+
+        Expect.That(_hungUp && !_messages.Exists(message => message.Type == MessageType.BYE), "a hang-up without an answer",
+            Found() + (_hungUp ? ", then a hang-up" : ", and no hang-up"));
+    }
+
+    /// <summary>The subscriber must not have left.</summary>
+    public void CheckAlive()
+    {
+        Read(0);
+        Expect.That(!_hungUp, "that the subscriber stays connected", Found() + ", then a hang-up");
+    }
+
+    public void Dispose()
+    {
+        Connection.Dispose();
+        _page?.Dispose();
+        _pageDescriptor?.Dispose();
+        _ring?.Dispose();
+    }
+
+    private string Found() => _messages.Count == 0 ? "no message" : string.Join(", ", _messages);
+
+    private void Read(int timeoutMilliseconds)
+    {
+        while (!_hungUp)
+        {
+            using Packet packet = Connection.Receive(timeoutMilliseconds);
+            timeoutMilliseconds = 0;
+            if (packet.Kind == PacketKind.Nothing)
+            {
+                return;
+            }
+
+            if (packet.Kind == PacketKind.HangUp)
+            {
+                _hungUp = true;
+                return;
+            }
+
+            Expect.That(packet.Kind == PacketKind.Packet, "messages of at most 65,536 bytes without descriptors (2.2)", packet.Kind.ToString());
+            Message message = packet.Parse();
+            Expect.Equal(Limits.Version, message.Version, $"in the header of {message.Type} version");
+            _messages.Add(message);
+        }
+    }
+
+    private byte[] BuildWelcome(WelcomeOptions options)
+    {
+        byte[] description = new byte[Layout.StreamDescription.Size];
+        void Word(int offset, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(description.AsSpan(offset), value);
+        Word(Layout.StreamDescription.PixelFormat, options.Shape.Format.FourCc);
+        Word(Layout.StreamDescription.Width, (uint)options.Shape.Width);
+        Word(Layout.StreamDescription.Height, (uint)options.Shape.Height);
+        Word(Layout.StreamDescription.Domain, Limits.DomainHost);
+        Word(Layout.StreamDescription.Slots, (uint)options.Slots);
+        Word(Layout.StreamDescription.MaxSlots, (uint)options.Slots);
+        Word(Layout.StreamDescription.Subscribers, 1);
+        Word(Layout.StreamDescription.LeaseTimeoutMs, 5_000);
+        uint wakes = Hello.Has(TlvType.WAKES) ? Hello.UInt32(TlvType.WAKES) : 0;
+        var usual = new Dictionary<TlvType, byte[]>
+        {
+            [TlvType.VERSION] = Tlv.U32(TlvType.VERSION, Limits.Version),
+            [TlvType.FEATURES] = Tlv.U64(TlvType.FEATURES, 0),
+            [TlvType.EPOCH] = Tlv.U64(TlvType.EPOCH, Ring.Epoch),
+            [TlvType.STREAM_KEY] = Tlv.Text(TlvType.STREAM_KEY, "conformance"),
+            [TlvType.STREAM_DESCRIPTION] = Tlv.Bytes(TlvType.STREAM_DESCRIPTION, description),
+            [TlvType.SUBSCRIBER_ID] = Tlv.U64(TlvType.SUBSCRIBER_ID, SubscriberId),
+            [TlvType.DELIVERY] = Tlv.U32(TlvType.DELIVERY, Hello.UInt32(TlvType.DELIVERY)),
+            [TlvType.LEASES] = Tlv.U32(TlvType.LEASES, Granted),
+            [TlvType.FENCES] = Tlv.U32(TlvType.FENCES, Limits.FenceCpu),
+            [TlvType.WAKES] = Tlv.U32(TlvType.WAKES, Limits.WakeFutex | (wakes & Limits.WakeDoorbell)),
+        };
+        foreach ((TlvType type, byte[] tlv) in options.Instead)
+        {
+            usual[type] = tlv;
+        }
+
+        return Message.Build(options.HeaderVersion, (byte)MessageType.WELCOME, Hello.Correlation, [.. usual.Values, .. options.More]);
+    }
+}
