@@ -85,12 +85,13 @@ public sealed class UnixSocketTests : IDisposable
     [InlineData(0x1FFu)]
     public void The_mode_does_not_depend_on_the_umask(uint mask)
     {
+        // The directories are made before, or they would have no permissions either.
+        string[] paths = [PathOfLength(60, 12), PathOfLength(150, 12)];
         uint before = TestLibC.Umask(mask);
         try
         {
-            foreach (int length in new[] { 60, 150 })
+            foreach (string path in paths)
             {
-                string path = PathOfLength(length, 12);
                 using UnixSocket all = UnixSocket.Listen(path, 4, Everybody);
                 Assert.Equal(Everybody, File.GetUnixFileMode(path));
                 using UnixSocket owner = UnixSocket.Listen(path, 4, OwnerOnly);
