@@ -6,3 +6,4 @@ using System.Runtime.Versioning;
 // The tests and the fuzzer reach the checks of peers' bytes without a peer.
 [assembly: InternalsVisibleTo("CuFrames.Client.Tests")]
 [assembly: InternalsVisibleTo("CuFrames.Fuzz")]
+[assembly: InternalsVisibleTo("CuFrames.Protocol.Tests")]

@@ -128,6 +128,7 @@ internal sealed class MessagesTarget : FuzzTarget
     {
         CheckText(welcome.Program, 64);
         CheckText(welcome.Source, 1024);
+        CheckText(welcome.StateText, 1024);
         Require(StreamKey.IsValid(welcome.Key), "A key that is none was accepted.");
         Require(welcome.Epoch != 0, "Epoch 0 was accepted.");
         StreamDescription description = welcome.Description;

@@ -60,6 +60,7 @@ public sealed class NumberTests
         Assert.StartsWith($"string, at most {Wire.MaxProgramLength} bytes", layouts["PROGRAM"], StringComparison.Ordinal);
         Assert.StartsWith($"string, at most {Wire.MaxTextLength:N0} bytes", layouts["SOURCE"], StringComparison.Ordinal);
         Assert.StartsWith($"string, at most {Wire.MaxTextLength:N0} bytes", layouts["ERROR_TEXT"], StringComparison.Ordinal);
+        Assert.StartsWith($"string, at most {Wire.MaxTextLength:N0} bytes", layouts["STATE_TEXT"], StringComparison.Ordinal);
         Assert.StartsWith($"{Wire.CudaIpcHandleSize} bytes", layouts["CUDA_IPC_HANDLE"], StringComparison.Ordinal);
         Assert.EndsWith($"1 to {ControlBlockLayout.SlotCapacity}", layouts["LEASES"], StringComparison.Ordinal);
     }

@@ -50,6 +50,7 @@ internal static class Samples
         },
         Program = "cuframesd",
         Source = "rtsp://camera/…",
+        StateText = "no answer from the camera",
         SubscriberId = 12,
         Delivery = Delivery.Newest,
         Leases = 2,

@@ -5,7 +5,7 @@ namespace CuFrames.Protocol.Tests.Messages;
 /// <summary>What docs/protocol.md 2.6 demands of every message, tried on each one.</summary>
 public sealed class TlvRulesTests
 {
-    private static readonly TlvType[] Texts = [TlvType.Program, TlvType.StreamKey, TlvType.Source, TlvType.ErrorText];
+    private static readonly TlvType[] Texts = [TlvType.Program, TlvType.StreamKey, TlvType.Source, TlvType.ErrorText, TlvType.StateText];
 
     public static TheoryData<string> Names => Samples.Names;
 

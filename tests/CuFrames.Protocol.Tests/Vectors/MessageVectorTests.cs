@@ -70,7 +70,7 @@ public sealed class MessageVectorTests
                 Fields.Equal(hello.IsProbe, expected);
                 break;
             case (HelloMessage, "FEATURES" or "PROGRAM" or "DELIVERY" or "LEASES" or "FENCES" or "WAKES"):
-            case (WelcomeMessage, "VERSION" or "FEATURES" or "EPOCH" or "PROGRAM" or "SOURCE" or "SUBSCRIBER_ID" or "DELIVERY" or "LEASES" or "FENCES" or "WAKES"):
+            case (WelcomeMessage, "VERSION" or "FEATURES" or "EPOCH" or "PROGRAM" or "SOURCE" or "STATE_TEXT" or "SUBSCRIBER_ID" or "DELIVERY" or "LEASES" or "FENCES" or "WAKES"):
                 Fields.Equal(FieldNames.ValueOf(message, tlv), expected);
                 break;
             case (WelcomeMessage welcome, "STREAM_KEY"):
@@ -125,7 +125,7 @@ public sealed class MessageVectorTests
             ],
             WelcomeMessage welcome =>
             [
-                ("PROGRAM", welcome.Program, ""), ("SOURCE", welcome.Source, ""), ("SUBSCRIBER_ID", welcome.SubscriberId, 0UL),
+                ("PROGRAM", welcome.Program, ""), ("SOURCE", welcome.Source, ""), ("STATE_TEXT", welcome.StateText, ""), ("SUBSCRIBER_ID", welcome.SubscriberId, 0UL),
                 ("DELIVERY", welcome.Delivery, (Delivery)0), ("LEASES", welcome.Leases, 0u), ("FENCES", welcome.Fences, Fence.None), ("WAKES", welcome.Wakes, Wake.None),
             ],
             RefuseMessage refuse => [("ERROR_CODE", refuse.Code, ErrorCode.None), ("ERROR_TEXT", refuse.Text, "")],
