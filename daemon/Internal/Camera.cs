@@ -1,0 +1,195 @@
+using CuFrames.Interop;
+using CuFrames.Media;
+using CuFrames.Protocol;
+
+namespace CuFrames.Daemon.Internal;
+
+/// <summary>One camera of the configuration, kept running. Only the control thread uses it.</summary>
+/// <param name="configuration">What to run.</param>
+/// <param name="directory">The runtime directory.</param>
+/// <param name="log">The log.</param>
+/// <param name="post">Hands work to the control thread, from any thread.</param>
+internal sealed class Camera(CameraConfiguration configuration, string directory, Log log, Action<Action> post)
+{
+    private const long Second = 1_000_000_000;
+
+    /// <summary>How long a new run leaves the source to the one before it: many cameras serve a single connection.</summary>
+    private const long HandOver = 2 * Second;
+
+    /// <summary>The same trouble is logged again after that long.</summary>
+    private const long RepeatAfter = 600 * Second;
+
+    private static readonly TimeSpan FirstRestart = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestRestart = TimeSpan.FromSeconds(30);
+
+    private readonly ReaderLog _readers = new(log, configuration.Key);
+    private CameraRun? _run;
+    private CameraRun? _previous;
+    private long _previousUntil;
+    private long _nextAttempt;
+    private long _startedAt;
+    private TimeSpan _restartDelay = FirstRestart;
+    private string? _trouble;
+    private long _troubleAt;
+
+    internal CameraConfiguration Configuration => configuration;
+
+    /// <summary>The runtime directory that it publishes in.</summary>
+    internal string Directory => directory;
+
+    /// <summary>What the pump does; null while there is none.</summary>
+    internal CameraState? State => _run?.Status?.State ?? (_run is null ? null : CameraState.Starting);
+
+    /// <summary>Whether a run should begin now.</summary>
+    /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
+    internal bool IsDue(long now) => _run is null && now >= _nextAttempt;
+
+    /// <summary>When <see cref="Advance"/> has something to do next, CLOCK_MONOTONIC in nanoseconds.</summary>
+    internal long NextDue => _run is null ? _nextAttempt : _run.IsStarted ? long.MaxValue : 0;
+
+    /// <summary>Leaves the source to another camera's last run for a while.</summary>
+    /// <param name="previous">That run, which was stopped.</param>
+    /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
+    internal void Follow(CameraRun? previous, long now) => (_previous, _previousUntil) = (previous, now + HandOver);
+
+    /// <summary>Does what is due: takes the key, starts the camera's thread.</summary>
+    /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
+    internal void Advance(long now)
+    {
+        _readers.Tick(now);
+        if (IsDue(now))
+        {
+            Create(now);
+        }
+
+        if (_run is { IsStarted: false } && (_previous is null || now >= _previousUntil || _previous.Pump.WaitForEnd(TimeSpan.Zero)))
+        {
+            _previous = null;
+            _startedAt = now;
+            _run.Start();
+            log.Write(LogEvents.CameraStarted, $"The stream is published at {_run.Publisher.SocketPath}; frames are to come from {configuration.SourceText}.", configuration.Key);
+        }
+    }
+
+    /// <summary>Says why no attempt is made now.</summary>
+    internal void Postpone(long now) => _nextAttempt = now + Second;
+
+    /// <summary>Starts the stream anew if its socket is gone.</summary>
+    /// <returns>The run that was stopped, if so.</returns>
+    internal CameraRun? CheckSocket(long now)
+    {
+        if (_run is null || File.Exists(_run.Publisher.SocketPath))
+        {
+            return null;
+        }
+
+        log.Write(LogEvents.CameraSocketGone, $"{_run.Publisher.SocketPath} was removed; the stream is started again.", configuration.Key);
+        return Restart(now, TimeSpan.Zero);
+    }
+
+    /// <summary>Ends the stream.</summary>
+    /// <returns>The run, to be disposed of when its thread has ended; null if there was none.</returns>
+    internal CameraRun? Stop()
+    {
+        CameraRun? run = _run;
+        _run = null;
+        _nextAttempt = long.MaxValue;
+        if (run is not null)
+        {
+            run.Stop();
+            log.Write(LogEvents.CameraStopped, "The stream has ended.", configuration.Key);
+        }
+
+        return run;
+    }
+
+    /// <summary>Takes note of what the pump says.</summary>
+    /// <param name="run">Whose pump.</param>
+    /// <param name="status">What it says.</param>
+    /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
+    /// <returns>The run that was stopped, if the camera has to be started again.</returns>
+    internal CameraRun? OnStatus(CameraRun run, CameraStatus status, long now)
+    {
+        if (!ReferenceEquals(run, _run))
+        {
+            return null;
+        }
+
+        run.Status = status;
+        switch (status.State)
+        {
+            case CameraState.Live:
+                _trouble = null;
+                log.Write(LogEvents.CameraLive, status.Reason, configuration.Key);
+                break;
+            case CameraState.SourceLost:
+                ReportTrouble(LogEvents.CameraLost, status.Reason, now, $" Next attempt in {status.RetryDelay.TotalSeconds:0.0} s.");
+                break;
+            case CameraState.Ended:
+                log.Write(LogEvents.CameraEnded, status.Reason, configuration.Key);
+                break;
+            case CameraState.Failed when status.Error is null && status.Code == ErrorCode.None:
+                log.Write(LogEvents.CameraFault, $"{configuration.Redact(status.Reason)} Starting again in {_restartDelay.TotalSeconds:0} s.", configuration.Key);
+                return Restart(now, NextRestartDelay(now));
+            case CameraState.Failed:
+                log.Write(LogEvents.CameraFailed, status.Reason, configuration.Key);
+                break;
+        }
+
+        return null;
+    }
+
+    private TimeSpan NextRestartDelay(long now)
+    {
+        if (now - _startedAt > 2 * LongestRestart.Ticks * 100)
+        {
+            _restartDelay = FirstRestart;
+        }
+
+        TimeSpan delay = _restartDelay;
+        _restartDelay = delay * 2 < LongestRestart ? delay * 2 : LongestRestart;
+        return delay;
+    }
+
+    private CameraRun Restart(long now, TimeSpan delay)
+    {
+        CameraRun run = _run!;
+        _run = null;
+        run.Stop();
+        _nextAttempt = now + (delay.Ticks * 100);
+        Follow(run, now);
+        return run;
+    }
+
+    private void Create(long now)
+    {
+        try
+        {
+            _run = CameraRun.Create(
+                configuration,
+                directory,
+                happening => post(() => _readers.Write(happening, MonotonicClock.NowNanoseconds)),
+                (run, status) => post(() => StatusReceived?.Invoke(this, run, status)));
+            _trouble = null;
+        }
+        catch (Exception error) when (error is CuFramesException or IOException)
+        {
+            string advice = error is CuFramesException { Code: ErrorCode.AccessDenied } ? " " + RuntimeDirectory.AdviceFor(directory) : "";
+            ReportTrouble(LogEvents.CameraUnavailable, configuration.Redact(error.Message) + advice, now, " Tried again every second.");
+            Postpone(now);
+        }
+    }
+
+    /// <summary>Is told, on the control thread, what a pump says.</summary>
+    internal Action<Camera, CameraRun, CameraStatus>? StatusReceived { get; init; }
+
+    /// <summary>Logs a trouble once, not at every attempt.</summary>
+    private void ReportTrouble(LogEvent kind, string text, long now, string more)
+    {
+        if (text != _trouble || now - _troubleAt > RepeatAfter)
+        {
+            (_trouble, _troubleAt) = (text, now);
+            log.Write(kind, text + more, configuration.Key);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+using CuFrames.Client;
+using CuFrames.Media;
+
+namespace CuFrames.Daemon.Internal;
+
+/// <summary>One camera as configured, defaults included. Immutable. Exactly one of <see cref="Url"/> and <see cref="Pattern"/> is set.</summary>
+internal sealed record CameraConfiguration
+{
+    /// <summary>Key of the stream.</summary>
+    public required string Key { get; init; }
+
+    /// <summary>Camera, file or other URL, with its credentials.</summary>
+    public RedactedUrl? Url { get; init; }
+
+    /// <summary>The test pattern.</summary>
+    public TestPatternOptions? Pattern { get; init; }
+
+    public required bool Enabled { get; init; }
+
+    public required MediaTransport Transport { get; init; }
+
+    public required int DecodeThreads { get; init; }
+
+    /// <summary>Null: as the source is.</summary>
+    public required bool? Paced { get; init; }
+
+    public required bool Loop { get; init; }
+
+    public required int Slots { get; init; }
+
+    public required int MaxSlots { get; init; }
+
+    /// <summary>Bytes; 0: twice what <see cref="MaxSlots"/> frames need.</summary>
+    public required long MemoryLimit { get; init; }
+
+    public required TimeSpan OpenTimeout { get; init; }
+
+    public required TimeSpan StallTimeout { get; init; }
+
+    public required TimeSpan LeaseTimeout { get; init; }
+
+    /// <summary>Longest wait for lossless readers; zero: not offered.</summary>
+    public required TimeSpan LosslessTimeout { get; init; }
+
+    public required ReaderAccess Readers { get; init; }
+
+    /// <summary>The source without secrets.</summary>
+    public string SourceText => Url?.Display ?? Pattern!.ToText();
+
+    /// <summary>Whether the camera need not be touched when the other configuration takes the place of this one.</summary>
+    /// <param name="other">The other.</param>
+    public bool IsSameAs(CameraConfiguration other) =>
+        // Two members compare by reference; everything else, also what is added later, the record compares by value.
+        (this with { Url = null, Readers = other.Readers }) == (other with { Url = null }) &&
+        Url?.Reveal() == other.Url?.Reveal() && Url?.IsFile == other.Url?.IsFile &&
+        Readers.AllowsEveryone == other.Readers.AllowsEveryone &&
+        Readers.Users.SequenceEqual(other.Readers.Users) && Readers.Groups.SequenceEqual(other.Readers.Groups);
+
+    /// <summary>A text with <c>***</c> in place of the source's secrets.</summary>
+    /// <param name="text">The text.</param>
+    public string Redact(string text) => Url?.Redact(text) ?? text;
+
+    /// <summary>How the stream is published.</summary>
+    /// <param name="directory">The runtime directory.</param>
+    /// <param name="onEvent">Is told what happens to readers.</param>
+    public PublisherOptions ToPublisherOptions(string directory, Action<PublisherEvent> onEvent) => new()
+    {
+        Directory = directory,
+        Slots = Slots,
+        MaxSlots = MaxSlots,
+        MemoryLimit = MemoryLimit,
+        LeaseTimeout = LeaseTimeout,
+        LosslessTimeout = LosslessTimeout,
+        Readers = Readers,
+        Program = "cuframesd",
+        Source = SourceText,
+        OnEvent = onEvent,
+    };
+
+    /// <summary>How the source is read.</summary>
+    public CameraOptions ToCameraOptions() => new()
+    {
+        Pattern = Pattern is null ? null : Pattern with { Paced = Paced ?? true },
+        Source = Url is null ? null : new MediaSourceOptions
+        {
+            Url = Url,
+            Transport = Transport,
+            OpenTimeout = OpenTimeout,
+            StallTimeout = StallTimeout,
+            DecodeThreads = DecodeThreads,
+            Paced = Paced,
+            Loop = Loop,
+        },
+    };
+}

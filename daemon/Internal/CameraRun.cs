@@ -1,0 +1,71 @@
+using CuFrames.Client;
+using CuFrames.Media;
+
+namespace CuFrames.Daemon.Internal;
+
+/// <summary>One epoch of one camera's stream: its publisher and the pump that feeds it. Only the control thread uses it.</summary>
+internal sealed class CameraRun
+{
+    private CameraRun(FramePublisher publisher, CameraConfiguration configuration, Action<CameraRun, CameraStatus> onStatus)
+    {
+        Publisher = publisher;
+        Pump = new CameraPump(publisher, configuration.ToCameraOptions(), status => onStatus(this, status));
+    }
+
+    internal FramePublisher Publisher { get; }
+
+    internal CameraPump Pump { get; }
+
+    /// <summary>What the pump said last; null before it was started.</summary>
+    internal CameraStatus? Status { get; set; }
+
+    internal bool IsStarted { get; private set; }
+
+    /// <summary>Takes the key and listens. The source is opened by <see cref="Start"/>.</summary>
+    internal static CameraRun Create(
+        CameraConfiguration configuration, string directory, Action<PublisherEvent> onEvent, Action<CameraRun, CameraStatus> onStatus)
+    {
+        FramePublisher publisher = FramePublisher.Create(configuration.Key, configuration.ToPublisherOptions(directory, onEvent));
+        try
+        {
+            return new CameraRun(publisher, configuration, onStatus);
+        }
+        catch
+        {
+            publisher.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Starts the camera's thread.</summary>
+    internal void Start()
+    {
+        IsStarted = true;
+        Pump.Start();
+    }
+
+    /// <summary>
+    /// Ends the stream at once: readers are told and the key is free. The camera's thread is told to end, which it may do later, when the
+    /// C library lets it go; <see cref="TryDispose"/> then gives the memory back.
+    /// </summary>
+    internal void Stop()
+    {
+        Pump.Stop(TimeSpan.Zero);
+        Publisher.Close();
+    }
+
+    /// <summary>Gives everything back if the camera's thread has ended.</summary>
+    /// <param name="timeout">How long to wait for it.</param>
+    /// <returns>Whether it has.</returns>
+    internal bool TryDispose(TimeSpan timeout)
+    {
+        if (!Pump.Stop(timeout))
+        {
+            return false;
+        }
+
+        Pump.Dispose();
+        Publisher.Dispose();
+        return true;
+    }
+}

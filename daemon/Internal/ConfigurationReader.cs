@@ -1,0 +1,338 @@
+using System.Text;
+using CuFrames.Client;
+using CuFrames.Media;
+using CuFrames.Protocol;
+
+namespace CuFrames.Daemon.Internal;
+
+/// <summary>Reads a configuration file: all of it is good, or every problem is reported.</summary>
+internal sealed class ConfigurationReader
+{
+    /// <summary>A configuration of a thousand cameras is smaller; a larger file is another file.</summary>
+    private const int MaxFileSize = 1 << 20;
+
+    private const int MaxPasswordFileSize = 4096;
+
+    private static readonly string[] TopKeys = ["directory", "defaults", "cameras"];
+
+    private readonly string _folder;
+    private readonly Func<string, string?> _environment;
+    private readonly List<ConfigurationProblem> _problems = [];
+
+    private ConfigurationReader(string path, Func<string, string?> environment)
+    {
+        _folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        _environment = environment;
+    }
+
+    /// <summary>Reads a file's bytes.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="problem">Why they cannot be read, and what to do.</param>
+    /// <returns>The bytes, or null.</returns>
+    internal static byte[]? ReadContent(string path, out string problem)
+    {
+        problem = "";
+        try
+        {
+            using FileStream file = File.OpenRead(path);
+            byte[] content = ReadAll(file, MaxFileSize);
+            if (content.Length <= MaxFileSize)
+            {
+                return content;
+            }
+
+            problem = $"{path}: the file has more than {MaxFileSize} bytes, which is no configuration of cuframesd.";
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            problem = $"{path}: the configuration cannot be read: {WhyUnreadable(path, error)} Name the file with --config or $CUFRAMES_CONFIG.";
+        }
+
+        return null;
+    }
+
+    /// <summary>Reads a configuration.</summary>
+    /// <param name="path">The file that the bytes come from.</param>
+    /// <param name="content">The bytes.</param>
+    /// <param name="environment">Gives the value of a variable, or null.</param>
+    /// <returns>The configuration, or null and the problems, one line each.</returns>
+    internal static (DaemonConfiguration? Configuration, IReadOnlyList<string> Problems) Read(string path, byte[] content, Func<string, string?> environment)
+    {
+        ConfigurationReader reader = new(path, environment);
+        DaemonConfiguration? configuration = reader.Read(content);
+        return reader._problems.Count > 0
+            ? (null, [.. reader._problems.OrderBy(problem => problem.Line).ThenBy(problem => problem.Column).Select(problem => problem.Describe(path))])
+            : (configuration, []);
+    }
+
+    private static byte[] ReadAll(FileStream file, int limit)
+    {
+        // The length of what is no regular file is not known in advance.
+        byte[] buffer = new byte[limit + 1];
+        int length = file.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
+        return buffer[..length];
+    }
+
+    private static string WhyUnreadable(string path, Exception error) => error switch
+    {
+        FileNotFoundException => "there is no such file.",
+        DirectoryNotFoundException => "its directory does not exist.",
+        UnauthorizedAccessException => Directory.Exists(path) ? "it is a directory." : "this user may not read it.",
+        _ => error.Message,
+    };
+
+    private DaemonConfiguration? Read(byte[] content)
+    {
+        if (ConfigurationText.Parse(content, _problems) is not { } top)
+        {
+            return null;
+        }
+
+        string? directory = null;
+        ConfigurationValue? defaultsPlace = null;
+        ConfigurationValue? camerasPlace = null;
+        ConfigurationValue whole = new(top, top, "", $"a mapping with the keys {string.Join(", ", TopKeys)}", false, _environment, _problems);
+        whole.Keys(TopKeys, (name, value) =>
+        {
+            switch (name)
+            {
+                case "directory":
+                    directory = (value with { Accepted = "an absolute path" }).Text(text => Path.IsPathFullyQualified(text) ? null : "a relative path");
+                    break;
+                case "defaults":
+                    defaultsPlace = value;
+                    break;
+                case "cameras":
+                    camerasPlace = value with { Accepted = "a mapping of stream keys to cameras" };
+                    break;
+            }
+
+            return true;
+        });
+        if (camerasPlace is null && _problems.Count == 0)
+        {
+            whole.Report("the key 'cameras' is missing", "cameras: and below it one key per camera; cameras: {} for none");
+        }
+
+        CameraSettings? defaults = defaultsPlace is null ? null : CameraSettings.Read(defaultsPlace);
+        List<CameraConfiguration> cameras = [];
+        camerasPlace?.Keys(null, (key, value) =>
+        {
+            if (!StreamKey.IsValid(key))
+            {
+                value.ReportKey(
+                    $"'{key}' is not a stream key",
+                    $"1 to {StreamKey.MaxNameLength} of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit, such as front-door");
+            }
+
+            if (ReadCamera(key, value, CameraSettings.Read(value), defaults) is { } camera)
+            {
+                cameras.Add(camera);
+            }
+
+            return true;
+        });
+        return new DaemonConfiguration(directory, cameras);
+    }
+
+    /// <summary>Puts a camera's keys and the defaults together. What follows from several keys is judged where each of them is good.</summary>
+    private CameraConfiguration? ReadCamera(string key, ConfigurationValue place, CameraSettings own, CameraSettings? defaults)
+    {
+        if (IsBad(CameraKey.Source) || place.Node.Kind is ConfigurationNodeKind.Scalar or ConfigurationNodeKind.List)
+        {
+            return null;
+        }
+
+        CameraSettings? holder = own.Has(CameraKey.Source) ? own : defaults?.Has(CameraKey.Source) == true ? defaults : null;
+        if (holder is null)
+        {
+            place.ReportKey("the key 'source' is missing", CameraKey.All[0].Accepted);
+            return null;
+        }
+
+        int before = _problems.Count;
+        holder.TryGet(CameraKey.Source, out string? sourceText);
+        ConfigurationValue sourcePlace = holder.PlaceOf(CameraKey.Source);
+        RedactedUrl? url = null;
+        TestPatternOptions? pattern = null;
+        if (TestPatternOptions.IsPattern(sourceText!))
+        {
+            if (!TestPatternOptions.TryParse(sourceText!, out pattern, out string? fault))
+            {
+                sourcePlace.Report($"found {fault}", sourcePlace.Accepted);
+                return null;
+            }
+        }
+        else if ((url = ReadUrl(sourceText!, sourcePlace)) is null)
+        {
+            return null;
+        }
+
+        bool isFile = url is { IsFile: true };
+        bool isCamera = url is not null && !isFile;
+        if (!isCamera)
+        {
+            RequireNot(CameraKey.Username, CameraKey.Password, CameraKey.PasswordFile, CameraKey.Transport);
+        }
+
+        if (pattern is not null)
+        {
+            RequireNot(CameraKey.DecodeThreads, CameraKey.Loop, CameraKey.OpenTimeout, CameraKey.StallTimeout);
+        }
+
+        TimeSpan lossless = Get(CameraKey.Lossless, TimeSpan.Zero);
+        if (isCamera)
+        {
+            if (own.Has(CameraKey.Lossless) && lossless > TimeSpan.Zero)
+            {
+                own.PlaceOf(CameraKey.Lossless).Report("a live source cannot wait for its readers", "false, unless the source is a file or the test pattern");
+            }
+
+            lossless = TimeSpan.Zero;
+            if (!IsBad(CameraKey.Username) && !IsBad(CameraKey.Password) && !IsBad(CameraKey.PasswordFile))
+            {
+                url = ReadCredentials(url!, own, defaults);
+            }
+        }
+
+        int slots = Get(CameraKey.Slots, 6);
+        int maxSlots = Get(CameraKey.MaxSlots, Math.Max(24, slots));
+        if (slots > maxSlots && !IsBad(CameraKey.Slots) && !IsBad(CameraKey.MaxSlots))
+        {
+            (own.Has(CameraKey.MaxSlots) ? own.PlaceOf(CameraKey.MaxSlots) : own.Has(CameraKey.Slots) ? own.PlaceOf(CameraKey.Slots) : place)
+                .Report($"max_slots is {maxSlots} and slots is {slots}", "a limit that is not below the number of slots to begin with");
+        }
+
+        if (_problems.Count > before)
+        {
+            return null;
+        }
+
+        return new CameraConfiguration
+        {
+            Key = key,
+            Url = url,
+            Pattern = pattern,
+            Enabled = Get(CameraKey.Enabled, true),
+            Transport = Get(CameraKey.Transport, MediaTransport.Tcp),
+            DecodeThreads = Get(CameraKey.DecodeThreads, 1),
+            Paced = Get<object>(CameraKey.Paced, CameraKey.Auto) as bool?,
+            Loop = Get(CameraKey.Loop, false),
+            Slots = slots,
+            MaxSlots = maxSlots,
+            MemoryLimit = Get(CameraKey.MemoryLimit, 0L),
+            OpenTimeout = Get(CameraKey.OpenTimeout, TimeSpan.FromSeconds(10)),
+            StallTimeout = Get(CameraKey.StallTimeout, TimeSpan.FromSeconds(5)),
+            LeaseTimeout = Get(CameraKey.LeaseTimeout, TimeSpan.FromSeconds(5)),
+            LosslessTimeout = lossless,
+            Readers = Get(CameraKey.Readers, ReaderAccess.OwnUserAndGroup),
+        };
+
+        bool IsBad(string name) => own.IsBad(name) || defaults?.IsBad(name) == true;
+
+        T Get<T>(string name, T otherwise) =>
+            own.TryGet(name, out T? value) || (defaults is not null && defaults.TryGet(name, out value)) ? value! : otherwise;
+
+        // Among the defaults, a key that does not concern this source is passed over.
+        void RequireNot(params ReadOnlySpan<string> names)
+        {
+            foreach (string name in names)
+            {
+                if (own.Has(name))
+                {
+                    own.PlaceOf(name).Report($"the key has no meaning for {(isFile ? "a file" : "the test pattern")}", "the key only where the source is a camera's URL" +
+                        (pattern is null || name is CameraKey.Username or CameraKey.Password or CameraKey.PasswordFile or CameraKey.Transport ? "" : " or a file"));
+                }
+            }
+        }
+    }
+
+    private RedactedUrl? ReadUrl(string text, ConfigurationValue place)
+    {
+        try
+        {
+            RedactedUrl url = new(text);
+            // A daemon's working directory is no place that people think of.
+            return url.IsFile && !Path.IsPathFullyQualified(url.Reveal()) ? new RedactedUrl(Path.Combine(_folder, url.Reveal())) : url;
+        }
+        catch (MediaException error)
+        {
+            place.Report(error.Message.TrimEnd('.'), place.Accepted);
+            return null;
+        }
+    }
+
+    /// <summary>Puts user name and password into the URL, from the camera's own keys, else the defaults.</summary>
+    private RedactedUrl ReadCredentials(RedactedUrl url, CameraSettings own, CameraSettings? defaults)
+    {
+        bool hasOwn = own.Has(CameraKey.Username) || own.Has(CameraKey.Password) || own.Has(CameraKey.PasswordFile);
+        if (url.HasCredentials)
+        {
+            if (hasOwn)
+            {
+                string name = own.Has(CameraKey.Username) ? CameraKey.Username : own.Has(CameraKey.Password) ? CameraKey.Password : CameraKey.PasswordFile;
+                own.PlaceOf(name).Report("the source's URL holds a user name already", "the credentials either in the URL or in keys of their own");
+            }
+
+            return url;
+        }
+
+        CameraSettings? userHolder = Holder(CameraKey.Username);
+        CameraSettings? passwordHolder = own.Has(CameraKey.Password) || own.Has(CameraKey.PasswordFile) ? own : Holder(CameraKey.Password) ?? Holder(CameraKey.PasswordFile);
+        if (userHolder is null && passwordHolder is null)
+        {
+            return url;
+        }
+
+        if (userHolder is null || passwordHolder is null)
+        {
+            ConfigurationValue place = (userHolder ?? passwordHolder!).PlaceOf(
+                userHolder is not null ? CameraKey.Username : passwordHolder!.Has(CameraKey.Password) ? CameraKey.Password : CameraKey.PasswordFile);
+            place.Report(
+                userHolder is null ? "a password without the key 'username'" : "a user name without the key 'password' or 'password_file'",
+                "a user name together with a password");
+            return url;
+        }
+
+        if (passwordHolder.Has(CameraKey.Password) && passwordHolder.Has(CameraKey.PasswordFile))
+        {
+            passwordHolder.PlaceOf(CameraKey.PasswordFile).Report("the key 'password' stands beside it", "one of the two");
+            return url;
+        }
+
+        if (!passwordHolder.TryGet(CameraKey.Password, out string? password))
+        {
+            password = ReadPasswordFile(passwordHolder);
+        }
+
+        userHolder.TryGet(CameraKey.Username, out string? user);
+        return password is null ? url : url.WithCredentials(user!, password);
+
+        CameraSettings? Holder(string name) => own.Has(name) ? own : defaults?.Has(name) == true ? defaults : null;
+    }
+
+    private string? ReadPasswordFile(CameraSettings holder)
+    {
+        ConfigurationValue place = holder.PlaceOf(CameraKey.PasswordFile);
+        holder.TryGet(CameraKey.PasswordFile, out string? path);
+        path = Path.Combine(_folder, path!);
+        try
+        {
+            using FileStream file = File.OpenRead(path);
+            byte[] content = ReadAll(file, MaxPasswordFileSize);
+            string text = Encoding.UTF8.GetString(content).TrimEnd('\r', '\n');
+            if (content.Length <= MaxPasswordFileSize && text.Length > 0 && !text.AsSpan().ContainsAnyInRange('\0', '\x1f'))
+            {
+                return text;
+            }
+
+            place.Report($"the file {path} is empty, has several lines or more than {MaxPasswordFileSize} bytes", "a file with the password in one line");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            place.Report($"{path} cannot be read: {WhyUnreadable(path, error).TrimEnd('.')}", place.Accepted);
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,65 @@
+using System.Globalization;
+using System.Text;
+using CuFrames.Client;
+using CuFrames.Media;
+
+namespace CuFrames.Daemon.Internal;
+
+/// <summary>A whole configuration. Immutable.</summary>
+/// <param name="Directory">The runtime directory that the file names; null: it names none.</param>
+/// <param name="Cameras">The cameras, those that are not enabled included, in the file's order.</param>
+internal sealed record DaemonConfiguration(string? Directory, IReadOnlyList<CameraConfiguration> Cameras)
+{
+    /// <summary>Everything that holds, as YAML, without secrets.</summary>
+    /// <param name="directory">The runtime directory that holds.</param>
+    public string Describe(string directory)
+    {
+        StringBuilder text = new();
+        text.Append("directory: ").Append(Quote(directory)).Append("\ncameras:").Append(Cameras.Count == 0 ? " {}\n" : "\n");
+        foreach (CameraConfiguration camera in Cameras)
+        {
+            text.Append("  ").Append(Quote(camera.Key)).Append(":\n");
+            Add(CameraKey.Source, Quote(camera.SourceText));
+            Add(CameraKey.Enabled, Bool(camera.Enabled));
+            Add(CameraKey.Paced, camera.Paced is { } paced ? Bool(paced) : CameraKey.Auto);
+            if (camera.Url is not null)
+            {
+                Add(CameraKey.Transport, camera.Transport == MediaTransport.Udp ? "udp" : "tcp");
+                Add(CameraKey.DecodeThreads, Number(camera.DecodeThreads));
+                Add(CameraKey.Loop, Bool(camera.Loop));
+                Add(CameraKey.OpenTimeout, Time(camera.OpenTimeout));
+                Add(CameraKey.StallTimeout, Time(camera.StallTimeout));
+            }
+
+            Add(CameraKey.Slots, Number(camera.Slots));
+            Add(CameraKey.MaxSlots, Number(camera.MaxSlots));
+            Add(CameraKey.MemoryLimit, camera.MemoryLimit == 0 ? CameraKey.Auto : $"{Number(camera.MemoryLimit)}B");
+            Add(CameraKey.LeaseTimeout, Time(camera.LeaseTimeout));
+            Add(CameraKey.Lossless, camera.LosslessTimeout == TimeSpan.Zero ? "false" : Time(camera.LosslessTimeout));
+            Add(CameraKey.Readers, Describe(camera.Readers));
+        }
+
+        return text.ToString();
+
+        void Add(string key, string value) => text.Append("    ").Append(key).Append(": ").Append(value).Append('\n');
+    }
+
+    private static string Describe(ReaderAccess readers) =>
+        readers.AllowsEveryone ? "everyone"
+        : readers.Users.Count + readers.Groups.Count == 0 ? "own"
+        : $"{{users: [{string.Join(", ", readers.Users)}], groups: [{string.Join(", ", readers.Groups)}]}}";
+
+    private static string Bool(bool value) => value ? "true" : "false";
+
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    private static string Time(TimeSpan value) => string.Create(CultureInfo.InvariantCulture, $"{value.TotalMilliseconds}ms");
+
+    /// <summary>In single quotes where YAML would read something else into the plain text.</summary>
+    private static string Quote(string text)
+    {
+        bool isPlain = text.Length > 0 && (char.IsAsciiLetter(text[0]) || text[0] == '/') && text is not ("true" or "false" or "null") &&
+            text.All(c => char.IsAsciiLetterOrDigit(c) || "/._-@:*?=&%+".Contains(c, StringComparison.Ordinal)) && !text.EndsWith(':');
+        return isPlain ? text : $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
+    }
+}

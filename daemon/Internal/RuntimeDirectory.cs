@@ -1,0 +1,60 @@
+using CuFrames.Client;
+
+namespace CuFrames.Daemon.Internal;
+
+/// <summary>The directory of the sockets: made when it is missing.</summary>
+internal static class RuntimeDirectory
+{
+    /// <summary>Everybody may look; who may read a stream is decided in the handshake.</summary>
+    private const UnixFileMode Mode = (UnixFileMode)0b111_101_101;
+
+    private const string Otherwise = "or choose another directory with --directory, with 'directory' in the configuration or with $CUFRAMES_DIR.";
+
+    /// <summary>The directory that holds: the option, else the configuration, else docs/protocol.md 1.2.</summary>
+    internal static string Choose(string? option, DaemonConfiguration configuration) =>
+        Path.GetFullPath(option ?? configuration.Directory ?? StreamDirectory.RuntimeDirectory);
+
+    /// <summary>Makes the directory if it is missing; not its parents, which would hide a misspelt path.</summary>
+    /// <param name="path">The directory.</param>
+    /// <param name="problem">Why there is none, and what to do.</param>
+    /// <returns>True if it was made now, false if it was there, null if there is a problem.</returns>
+    internal static bool? Ensure(string path, out string? problem)
+    {
+        problem = null;
+        if (Directory.Exists(path))
+        {
+            return false;
+        }
+
+        string parent = Path.GetDirectoryName(path) ?? "/";
+        if (File.Exists(path))
+        {
+            problem = $"The runtime directory {path} is a file. Remove it, {Otherwise}";
+        }
+        else if (!Directory.Exists(parent))
+        {
+            problem = $"The runtime directory {path} cannot be made: its parent {parent} does not exist, or this user may not look into it. Make it, {Otherwise}";
+        }
+        else
+        {
+            try
+            {
+                Directory.CreateDirectory(path);
+                // In a step of its own: the umask does not count.
+                File.SetUnixFileMode(path, Mode);
+                return true;
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                string why = error is UnauthorizedAccessException ? $"this user ({Environment.UserName}) may not write in {parent}" : error.Message.TrimEnd('.');
+                problem = $"The runtime directory {path} cannot be made: {why}. Make it for this user (install -d -m 0755 -o {Environment.UserName} {path}), {Otherwise}";
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>What to do about a directory that is there but cannot be written.</summary>
+    internal static string AdviceFor(string path) =>
+        $"This user ({Environment.UserName}) must be able to write in {path}: make it the owner (chown {Environment.UserName} {path}), {Otherwise}";
+}
