@@ -53,8 +53,8 @@ internal sealed class CameraHarness : IDisposable
         MaxRetryDelay = TimeSpan.FromMilliseconds(400),
     };
 
-    public static CameraOptions File(string path, bool loop = false, bool paced = false) =>
-        Of(new MediaSourceOptions { Url = new RedactedUrl(path), Loop = loop, Paced = paced });
+    public static CameraOptions File(string path, bool loop = false) =>
+        Of(new MediaSourceOptions { Url = new RedactedUrl(path), Loop = loop, Paced = false });
 
     /// <summary>Waits for a state that comes after the first <paramref name="seen"/> ones.</summary>
     public CameraStatus WaitFor(CameraState state, int seen = 0)

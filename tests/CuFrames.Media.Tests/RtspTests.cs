@@ -1,3 +1,4 @@
+using CuFrames.Interop;
 using CuFrames.Protocol;
 using CuFrames.TestKit;
 using Xunit;
@@ -129,6 +130,23 @@ public sealed class RtspTests : IDisposable
             }
         });
         Assert.Equal(MediaError.Aborted, error.Error);
+    }
+
+    /// <summary>The server's sender reports tie its RTP time to its wall clock, which is this machine's.</summary>
+    [Fact]
+    public void The_cameras_wall_clock_is_carried()
+    {
+        string path = _clips.H264("a.mp4", 320, 240, 1);
+        using RtspServer server = new(new RtspServerOptions { File = path, Repeat = TimeSpan.FromSeconds(60) });
+        using MediaSource source = new(new MediaSourceOptions { Url = new RedactedUrl(server.Url) });
+        source.Open();
+        MediaFrame frame = default;
+        for (int i = 0; i < 400 && frame.Metadata.CaptureTime == 0; i++)
+        {
+            Assert.True(source.TryReadFrame(out frame));
+        }
+
+        Assert.InRange(WallClock.NowNanoseconds - frame.Metadata.CaptureTime, -5_000_000_000, 5_000_000_000);
     }
 
     [Fact]
