@@ -656,6 +656,13 @@ internal sealed class StreamConnection
                 End(ConnectionState.Disconnected, ErrorCode.Disconnected, bye.Text.Length > 0 ? $"The publisher left: {bye.Text}" : "The publisher left.");
                 break;
             case MessageType.Doorbell:
+                // It has no TLV of its own; one that must be understood is refused here as elsewhere.
+                TlvReader reader = new(payload);
+                while (reader.Next())
+                {
+                    reader.SkipUnknown();
+                }
+
                 break;
             default:
                 throw new ProtocolException(ErrorCode.ProtocolError, $"A publisher does not send {header.Type} here.");

@@ -25,7 +25,7 @@ public sealed class PageVectorTests
         byte[] bytes = VectorFile.Bytes(vector);
         Assert.Equal(ControlBlockLayout.IndexOffset, bytes.Length);
 
-        // Sizes are judged on the file, before it is mapped; PeerVectorTests shows files of these sizes to the client.
+        // Sizes are judged on the file, before it is mapped; SubscriberVectorTests shows files of these sizes to the client.
         bool isLargeEnough = vector.GetProperty("size").GetInt32() >= ControlBlockLayout.Size;
         string? fault = ControlBlock.FindFault(bytes.AsSpan(0, ControlBlockLayout.FutexWordOffset), VectorFile.UInt64(vector, "welcome_epoch"));
         if (VectorFile.Error(vector) is { } error)
