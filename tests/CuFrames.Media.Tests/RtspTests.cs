@@ -101,6 +101,7 @@ public sealed class RtspTests : IDisposable
         }
 
         server.Hang();
+        long before = Environment.TickCount64;
         MediaException error = Assert.Throws<MediaException>(() =>
         {
             while (source.TryReadFrame(out _))
@@ -108,6 +109,8 @@ public sealed class RtspTests : IDisposable
                 // What was on its way.
             }
         });
+        // libav's own limit would come after 11 s.
+        Assert.InRange(Environment.TickCount64 - before, 900, 8_000);
         Assert.Equal(MediaError.Stalled, error.Error);
         Assert.Contains("sent no picture for 1 s", error.Message, StringComparison.Ordinal);
     }
