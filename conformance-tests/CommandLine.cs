@@ -81,10 +81,20 @@ internal static class CommandLine
         string? only = options.Value("--only");
         options.End();
         using var context = new SubscriberContext(command);
+
+        // Whoever stops the suite stops the command too, and nothing stays in /tmp.
+        using PosixSignalRegistration terminate = StopAt(PosixSignal.SIGTERM, () => Abandon(context));
+        using PosixSignalRegistration interrupt = StopAt(PosixSignal.SIGINT, () => Abandon(context));
         var report = new Report(Console.Out, json, allowUnprovoked);
         CheckRunner.Run(SubscriberSuite.Checks, context, only, report.Add);
         report.End();
         return report.Success ? 0 : Failure;
+    }
+
+    private static void Abandon(SubscriberContext context)
+    {
+        context.Dispose();
+        Environment.Exit(Failure);
     }
 
     private static int List(OptionReader options)
@@ -115,6 +125,15 @@ internal static class CommandLine
         using var subscriber = new ExampleSubscriber(Path.Combine(directory, "conformance.sock"), Console.Out, fault);
         using PosixSignalRegistration terminate = StopAt(PosixSignal.SIGTERM, subscriber.Stop);
         using PosixSignalRegistration interrupt = StopAt(PosixSignal.SIGINT, subscriber.Stop);
+        _ = Task.Run(() =>
+        {
+            // The suite holds the other end: when it is gone, so is this.
+            while (Console.In.Read() >= 0)
+            {
+            }
+
+            subscriber.Stop();
+        });
         subscriber.Run();
         return 0;
     }

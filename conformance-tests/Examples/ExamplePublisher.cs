@@ -40,7 +40,7 @@ internal sealed class ExamplePublisher : IDisposable
     public ExamplePublisher(ExamplePublisherOptions options)
     {
         _options = options;
-        _ring = new Ring(PictureShape.Small, FirstSlots, options.Fault);
+        _ring = new Ring(PictureShape.Cropped, FirstSlots, options.Fault);
         _listener = UnixSocket.Listen(options.SocketPath, 256, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         _loop.Add(_listener, IoEvents.Readable, 0);
     }

@@ -11,7 +11,9 @@ namespace CuFrames.Conformance.Examples;
 /// <param name="ExtraPitch">Bytes added to each row's pitch, a multiple of 64.</param>
 internal sealed record PictureShape(PixelFormat Format, int Width, int Height, ushort[] Crop, int ExtraPitch)
 {
-    public static readonly PictureShape Small = new(PixelFormat.Nv12, 94, 62, [2, 2, 1, 1], 64);
+    public static readonly PictureShape Small = new(PixelFormat.Nv12, 96, 64, [0, 0, 0, 0], 64);
+
+    public static readonly PictureShape Cropped = new(PixelFormat.Nv12, 94, 62, [2, 2, 1, 1], 64);
 
     private long Columns => Crop[0] + Width + Crop[2];
 

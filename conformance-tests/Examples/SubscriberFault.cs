@@ -18,11 +18,11 @@ internal enum SubscriberFault
     /// <summary>A second lease is held beside the first, whatever was granted.</summary>
     ExceedsQuota,
 
-    /// <summary>Seals are not looked at.</summary>
-    NoSealCheck,
+    /// <summary>F_SEAL_FUTURE_WRITE is not asked for.</summary>
+    NoFutureWriteCheck,
 
-    /// <summary>Pictures are not checked.</summary>
-    NoPictureCheck,
+    /// <summary>A pitch may be shorter than a row.</summary>
+    NoPitchCheck,
 
     /// <summary>Descriptors of refused messages stay open.</summary>
     LeaksDescriptors,
@@ -39,7 +39,7 @@ internal enum SubscriberFault
     /// <summary>RETIRE is not answered.</summary>
     NoRetired,
 
-    /// <summary>The cursor goes back now and then.</summary>
+    /// <summary>The cursor goes back to zero with the second frame.</summary>
     CursorGoesBack,
 
     /// <summary>Crop is ignored: the picture begins at the planes' first byte.</summary>
@@ -48,6 +48,6 @@ internal enum SubscriberFault
     /// <summary>The socket is not read before a frame in a new segment.</summary>
     IgnoresControlMessages,
 
-    /// <summary>Bad messages lead to a hang-up without BYE.</summary>
-    NoBye,
+    /// <summary>BYE is answered with BYE.</summary>
+    AnswersBye,
 }

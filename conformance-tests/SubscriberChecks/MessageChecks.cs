@@ -198,7 +198,7 @@ internal static class MessageChecks
 
     private static void WelcomeTimeout(SubscriberContext context)
     {
-        using Stage stage = context.OpenStage();
+        Stage stage = context.OpenStage();
         using StageSession session = StageSession.Accept(stage);
         using (Packet early = session.Connection.Receive(Limits.WelcomeMilliseconds - 500))
         {

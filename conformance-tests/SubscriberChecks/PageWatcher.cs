@@ -17,6 +17,10 @@ internal sealed class PageWatcher : IDisposable
     // Written by the owner, read by the watching thread; no order with other data matters.
     private volatile bool _stop;
 
+    // Written by the watching thread, read by the owner.
+    private volatile bool _hasSeenLease;
+    private volatile int _looks;
+
     public PageWatcher(StageSession session, uint wakes)
     {
         _page = session.Page;
@@ -39,13 +43,23 @@ internal sealed class PageWatcher : IDisposable
     /// <summary>The first thing that broke 8.1; null if nothing did.</summary>
     public string? WaitingFault { get; private set; }
 
-    /// <summary>Sequences that were seen in a lease word.</summary>
-    public HashSet<ulong> Leased { get; } = [];
+    /// <summary>Whether a lease word was seen set. Valid at any time.</summary>
+    public bool HasSeenLease => _hasSeenLease;
 
     public void Stop()
     {
         _stop = true;
         _thread.Join();
+    }
+
+    /// <summary>Returns when the whole page has been looked at once more.</summary>
+    public void AwaitLook()
+    {
+        int before = _looks;
+        while (_looks - before < 2)
+        {
+            Thread.Yield();
+        }
     }
 
     public void Dispose() => Stop();
@@ -70,6 +84,7 @@ internal sealed class PageWatcher : IDisposable
             }
 
             WatchLeases();
+            _looks++;
             Thread.Yield();
         }
     }
@@ -92,7 +107,7 @@ internal sealed class PageWatcher : IDisposable
                 continue;
             }
 
-            Leased.Add(word);
+            _hasSeenLease = true;
             both += _page.GetLease(slot) == word ? 1 : 0;
             if (word > _control.Head)
             {

@@ -79,7 +79,7 @@ internal sealed class StageSession : IDisposable
         }
     }
 
-    /// <summary>The whole of a sound start: HELLO, WELCOME, SEGMENTs, SEGMENT_READY.</summary>
+    /// <summary>The whole of a sound start: HELLO, WELCOME, SEGMENTs.</summary>
     public static StageSession Start(Stage stage, WelcomeOptions? options = null)
     {
         StageSession session = Accept(stage);
@@ -140,17 +140,12 @@ internal sealed class StageSession : IDisposable
         }
     }
 
-    /// <summary>Sends every segment of the ring and waits for SEGMENT_READY.</summary>
+    /// <summary>Sends every segment of the ring. Like a publisher, it does not wait for SEGMENT_READY (6.3).</summary>
     public void SendSegments()
     {
         foreach (RingSegment segment in Ring.Segments)
         {
             Connection.Send(segment.Announce(0), segment.Descriptor);
-        }
-
-        foreach (RingSegment segment in Ring.Segments)
-        {
-            ExpectAnswer(MessageType.SEGMENT_READY, segment.Id);
         }
     }
 
@@ -186,8 +181,8 @@ internal sealed class StageSession : IDisposable
                 return sequence;
             }
 
-            Expect.That(watch.ElapsedMilliseconds < LineMilliseconds, "a slot that is not leased (6.7)",
-                $"{Page.CountLeases()} leases for {LineMilliseconds} ms, {Granted} granted");
+            Expect.That(watch.ElapsedMilliseconds < AnswerMilliseconds, "a slot that is not leased (6.7)",
+                $"{Page.CountLeases()} leases for {AnswerMilliseconds} ms, {Granted} granted");
             Thread.Sleep(1); // The subscriber holds every slot for the moment.
         }
     }

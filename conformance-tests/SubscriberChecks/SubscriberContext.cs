@@ -3,19 +3,31 @@ namespace CuFrames.Conformance.SubscriberChecks;
 /// <summary>The subscriber under test.</summary>
 internal sealed class SubscriberContext(IReadOnlyList<string> command) : IDisposable
 {
-    private readonly Lazy<Stage> _stage = new(() => new Stage(command));
+    private readonly Lock _lock = new();
+    private readonly List<Stage> _stages = [];
+    private Stage? _stage;
 
     /// <summary>The stage of the checks that run one after the other.</summary>
-    public Stage Stage => _stage.Value;
+    public Stage Stage => _stage ??= OpenStage();
 
-    /// <summary>A stage with a command of its own, for a check that runs beside the others.</summary>
-    public Stage OpenStage() => new(command);
+    /// <summary>A stage with a command of its own, for a check that runs beside the others. It lasts as long as this object.</summary>
+    public Stage OpenStage()
+    {
+        var stage = new Stage(command);
+        lock (_lock)
+        {
+            _stages.Add(stage);
+        }
+
+        return stage;
+    }
 
     public void Dispose()
     {
-        if (_stage.IsValueCreated)
+        lock (_lock)
         {
-            _stage.Value.Dispose();
+            _stages.ForEach(stage => stage.Dispose());
+            _stages.Clear();
         }
     }
 }
