@@ -1,1 +1,4 @@
-Console.Error.WriteLine("not built yet"); return 70;
+using CuFrames.Benchmarks;
+using CuFrames.Benchmarks.Running;
+
+return args is ["peer", ..] ? PeerRoles.Run(args[1..]) : BenchmarkRun.Start(args);

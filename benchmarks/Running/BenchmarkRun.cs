@@ -1,0 +1,104 @@
+using System.Globalization;
+using CuFrames.Benchmarks.Decode;
+using CuFrames.Benchmarks.Latency;
+using CuFrames.Benchmarks.PublishCost;
+using CuFrames.Benchmarks.Reclaim;
+using CuFrames.Benchmarks.Report;
+using CuFrames.Benchmarks.Transport;
+
+namespace CuFrames.Benchmarks.Running;
+
+/// <summary>Runs the benchmarks one after the other and writes the results' directory.</summary>
+internal static class BenchmarkRun
+{
+    private static readonly IBenchmark[] All =
+        [new LatencyBenchmark(), new PublishCostBenchmark(), new TransportBenchmark(), new ReclaimBenchmark(), new DecodeBenchmark()];
+
+    public static int Start(string[] arguments)
+    {
+        RunOptions? options = RunOptions.Parse(arguments, All.Select(benchmark => benchmark.Name));
+        if (options is null)
+        {
+            return 64;
+        }
+
+        if (options.ReportDirectory is { } directory)
+        {
+            Summary.Write(directory, All);
+            return 0;
+        }
+
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Peer.KillAll();
+        Console.CancelKeyPress += (_, _) => Peer.KillAll();
+        string repository = FindRepository();
+        string results = Path.Combine(
+            repository, "benchmarks", "results",
+            $"{DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}-{Machine.Slug}{(options.IsQuick ? "-quick" : "")}");
+        string raw = Path.Combine(results, "raw");
+        string work = Path.Combine(repository, "artifacts", "benchmarks");
+        Directory.CreateDirectory(raw);
+        Directory.CreateDirectory(work);
+        JsonText.Write(Path.Combine(results, "machine.json"), Machine.Describe(repository));
+
+        bool hasFailed = false;
+        foreach (IBenchmark benchmark in All)
+        {
+            bool isWanted = options.Only.Count == 0 || options.Only.Contains(benchmark.Name);
+            if (!isWanted || (options.Resume && File.Exists(RawData.PathOf(raw, benchmark.Name))))
+            {
+                continue;
+            }
+
+            Console.Error.WriteLine(benchmark.Title);
+            try
+            {
+                Measure(benchmark, new RunContext(benchmark.Name, raw, work, options.IsQuick), raw, repository);
+            }
+            catch (Exception error)
+            {
+                // The others are worth having all the same; the exit code tells.
+                hasFailed = true;
+                Console.Error.WriteLine($"{benchmark.Name} failed: {error}");
+            }
+            finally
+            {
+                Peer.KillAll();
+            }
+        }
+
+        Summary.Write(results, All);
+        Console.Out.WriteLine(File.ReadAllText(Path.Combine(results, "summary.md")));
+        Console.Error.WriteLine($"Results are in {Path.GetRelativePath(Environment.CurrentDirectory, results)}.");
+        return hasFailed ? 1 : 0;
+    }
+
+    private static void Measure(IBenchmark benchmark, RunContext context, string raw, string repository)
+    {
+        File.Delete(RawData.PathOf(raw, benchmark.Name));
+        CpuTimes first = CpuTimes.Read();
+
+        // How busy the machine is without us can only be seen while we do nothing.
+        Thread.Sleep(1000);
+        CpuTimes before = CpuTimes.Read();
+        double load = Machine.Load;
+        DateTime started = DateTime.UtcNow;
+        benchmark.Run(context);
+        CpuTimes during = CpuTimes.Read() - before;
+        context.Raw.Conditions = new Conditions(
+            started, (DateTime.UtcNow - started).TotalSeconds, Machine.Commit(repository), load, (before - first).BusyShare, during.StolenShare);
+        context.Raw.Write(raw);
+    }
+
+    private static string FindRepository()
+    {
+        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "CuFrames.sln")))
+            {
+                return folder.FullName;
+            }
+        }
+
+        throw new InvalidOperationException("The benchmarks run from the repository: CuFrames.sln was not found above the program.");
+    }
+}

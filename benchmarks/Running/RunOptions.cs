@@ -1,0 +1,60 @@
+namespace CuFrames.Benchmarks.Running;
+
+/// <summary>The command line.</summary>
+internal sealed record RunOptions
+{
+    public const string Usage =
+        """
+        Usage: benchmarks/run.sh [--only NAME[,NAME]] [--quick] [--resume] [--report DIRECTORY]
+          --only    runs these alone; results of the others in the same directory are kept
+          --quick   short runs that show that everything works; their figures prove nothing
+          --resume  leaves out what the directory of today holds already
+          --report  measures nothing: writes the summary of a directory anew from its raw data
+        """;
+
+    public IReadOnlyList<string> Only { get; private init; } = [];
+
+    public bool IsQuick { get; private init; }
+
+    public bool Resume { get; private init; }
+
+    public string? ReportDirectory { get; private init; }
+
+    /// <returns>Null when the command line is wrong; then it says so.</returns>
+    public static RunOptions? Parse(string[] arguments, IEnumerable<string> names)
+    {
+        RunOptions options = new();
+        for (int i = 0; i < arguments.Length; i++)
+        {
+            string? value = i + 1 < arguments.Length ? arguments[i + 1] : null;
+            switch (arguments[i])
+            {
+                case "--quick":
+                    options = options with { IsQuick = true };
+                    break;
+                case "--resume":
+                    options = options with { Resume = true };
+                    break;
+                case "--only" when value is not null:
+                    options = options with { Only = value.Split(',') };
+                    i++;
+                    break;
+                case "--report" when value is not null:
+                    options = options with { ReportDirectory = value };
+                    i++;
+                    break;
+                default:
+                    Console.Error.WriteLine($"'{arguments[i]}' is not understood.\n{Usage}");
+                    return null;
+            }
+        }
+
+        if (options.Only.FirstOrDefault(name => !names.Contains(name)) is { } unknown)
+        {
+            Console.Error.WriteLine($"There is no benchmark '{unknown}'. There are: {string.Join(", ", names)}.");
+            return null;
+        }
+
+        return options;
+    }
+}
