@@ -514,13 +514,14 @@ public sealed class FramePublisher : IDisposable
             {
                 for (int slot = 0; slot < ControlBlockLayout.SlotCapacity; slot++)
                 {
-                    ulong lease = session.Page.LeaseOf(slot);
-                    if (lease != session.BlockingLease[slot])
+                    // What is in the way is the slot's frame, whatever the word says: a hostile subscriber changes it at every look.
+                    ulong blocked = session.Page.LeaseOf(slot) != 0 ? _block.SlotState(slot) : 0;
+                    if (blocked != session.BlockedFrame[slot])
                     {
-                        session.BlockingLease[slot] = lease;
-                        session.BlockingSince[slot] = now;
+                        session.BlockedFrame[slot] = blocked;
+                        session.BlockedSince[slot] = now;
                     }
-                    else if (lease != 0 && now - session.BlockingSince[slot] > timeout)
+                    else if (blocked != 0 && now - session.BlockedSince[slot] > timeout)
                     {
                         isOverdue = true;
                     }

@@ -50,11 +50,11 @@ internal sealed class SubscriberSession : LoopSource
     /// <summary>Those of them that this subscriber has mapped.</summary>
     public HashSet<uint> ReadySegments { get; } = [];
 
-    /// <summary>For each slot the lease seen in the way, and since when. Publishing thread only.</summary>
-    public ulong[] BlockingLease { get; } = new ulong[ControlBlockLayout.SlotCapacity];
+    /// <summary>For each slot the frame that a lease was seen to keep there while we starved; zero: none. Publishing thread only.</summary>
+    public ulong[] BlockedFrame { get; } = new ulong[ControlBlockLayout.SlotCapacity];
 
-    /// <summary>See <see cref="BlockingLease"/>; CLOCK_MONOTONIC nanoseconds.</summary>
-    public long[] BlockingSince { get; } = new long[ControlBlockLayout.SlotCapacity];
+    /// <summary>Since when <see cref="BlockedFrame"/> is seen; CLOCK_MONOTONIC nanoseconds.</summary>
+    public long[] BlockedSince { get; } = new long[ControlBlockLayout.SlotCapacity];
 
     public bool IsLossless => Delivery == Delivery.Lossless;
 
