@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reads each file named on the command line through the shim, copies every frame into buffers that hold exactly the
+ * picture, and turns some into RGB and PNG. Compiled together with the shim under the address and undefined behaviour
+ * sanitizers: a byte read or written outside of its buffer, or one that is not given back, ends the program.
+ * Prints "<frames> <failed opens> <bad packets>".
+ */
+#include "cuframes_av.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned planes_of(uint32_t format)
+{
+    return format == CUFRAMES_AV_FORMAT_I420 ? 3
+        : format == CUFRAMES_AV_FORMAT_NV12 || format == CUFRAMES_AV_FORMAT_P010 ? 2 : 1;
+}
+
+static size_t row_bytes(uint32_t format, unsigned plane, size_t width)
+{
+    size_t half = (width + 1) / 2;
+    switch (format) {
+    case CUFRAMES_AV_FORMAT_NV12: return plane ? 2 * half : width;
+    case CUFRAMES_AV_FORMAT_P010: return plane ? 4 * half : 2 * width;
+    case CUFRAMES_AV_FORMAT_I420: return plane ? half : width;
+    case CUFRAMES_AV_FORMAT_GRAY8: return width;
+    case CUFRAMES_AV_FORMAT_RGB24:
+    case CUFRAMES_AV_FORMAT_BGR24: return 3 * width;
+    default: return 4 * width;
+    }
+}
+
+static void use_frame(cuframes_av_source *source, const cuframes_av_frame_info *info, int with_png)
+{
+    cuframes_av_plane planes[3] = { { 0 } };
+    unsigned count = planes_of(info->format);
+    for (unsigned plane = 0; plane < count; plane++) {
+        size_t rows = plane ? ((size_t)info->height + 1) / 2 : info->height;
+        planes[plane].pitch = row_bytes(info->format, plane, info->width);
+        planes[plane].data = malloc(planes[plane].pitch * rows);
+        if (!planes[plane].data)
+            abort();
+    }
+    if (cuframes_av_frame_copy(source, planes, count) != CUFRAMES_AV_OK)
+        abort();
+    if (with_png) {
+        char error[128];
+        size_t pitch = 3 * (size_t)info->width, size = 0;
+        uint8_t *rgb = malloc(pitch * info->height), *png = NULL;
+        if (!rgb || cuframes_av_to_rgb24(info->format, info->width, info->height, planes, count, info->matrix,
+                                         info->range, rgb, pitch, error, sizeof error) != CUFRAMES_AV_OK)
+            abort();
+        if (cuframes_av_encode_png(rgb, pitch, info->width, info->height, &png, &size, error, sizeof error) !=
+            CUFRAMES_AV_OK)
+            abort();
+        cuframes_av_buffer_free(png);
+        free(rgb);
+    }
+    for (unsigned plane = 0; plane < count; plane++)
+        free(planes[plane].data);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned long frames = 0, failed = 0, bad = 0;
+    for (int i = 1; i < argc; i++) {
+        cuframes_av_source *source = cuframes_av_create();
+        cuframes_av_options options = { .size = sizeof options, .open_timeout_ns = 5000000000, .decode_threads = 1 + i % 2 };
+        cuframes_av_packet_info packet = { .size = sizeof packet };
+        cuframes_av_frame_info frame = { .size = sizeof frame };
+        cuframes_av_stream_info info = { .size = sizeof info };
+        char text[256];
+        int end_sent = 0, limit = 2000;
+
+        if (cuframes_av_open(source, argv[i], "secret", &options) < 0) {
+            failed++;
+        } else {
+            cuframes_av_get_stream_info(source, &info);
+            while (limit-- > 0) {
+                int result = cuframes_av_receive_frame(source, &frame);
+                if (result == CUFRAMES_AV_OK) {
+                    use_frame(source, &frame, frames++ % 16 == 0);
+                } else if (result == CUFRAMES_AV_INVALID_DATA) {
+                    bad++;
+                } else if (result != CUFRAMES_AV_AGAIN) {
+                    break;
+                } else if (!end_sent) {
+                    result = cuframes_av_read_packet(source, &packet);
+                    if (result != CUFRAMES_AV_OK) {
+                        end_sent = 1;
+                        cuframes_av_send_end(source);
+                    } else if (cuframes_av_send_packet(source) == CUFRAMES_AV_INVALID_DATA) {
+                        bad++;
+                    }
+                }
+            }
+        }
+        cuframes_av_error_text(source, text, sizeof text);
+        cuframes_av_take_log(source, text, sizeof text);
+        cuframes_av_free(source);
+    }
+    printf("%lu %lu %lu\n", frames, failed, bad);
+    return 0;
+}
