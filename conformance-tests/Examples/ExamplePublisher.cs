@@ -320,7 +320,10 @@ internal sealed class ExamplePublisher : IDisposable
             case MessageType.BYE:
                 Close(session);
                 break;
-            case MessageType.SEGMENT_READY or MessageType.RETIRED when session.KnownSegments.Contains(message.UInt32(TlvType.SEGMENT_ID)):
+            case MessageType.SEGMENT_READY when session.KnownSegments.Contains(message.UInt32(TlvType.SEGMENT_ID)) &&
+                session.ReadySegments.Add(message.UInt32(TlvType.SEGMENT_ID)):
+                break;
+            case MessageType.RETIRED when session.KnownSegments.Contains(message.UInt32(TlvType.SEGMENT_ID)):
                 break;
             default:
                 throw new WireException(ErrorCode.PROTOCOL_ERROR, "13.1", $"{message.Type} is not expected");
@@ -374,6 +377,7 @@ internal sealed class ExamplePublisher : IDisposable
     private void Evict(ExampleSession session, ErrorCode code, string text)
     {
         _evicted++;
+        _ring.CountControlMessage();
         session.Connection.TrySend(Message.Build(MessageType.NOTICE, 0, Tlv.U32(TlvType.NOTICE_KIND, (uint)NoticeKind.EVICTED),
             Tlv.U32(TlvType.ERROR_CODE, (uint)code), Tlv.Text(TlvType.ERROR_TEXT, text)));
         Close(session);

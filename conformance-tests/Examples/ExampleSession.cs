@@ -35,6 +35,8 @@ internal sealed class ExampleSession(Connection connection, long acceptedAt) : I
 
     public HashSet<uint> KnownSegments { get; } = [];
 
+    public HashSet<uint> ReadySegments { get; } = [];
+
     public bool Closed { get; private set; }
 
     public void Dispose()

@@ -173,9 +173,22 @@ internal sealed unsafe class ExampleSubscriber(string socketPath, TextWriter out
             }
 
             ulong head = Control.Head;
-            if (head > _cursor && _segments.Count > 0 && Take(head))
+            if (head < _cursor || head >= Limits.EndOfSequences)
             {
-                continue;
+                throw new WireException(ErrorCode.CONTROL_BLOCK_INVALID, "4.2", $"head is {head} after {_cursor}");
+            }
+
+            if (head > _cursor && _segments.Count > 0)
+            {
+                if (Take(head))
+                {
+                    continue;
+                }
+
+                if (Control.Head == head)
+                {
+                    throw new WireException(ErrorCode.CONTROL_BLOCK_INVALID, "4.2", $"the newest frame, {head}, is gone");
+                }
             }
 
             Page.Waiting = (++_arm << 2) | Limits.WakeFutex;

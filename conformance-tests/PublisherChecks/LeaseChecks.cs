@@ -164,8 +164,11 @@ internal static class LeaseChecks
         string hash = frame.Hash();
         using Reader culprit = Reader.Open(context);
         culprit.AwaitFirstFrame();
+        uint messages = bystander.Control.ControlMessages;
         spoil(culprit);
         culprit.ExpectEviction(code);
+        bystander.Until(() => bystander.Control.ControlMessages != messages, 1_000, "6.4",
+            "another control_messages when a subscriber is hung up on", () => $"still {messages}");
         bystander.AwaitFrames(bystander.Slots + 1);
         Expect.That(frame.Hash() == hash && bystander.Control.SlotState(frame.Slot) == frame.Sequence,
             "that another subscriber's frame stays unchanged meanwhile", "another content or state");

@@ -27,7 +27,9 @@ internal static class StateChecks
             context => Active(context, Sample(MessageType.SEGMENT_READY, 4_000_000_000), ErrorCode.PROTOCOL_ERROR)),
         new("13.1-active-retired-unknown", "evicts at RETIRED of an unknown segment",
             context => Active(context, Sample(MessageType.RETIRED, 4_000_000_000), ErrorCode.PROTOCOL_ERROR)),
-        new("13.1-active-segment-ready", "goes on after SEGMENT_READY of a known segment", SegmentReadyAgain),
+        new("13.1-active-segment-ready-twice", "evicts at a second SEGMENT_READY of a segment",
+            context => ActiveAboutSegment(context, id => Sample(MessageType.SEGMENT_READY, id), ErrorCode.PROTOCOL_ERROR)),
+        new("13.1-active-known-segment", "goes on after SEGMENT_READY and RETIRED of a known segment", KnownSegment),
         new("13.1-active-bye", "closes after BYE without an answer", ActiveBye),
         new("13.1-active-silence", "lets a subscriber stay silent for longer than two seconds", ActiveSilence, Background: true),
         new("13.1-active-noise", "evicts a subscriber that sends noise",
@@ -36,12 +38,12 @@ internal static class StateChecks
             context => Active(context, Sample(MessageType.SEGMENT_READY, 1)[..20], ErrorCode.PROTOCOL_ERROR)),
         new("13.1-active-too-long", "evicts a subscriber that sends a message of 65,544 bytes",
             context => Active(context, Message.Build(MessageType.BYE, 0, Tlv.Bytes(0x7777, new byte[65_520])), ErrorCode.PROTOCOL_ERROR)),
-        new("13.1-active-must-understand", "evicts at an unknown TLV with must-understand", context => Active(context,
-            Message.Build(MessageType.SEGMENT_READY, 1, Tlv.U32(TlvType.SEGMENT_ID, 1), Tlv.Bytes(0x7777, [], Limits.MustUnderstand)),
+        new("13.1-active-must-understand", "evicts at an unknown TLV with must-understand", context => ActiveAboutSegment(context,
+            id => Message.Build(MessageType.RETIRED, 0, Tlv.U32(TlvType.SEGMENT_ID, id), Tlv.Bytes(0x7777, [], Limits.MustUnderstand)),
             ErrorCode.UNSUPPORTED_TLV)),
         new("13.1-active-descriptor", "evicts at a message with a descriptor", ActiveDescriptor),
-        new("13.1-active-other-version", "evicts at a message with another version in its header", context => Active(context,
-            Message.Build(2, (byte)MessageType.SEGMENT_READY, 1, Tlv.U32(TlvType.SEGMENT_ID, 1)), ErrorCode.PROTOCOL_ERROR)),
+        new("13.1-active-other-version", "evicts at a message with another version in its header", context => ActiveAboutSegment(context,
+            id => Message.Build(2, (byte)MessageType.RETIRED, 0, Tlv.U32(TlvType.SEGMENT_ID, id)), ErrorCode.PROTOCOL_ERROR)),
     ];
 
     /// <summary>A sound message of a type.</summary>
@@ -140,18 +142,27 @@ internal static class StateChecks
         (UnixSocket mine, UnixSocket theirs) = UnixSocket.CreatePair();
         using (mine)
         {
-            reader.Connection.Send(Sample(MessageType.SEGMENT_READY, reader.Segments.Keys.First()), theirs.Descriptor);
+            reader.Connection.Send(Sample(MessageType.RETIRED, reader.Segments.Keys.First()), theirs.Descriptor);
             theirs.Dispose();
             reader.ExpectEviction(ErrorCode.DESCRIPTOR_COUNT);
             Expect.That((mine.Poll(IoEvents.Readable, 2_000) & IoEvents.HangUp) != 0, "that the descriptor is closed (2.4)", "still open after 2 s");
         }
     }
 
-    private static void SegmentReadyAgain(PublisherContext context)
+    private static void ActiveAboutSegment(PublisherContext context, Func<uint, byte[]> packet, ErrorCode code)
     {
         using Reader reader = Reader.Open(context);
         reader.AwaitFirstFrame();
-        reader.Connection.Send(Sample(MessageType.SEGMENT_READY, reader.Segments.Keys.First()));
+        reader.Connection.Send(packet(reader.Segments.Keys.First()));
+        reader.ExpectEviction(code);
+    }
+
+    private static void KnownSegment(PublisherContext context)
+    {
+        // The reader answers every SEGMENT with SEGMENT_READY.
+        using Reader reader = Reader.Open(context);
+        reader.AwaitFirstFrame();
+        reader.Connection.Send(Sample(MessageType.RETIRED, reader.Segments.Keys.First()));
         reader.AwaitFrames(5);
         reader.CheckAlive();
     }
