@@ -154,10 +154,21 @@ public sealed class CameraPump : IDisposable
         return _thread.Join(timeout);
     }
 
-    /// <summary>Waits until the pump has come to a final state by itself.</summary>
-    /// <param name="timeout">How long to wait.</param>
-    /// <returns>Whether it has.</returns>
-    public bool WaitForEnd(TimeSpan timeout) => _thread.Join(timeout);
+    /// <summary>Waits until the pump's thread has ended: by itself in a final state, or after <see cref="Stop"/>.</summary>
+    /// <param name="timeout">How long to wait; zero only asks.</param>
+    /// <returns>Whether no thread runs; so it is before <see cref="Start"/> too.</returns>
+    public bool WaitForEnd(TimeSpan timeout)
+    {
+        lock (_lock)
+        {
+            if (!_isStarted)
+            {
+                return true;
+            }
+        }
+
+        return _thread.Join(timeout);
+    }
 
     /// <summary>Stops, waiting at most 2 s. The publisher is not disposed of.</summary>
     public void Dispose()

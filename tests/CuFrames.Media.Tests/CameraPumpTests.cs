@@ -329,6 +329,29 @@ public sealed class CameraPumpTests : IDisposable
     }
 
     [Fact]
+    public void A_pump_is_started_once_and_may_be_stopped_at_any_time()
+    {
+        CameraOptions options = new() { Pattern = new TestPatternOptions { Width = 64, Height = 64 } };
+        using (CameraHarness idle = new(options, subscribe: false))
+        {
+            Assert.True(idle.Pump.WaitForEnd(TimeSpan.Zero));
+            Assert.True(idle.Pump.Stop(TimeSpan.Zero));
+        }
+
+        using CameraHarness camera = new(options, subscribe: false);
+        camera.Pump.Start();
+        Assert.Throws<InvalidOperationException>(camera.Pump.Start);
+        Assert.False(camera.Pump.WaitForEnd(TimeSpan.Zero));
+        Assert.True(camera.Pump.Stop(TimeSpan.FromSeconds(10)));
+        Assert.True(camera.Pump.Stop(TimeSpan.Zero));
+        camera.Pump.Dispose();
+        camera.Pump.Dispose();
+        Assert.True(camera.Pump.Stop(TimeSpan.Zero));
+        Assert.Throws<InvalidOperationException>(camera.Pump.Start);
+        Assert.Equal(CameraState.Ended, camera.Pump.Status.State);
+    }
+
+    [Fact]
     public void Impossible_options_are_refused()
     {
         using TemporaryDirectory directory = new();
