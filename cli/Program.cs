@@ -1,1 +1,3 @@
-Console.Error.WriteLine("not built yet"); return 70;
+using CuFrames.Cli.Internal;
+
+return CommandTree.Run(args);

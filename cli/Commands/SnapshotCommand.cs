@@ -1,0 +1,133 @@
+using System.CommandLine;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using CuFrames.Cli.Internal;
+using CuFrames.Client;
+using CuFrames.Media;
+using CuFrames.Protocol;
+
+namespace CuFrames.Cli.Commands;
+
+/// <summary><c>cuframes snapshot KEY FILE</c>: writes the newest frame as a PNG picture.</summary>
+internal static class SnapshotCommand
+{
+    private const double StandardTimeout = 10;
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMilliseconds(100);
+
+    public static Command Create()
+    {
+        Argument<string> key = Options.Key();
+        Argument<string> file = new("FILE") { Description = "The PNG file to write." };
+        Option<double?> timeout = Options.Seconds("--timeout", $"Longest wait for a frame. Default: {StandardTimeout}.");
+        Option<bool> force = new("--force", "-f") { Description = "Overwrite the file if it exists." };
+        Option<bool> json = Options.Json("One JSON object that says what was written.");
+        Command command = new("snapshot", "Write the newest frame as a PNG picture.") { key, file, timeout, force, json };
+        command.SetAction(parse => Run(
+            parse.GetRequiredValue(key), parse.GetRequiredValue(file), parse.GetValue(timeout) ?? StandardTimeout, parse.GetValue(force), parse.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(string key, string file, double timeout, bool force, bool json)
+    {
+        string path = Path.GetFullPath(file);
+        RequireTarget(path, force);
+        using Interruption interruption = new();
+        using FrameSubscriber subscriber = FrameSubscriber.Connect(key, new SubscriberOptions { Program = "cuframes snapshot" });
+        using Frame frame = Take(subscriber, TimeSpan.FromSeconds(timeout), interruption.Token);
+        FrameMetadata metadata = frame.Metadata;
+        byte[] rgb = ToRgb(frame, metadata);
+        frame.ThrowIfInvalid();
+        (byte[] upright, int width, int height) = PictureRotation.Apply(rgb, frame.Width, frame.Height, metadata.Rotation);
+        byte[] png = PictureEncoder.EncodePng(upright, width, height);
+        Write(path, png, force);
+        SnapshotReport report = new(
+            key, path, width, height, png.Length, frame.Sequence, PixelFormats.Name(frame.PixelFormat), metadata.Rotation * 90,
+            metadata.Pts == FrameMetadata.UnknownPts ? null : metadata.Pts);
+        if (json)
+        {
+            JsonLine.Write(report);
+        }
+        else
+        {
+            Console.Out.WriteLine($"{path}: frame {report.Sequence} of {key}, {width}x{height}, {Words.Bytes(png.Length)}");
+        }
+
+        return ExitCode.Success;
+    }
+
+    private static Frame Take(FrameSubscriber subscriber, TimeSpan timeout, CancellationToken cancellation)
+    {
+        for (TimeSpan left = timeout; left > TimeSpan.Zero; left -= LongestWait)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (subscriber.TryNext(left < LongestWait ? left : LongestWait, out Frame frame))
+            {
+                return frame;
+            }
+        }
+
+        throw new CuFramesException(ErrorCode.TimedOut,
+            $"No frame of stream '{subscriber.Key}' came within {timeout.TotalSeconds} s; the stream is {(subscriber.IsConnected ? Words.Of(subscriber.State) : "not connected")}. See 'cuframes ls' for why, or wait longer with --timeout.");
+    }
+
+    private static byte[] ToRgb(Frame frame, in FrameMetadata metadata)
+    {
+        PicturePlane[] planes = new PicturePlane[frame.PlaneCount];
+        for (int index = 0; index < planes.Length; index++)
+        {
+            FramePlane plane = frame.Plane(index);
+            // The plane lies in a shared mapping that stays where it is while the frame is held.
+            planes[index] = new PicturePlane(AddressOf(plane.Data), (nuint)plane.Pitch);
+        }
+
+        byte[] rgb = new byte[frame.Width * frame.Height * 3];
+        PictureEncoder.ToRgb24(frame.PixelFormat, frame.Width, frame.Height, planes, metadata, rgb);
+        return rgb;
+    }
+
+    private static unsafe nint AddressOf(ReadOnlySpan<byte> data) => (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(data));
+
+    private static void RequireTarget(string path, bool force)
+    {
+        if (Directory.Exists(path))
+        {
+            throw new CuFramesException(ErrorCode.ConfigurationInvalid, $"{path} is a directory; name a file in it.");
+        }
+
+        if (!Directory.Exists(Path.GetDirectoryName(path)))
+        {
+            throw new CuFramesException(ErrorCode.ConfigurationInvalid, $"The directory of {path} does not exist.");
+        }
+
+        if (File.Exists(path) && !force)
+        {
+            throw Exists(path);
+        }
+    }
+
+    /// <summary>Writes beside the target and renames, so that nobody ever sees half a picture and a full disk loses nothing.</summary>
+    private static void Write(string path, byte[] png, bool force)
+    {
+        string beside = $"{path}.{Environment.ProcessId}.tmp";
+        try
+        {
+            File.WriteAllBytes(beside, png);
+            File.Move(beside, path, overwrite: force);
+        }
+        catch (IOException) when (!force && File.Exists(path))
+        {
+            throw Exists(path);
+        }
+        finally
+        {
+            // Does nothing after a rename.
+            File.Delete(beside);
+        }
+    }
+
+    private static CuFramesException Exists(string path) =>
+        new(ErrorCode.ConfigurationInvalid, $"{path} exists. Choose another name, or overwrite it with --force.");
+
+    private sealed record SnapshotReport(
+        string Key, string File, int Width, int Height, int Bytes, ulong Sequence, string Format, int RotatedDegrees, long? PtsNs);
+}

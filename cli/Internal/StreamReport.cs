@@ -1,0 +1,92 @@
+using CuFrames.Client;
+using CuFrames.Protocol;
+
+namespace CuFrames.Cli.Internal;
+
+/// <summary>What <c>ls</c> and <c>stat</c> say of a stream, as it goes to JSON.</summary>
+internal sealed record StreamReport
+{
+    public required string Key { get; init; }
+
+    /// <summary>starting, live, source_lost, ended, or unavailable: then <see cref="Error"/> says why.</summary>
+    public required string State { get; init; }
+
+    public string Reason { get; init; } = "";
+
+    public string? Format { get; init; }
+
+    public int? Width { get; init; }
+
+    public int? Height { get; init; }
+
+    /// <summary>Frames per second as measured between two probes; null when there was one.</summary>
+    public double? Fps { get; init; }
+
+    /// <summary>Frames per second as the source announces them; null when it does not.</summary>
+    public double? FpsAnnounced { get; init; }
+
+    public int? Slots { get; init; }
+
+    public int? MaxSlots { get; init; }
+
+    public int? Subscribers { get; init; }
+
+    public ulong? Head { get; init; }
+
+    public ulong? Dropped { get; init; }
+
+    public ulong? Evicted { get; init; }
+
+    public ulong? MemoryBytes { get; init; }
+
+    public string? Memory { get; init; }
+
+    public string? Epoch { get; init; }
+
+    public string? Publisher { get; init; }
+
+    public string? Source { get; init; }
+
+    public ErrorReport? Error { get; init; }
+
+    public static StreamReport From(StreamProbe probe, StreamProbe? earlier = null)
+    {
+        StreamInfo info = probe.Info;
+        if (info.Description is not { } description)
+        {
+            return new StreamReport
+            {
+                Key = info.Key,
+                State = "unavailable",
+                Reason = info.Error,
+                Error = new ErrorReport(Failure.NameOf(info.ErrorCode), (int)info.ErrorCode, info.Error),
+            };
+        }
+
+        bool hasFormat = description.PixelFormat != PixelFormat.Unknown;
+        return new StreamReport
+        {
+            Key = info.Key,
+            State = Words.CodeOf(description.State),
+            Reason = info.StateText,
+            Format = hasFormat ? PixelFormats.Name(description.PixelFormat) : null,
+            Width = hasFormat ? description.Width : null,
+            Height = hasFormat ? description.Height : null,
+            Fps = probe.RateSince(earlier),
+            FpsAnnounced = description.FrameRateNumerator > 0 && description.FrameRateDenominator > 0
+                ? Math.Round((double)description.FrameRateNumerator / description.FrameRateDenominator, 3)
+                : null,
+            Slots = description.Slots,
+            MaxSlots = description.MaxSlots,
+            Subscribers = description.Subscribers,
+            Head = description.Head,
+            Dropped = description.Dropped,
+            Evicted = description.Evicted,
+            MemoryBytes = description.MemoryBytes,
+            Memory = JsonLine.SnakeCase(description.Domain.ToString()),
+            Epoch = info.Epoch.ToString("x16", System.Globalization.CultureInfo.InvariantCulture),
+            Publisher = info.Program,
+            Source = info.Source,
+        };
+    }
+}

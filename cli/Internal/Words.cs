@@ -1,0 +1,55 @@
+using System.Globalization;
+using CuFrames.Protocol;
+
+namespace CuFrames.Cli.Internal;
+
+/// <summary>How figures and names are written for people.</summary>
+internal static class Words
+{
+    private static readonly string[] BinaryUnits = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+    public static string Of(StreamState state) => state switch
+    {
+        StreamState.Starting => "starting",
+        StreamState.Live => "live",
+        StreamState.SourceLost => "source lost",
+        StreamState.Ended => "ended",
+        _ => string.Create(CultureInfo.InvariantCulture, $"state {(uint)state}"),
+    };
+
+    /// <summary>The state's name for programs.</summary>
+    public static string CodeOf(StreamState state) => Of(state).Replace(' ', '_');
+
+    public static string Of(Delivery delivery) => delivery switch
+    {
+        Delivery.InOrder => "in-order",
+        Delivery.Lossless => "lossless",
+        _ => "newest",
+    };
+
+    public static string Rate(double? perSecond) => perSecond is { } rate ? rate.ToString("0.0", CultureInfo.InvariantCulture) : "-";
+
+    public static string Count(ulong count) => count.ToString("0", CultureInfo.InvariantCulture);
+
+    public static string Bytes(double bytes)
+    {
+        int unit = 0;
+        while (bytes >= 1024 && unit < BinaryUnits.Length - 1)
+        {
+            bytes /= 1024;
+            unit++;
+        }
+
+        return bytes.ToString(unit == 0 || bytes >= 100 ? "0" : "0.0", CultureInfo.InvariantCulture) + " " + BinaryUnits[unit];
+    }
+
+    /// <summary>A duration in microseconds with the unit that suits it.</summary>
+    public static string Microseconds(double? microseconds) => microseconds switch
+    {
+        null => "-",
+        < 1000 => string.Create(CultureInfo.InvariantCulture, $"{microseconds:0} µs"),
+        < 100_000 => string.Create(CultureInfo.InvariantCulture, $"{microseconds / 1000:0.0} ms"),
+        < 10_000_000 => string.Create(CultureInfo.InvariantCulture, $"{microseconds / 1000:0} ms"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{microseconds / 1_000_000:0.0} s"),
+    };
+}
