@@ -100,8 +100,7 @@ internal static partial class HandshakeChecks
     private static void ProbesNotCounted(PublisherContext context)
     {
         var probe = new HelloOptions { Probe = true };
-        uint Count() => BinaryPrimitives.ReadUInt32LittleEndian(RawExchange.ExpectWelcome(context, probe.Build(), 0)
-            .Get(TlvType.STREAM_DESCRIPTION).Value.AsSpan(Layout.StreamDescription.Subscribers));
+        uint Count() => CountSubscribers(context);
 
         // Connections of earlier checks may take a moment to go.
         uint before = Settle(Count);
@@ -277,6 +276,11 @@ internal static partial class HandshakeChecks
         finally
         {
             readers.ForEach(reader => reader.Dispose());
+            _ = Settle(() => CountSubscribers(context));
         }
     }
+
+    private static uint CountSubscribers(PublisherContext context) => BinaryPrimitives.ReadUInt32LittleEndian(
+        RawExchange.ExpectWelcome(context, new HelloOptions { Probe = true }.Build(), 0)
+            .Get(TlvType.STREAM_DESCRIPTION).Value.AsSpan(Layout.StreamDescription.Subscribers));
 }

@@ -180,8 +180,8 @@ internal static class LeaseChecks
     {
         reader.Release(reader.TakeNewest());
 
-        // The publisher must have had a chance to see the cursor before it goes back.
-        reader.AwaitFrames(5);
+        // The publisher must have seen the cursor before it goes back; it looks once a second at least.
+        Thread.Sleep(1_200);
         reader.Page.Cursor = 1;
     });
 

@@ -580,6 +580,12 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
         if (session.State == SessionState.AwaitHello)
         {
+            if (header.Type == MessageType.Bye)
+            {
+                Drop(session, PublisherEventKind.SubscriberLeft, ErrorCode.None, "");
+                return;
+            }
+
             if (header.Type != MessageType.Hello)
             {
                 throw new ProtocolException(ErrorCode.ProtocolError, $"The first message is {header.Type}; it must be HELLO.");

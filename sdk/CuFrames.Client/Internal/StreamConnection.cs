@@ -395,6 +395,11 @@ internal sealed class StreamConnection
         ReadOnlySpan<byte> packet = buffer.AsSpan(0, result.Length);
         MessageHeader header = MessageHeader.Read(packet);
         ReadOnlySpan<byte> payload = packet[MessageHeaderLayout.Size..];
+        if (header.Type is not (MessageType.Welcome or MessageType.Refuse or MessageType.Bye))
+        {
+            throw new ProtocolException(ErrorCode.ProtocolError, $"The publisher of '{key}' answered {header.Type} instead of WELCOME.");
+        }
+
         int expected = header.Type == MessageType.Welcome && !hello.IsProbe ? 2 : 0;
         if (descriptors.Count != expected)
         {
@@ -613,7 +618,9 @@ internal sealed class StreamConnection
 
         SegmentMessage? segment = header.Type == MessageType.Segment ? SegmentMessage.Read(payload) : null;
         int expected = segment is null || segment.Description.HandleKind == HandleKind.CudaIpc ? 0 : 1;
-        if (_descriptors.Count != expected)
+
+        // A second WELCOME may bring its two: it is refused below, as the message that does not belong here.
+        if (_descriptors.Count != expected && header.Type != MessageType.Welcome)
         {
             throw new ProtocolException(ErrorCode.DescriptorCount, $"{header.Type} carries {_descriptors.Count} descriptors instead of {expected}.");
         }
