@@ -146,7 +146,7 @@ internal sealed class MessagesTarget : FuzzTarget
 
         Require(isSubscription == (welcome.SubscriberId != 0 && welcome.Leases is >= 1 and <= 64 && (uint)welcome.Delivery is >= 1 and <= 3 &&
             ((uint)welcome.Fences & 1) != 0 && ((uint)welcome.Wakes & 1) != 0), "RequireSubscription judged wrongly.");
-        outcomes.Add(0x4000 + (isSubscription ? 1 : 0) + (welcome.Program.Length > 0 ? 2 : 0) + (welcome.Source.Length > 0 ? 4 : 0));
+        outcomes.Add(0x4000 + (isSubscription ? 1 : 0) + (welcome.Program.Length > 0 ? 2 : 0) + (welcome.Source.Length > 0 ? 4 : 0) + (welcome.StateText.Length > 0 ? 8 : 0));
         ReadOnlySpan<byte> first = welcome.Write(_first, 1);
         WelcomeMessage again = WelcomeMessage.Read(first[16..]);
         WelcomeMessage expected = welcome.SubscriberId != 0 ? welcome : welcome with { Delivery = 0, Leases = 0, Fences = Fence.None, Wakes = Wake.None };
