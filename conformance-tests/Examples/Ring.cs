@@ -199,10 +199,11 @@ internal sealed unsafe class Ring : IDisposable
     private IEnumerable<int> CurrentSlots() =>
         _segments.Where(segment => segment.Generation == Generation).SelectMany(segment => segment.Slots);
 
-    /// <summary>Steps 2 and 3 of 6.5.</summary>
+    /// <summary>Steps 2 and 3 of 6.5, and the zero of step 4.</summary>
     private bool TryClaim(int slot, ulong old, IReadOnlyCollection<SubscriberPage> pages, Func<ulong, bool>? holdsBack)
     {
-        SetSlotState(slot, 0);
+        const ulong examined = 1UL << 63;
+        SetSlotState(slot, old == 0 ? 0 : old | examined);
         Interlocked.MemoryBarrier();
         bool held = pages.Any(page => page.GetLease(slot) != 0) || (old != 0 && holdsBack?.Invoke(old) == true);
         if (held && _fault != PublisherFault.NoLeaseCheck)
@@ -211,6 +212,8 @@ internal sealed unsafe class Ring : IDisposable
             return false;
         }
 
+        SetSlotState(slot, 0);
+        Interlocked.MemoryBarrier();
         return true;
     }
 

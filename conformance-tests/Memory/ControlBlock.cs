@@ -29,6 +29,9 @@ internal sealed unsafe class ControlBlock(MemoryMapping mapping) : IDisposable
     public ulong IndexEntry(ulong sequence) =>
         Volatile.Read(ref *(ulong*)(_base + Layout.ControlBlock.Index + (8 * (int)(sequence & 127))));
 
+    /// <summary>The sequence that a slot holds, be it that the publisher examines the slot just now (6.5, step 2).</summary>
+    public ulong HeldSequence(int slot) => SlotState(slot) & ~(1UL << 63);
+
     public ulong SlotState(int slot) => Volatile.Read(ref *(ulong*)(SlotPointer(slot) + Layout.Slot.State));
 
     /// <summary>A copy of a slot's descriptor.</summary>

@@ -46,7 +46,7 @@ internal static class LeaseChecks
         reader.AwaitFrames((Rings * reader.Slots) + 1);
         foreach ((Frame frame, string hash) in held)
         {
-            ulong state = reader.Control.SlotState(frame.Slot);
+            ulong state = reader.Control.HeldSequence(frame.Slot);
             Expect.That(state == frame.Sequence, $"state {frame.Sequence} in the held slot {frame.Slot} after {Rings} rings", $"{state}");
             string now = frame.Hash();
             Expect.That(now == hash, $"the picture of held frame {frame.Sequence} unchanged after {Rings} rings", "another content");
@@ -83,7 +83,7 @@ internal static class LeaseChecks
             }
 
             string after = frame.Hash();
-            ulong state = reader.Control.SlotState(frame.Slot);
+            ulong state = reader.Control.HeldSequence(frame.Slot);
             Expect.That(state == frame.Sequence && before == after, $"frame {frame.Sequence} unchanged while it is held",
                 $"state {state}, {(before == after ? "the same" : "another")} content");
             reader.Release(frame);
@@ -138,7 +138,7 @@ internal static class LeaseChecks
             reader.AwaitFrames(reader.Slots + 1);
             foreach (Frame frame in frames)
             {
-                Expect.Equal(frame.Sequence, observer.Control.SlotState(frame.Slot), "while held, the slot's state");
+                Expect.Equal(frame.Sequence, observer.Control.HeldSequence(frame.Slot), "while held, the slot's state");
             }
         }
 
@@ -149,9 +149,9 @@ internal static class LeaseChecks
     {
         ulong limit = reader.Control.Head + (Rings * Math.Max(reader.Slots, 4)) + 4;
         reader.Until(
-            () => frames.All(frame => reader.Control.SlotState(frame.Slot) != frame.Sequence) || reader.Control.Head > limit,
+            () => frames.All(frame => reader.Control.HeldSequence(frame.Slot) != frame.Sequence) || reader.Control.Head > limit,
             20_000, "6.5", $"that the slots are used again after {after}", () => "the old frames still there");
-        Expect.That(frames.All(frame => reader.Control.SlotState(frame.Slot) != frame.Sequence),
+        Expect.That(frames.All(frame => reader.Control.HeldSequence(frame.Slot) != frame.Sequence),
             $"that the slots are used again within {Rings} rings after {after}", "the old frames still there");
     }
 
@@ -170,7 +170,7 @@ internal static class LeaseChecks
         bystander.Until(() => bystander.Control.ControlMessages != messages, 1_000, "6.4",
             "another control_messages when a subscriber is hung up on", () => $"still {messages}");
         bystander.AwaitFrames(bystander.Slots + 1);
-        Expect.That(frame.Hash() == hash && bystander.Control.SlotState(frame.Slot) == frame.Sequence,
+        Expect.That(frame.Hash() == hash && bystander.Control.HeldSequence(frame.Slot) == frame.Sequence,
             "that another subscriber's frame stays unchanged meanwhile", "another content or state");
         bystander.Release(frame);
         bystander.CheckAlive();

@@ -31,13 +31,24 @@ public static class FrameStamp
     {
         for (int index = 0; index < frame.PlaneCount; index++)
         {
-            FramePlane plane = frame.Plane(index);
-            for (int row = 0; row < plane.Rows; row++)
+            if (FindFault(frame.Plane(index), index, number) is { } fault)
             {
-                if (!RowMatches(plane.Row(row), Start(number, index, row)))
-                {
-                    return $"frame {number}: plane {index}, row {row} of {plane.Rows} differs";
-                }
+                return fault;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Checks the visible rows of one plane, which may have been asked for long before.</summary>
+    /// <returns>Null when every byte is right, else where the first fault is.</returns>
+    public static string? FindFault(FramePlane plane, int index, ulong number)
+    {
+        for (int row = 0; row < plane.Rows; row++)
+        {
+            if (!RowMatches(plane.Row(row), Start(number, index, row)))
+            {
+                return $"frame {number}: plane {index}, row {row} of {plane.Rows} differs";
             }
         }
 

@@ -1,8 +1,15 @@
 using System.Globalization;
+using CuFrames.TestPeer;
 using CuFrames.TestPeer.Commands;
 
 switch (args)
 {
+    case ["publish", .. var options]:
+        return PublishCommand.Run(new PeerArguments(options));
+    case ["read", .. var options]:
+        return ReadCommand.Run(new PeerArguments(options));
+    case ["allocations", .. var options]:
+        return await AllocationsCommand.Run(new PeerArguments(options));
     case ["conform-publisher", var key]:
         return ConformPublisherCommand.Run(key, null);
     case ["conform-publisher", var key, "--format-change-ms", var delay]:
@@ -10,6 +17,7 @@ switch (args)
     case ["conform-subscriber", var key]:
         return ConformSubscriberCommand.Run(key);
     default:
-        Console.Error.WriteLine("usage: CuFrames.TestPeer conform-publisher KEY [--format-change-ms N] | conform-subscriber KEY");
+        Console.Error.WriteLine("usage: CuFrames.TestPeer publish|read|allocations --option value ... | " +
+            "conform-publisher KEY [--format-change-ms N] | conform-subscriber KEY");
         return 64;
 }

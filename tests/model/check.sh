@@ -126,6 +126,7 @@ breaks 'no reader fence' frame_is_whole -DNO_READER_FENCE
 breaks 'no second look at the state' frame_is_whole -DNO_RECHECK
 breaks 'no scan of the leases' frame_is_whole -DNO_SCAN
 breaks 'no last check of an evicted reader' trusted_frame_is_whole -DNO_LAST_CHECK
+breaks 'zero before the scan' held_frame_is_trusted -DZERO_AT_ONCE
 breaks 'no cursor' sequence_increases -DNO_CURSOR
 breaks 'newest slot picked' slot_is_not_newest -DPICK_NEWEST
 breaks 'leases of the dead kept' slot_can_be_picked -DNO_RECLAIM

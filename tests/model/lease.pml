@@ -13,7 +13,8 @@
  * process ever has between two fences.
  *
  * The shared words, who writes and who reads them:
- *   state[slot]          publisher -> readers    the sequence that the slot holds, 0 while it is being written
+ *   state[slot]          publisher -> readers    the sequence that the slot holds, with EXAMINED added while the publisher
+ *                                                looks for leases; 0 while it is being written
  *   content[slot]        publisher -> readers    the pixels: TORN while half written, then the sequence of their frame
  *   index[seq & mask]    publisher -> readers    sequence and slot in one word
  *   head                 publisher -> readers    the newest sequence
@@ -26,6 +27,8 @@
  *   frame_is_whole          a reader loads from a slot that it leased the frame that it asked for, at each of its two
  *                           loads; not asserted for an evicted reader, whose leases do not count any more
  *   trusted_frame_is_whole  nobody, not even an evicted reader, trusts anything else: its last check finds out
+ *   held_frame_is_trusted   a reader that was not evicted finds at its last check that the frame is still its own, also
+ *                           while the publisher examines the slot
  *   sequence_increases      a reader never takes a sequence twice and never goes back
  *   slot_is_not_newest      the publisher never picks the newest frame's slot
  *   newest_can_be_taken     a reader fails to take the newest frame only if a newer one has been published meanwhile
@@ -36,15 +39,16 @@
  * Checked by spin: no deadlock; with pan -l -f also that the publisher does not drop frames for ever (label progress).
  *
  * Variants (-D), each of which breaks what stands beside it:
- *   NO_PUBLISHER_FENCE  no fence between state[slot] := 0 and the scan of the leases   frame_is_whole
+ *   NO_PUBLISHER_FENCE  no fence between state[slot] := examined and the scan          frame_is_whole
  *   NO_READER_FENCE     no fence between lease[slot] := seq and the second look        frame_is_whole
  *   NO_RECHECK          the reader takes no second look at state[slot]                 frame_is_whole
  *   NO_SCAN             the publisher does not look at the leases                      frame_is_whole
  *   NO_LAST_CHECK       the reader trusts what it read without asking the slot again   trusted_frame_is_whole
+ *   ZERO_AT_ONCE        state[slot] := 0 before the scan instead of examined          held_frame_is_trusted
  *   NO_CURSOR           the reader of the newest frame forgets which one it took       sequence_increases
  *   PICK_NEWEST         the newest frame's slot is a candidate like any other          slot_is_not_newest
  *   NO_RECLAIM          the page of a dead reader stays                                slot_can_be_picked
- *   NO_RESTORE          the publisher leaves state[slot] = 0 on a leased slot          slot_holds_its_frame
+ *   NO_RESTORE          the publisher leaves a leased slot examined                    slot_holds_its_frame
  *   NO_RELEASE          the readers keep their leases                                  progress
  * SEQUENTIAL takes the store buffers away (each store waits until it is in memory). It breaks nothing, even without
  * either fence: what the two variants without a fence show is the work of the buffers and of nothing else.
@@ -63,6 +67,21 @@
 #define NONE       SLOTS        /* no slot */
 #define TORN       255
 
+#define MARKED(seq) ((seq) + 128)
+
+#ifdef ZERO_AT_ONCE
+#define EXAMINED(seq) 0
+#else
+#define EXAMINED(seq) MARKED(seq)
+#endif
+
+/* Where a frame can be torn it can be lost as well; the variants are to show the former. */
+#if defined(NO_PUBLISHER_FENCE) || defined(NO_READER_FENCE) || defined(NO_RECHECK) || defined(NO_SCAN)
+#define MAY_BE_LOST(reader) true
+#else
+#define MAY_BE_LOST(reader) evicted[reader]
+#endif
+
 /* The shared words stand in one array, so that one rule drains every store buffer. */
 #define STATE(slot)         (slot)
 #define CONTENT(slot)       (SLOTS + (slot))
@@ -77,10 +96,10 @@
 
 byte memory[WORDS];
 
-/* Address and value. A reader has at most a release and the next lease pending, the publisher a frame and a 0. */
+/* Address and value. A reader has at most a release and the next lease pending, the publisher a 0, a frame and a mark. */
 chan newest_stores = [2] of { byte, byte };
 chan in_order_stores = [2] of { byte, byte };
-chan publisher_stores = [6] of { byte, byte };
+chan publisher_stores = [7] of { byte, byte };
 
 /* What sockets carry. System calls order memory, so these are not buffered. */
 bool dead[READERS];             /* the process has ended, the kernel closes its socket */
@@ -94,6 +113,7 @@ bool finished[READERS];
 /* Verdicts: each is set and asserted in one step, so they are no part of a state. Spin's report names them. */
 hidden byte frame_is_whole;
 hidden byte trusted_frame_is_whole;
+hidden byte held_frame_is_trusted;
 hidden byte sequence_increases;
 hidden byte slot_is_not_newest;
 hidden byte newest_can_be_taken;
@@ -157,13 +177,15 @@ inline load_pixels(reader, slot, seq)
 #ifdef NO_LAST_CHECK
 #define TRUSTED(slot, seq) true
 #else
-#define TRUSTED(slot, seq) (memory[STATE(slot)] == seq)
+#define TRUSTED(slot, seq) (memory[STATE(slot)] == seq || memory[STATE(slot)] == MARKED(seq))
 #endif
 
 /* After its last load the reader checks that it was not evicted meanwhile: the slot must still say what it holds. */
-inline last_check(slot, seq)
+inline last_check(reader, slot, seq)
 {
     d_step {
+        held_frame_is_trusted = (MAY_BE_LOST(reader) || TRUSTED(slot, seq));
+        assert(held_frame_is_trusted);
         trusted_frame_is_whole = (!torn || !TRUSTED(slot, seq));
         assert(trusted_frame_is_whole);
         torn = false
@@ -226,7 +248,7 @@ wait_for_frame:
            load_pixels(NEWEST, slot, seq);
            load_pixels(NEWEST, slot, seq);
            atomic {
-               last_check(slot, seq);
+               last_check(NEWEST, slot, seq);
                store(newest_stores, LEASE(NEWEST, slot), RELEASED(seq));
                seq = 0;
                slot = 0
@@ -276,7 +298,7 @@ wait_for_frame:
            load_pixels(IN_ORDER, slot, seq);
            load_pixels(IN_ORDER, slot, seq);
            atomic {
-               last_check(slot, seq);
+               last_check(IN_ORDER, slot, seq);
                store(in_order_stores, LEASE(IN_ORDER, slot), RELEASED(seq));
                slot = 0
            }
@@ -365,7 +387,7 @@ next_slot:
        atomic {
            pick_oldest();
            if
-           :: slot != NONE -> store(publisher_stores, STATE(slot), 0)
+           :: slot != NONE -> store(publisher_stores, STATE(slot), EXAMINED(holds[slot]))
            :: else ->
               /* Every slot is leased. The frame is dropped and uses up no sequence, or a holder is evicted first. */
               tried = 0;
@@ -399,6 +421,7 @@ next_slot:
 #endif
 progress:
        atomic {
+           store(publisher_stores, STATE(slot), 0);
            store(publisher_stores, CONTENT(slot), TORN);
            store(publisher_stores, CONTENT(slot), seq);
            store(publisher_stores, STATE(slot), seq);

@@ -12,6 +12,9 @@ namespace CuFrames.Client.Internal;
 /// </remarks>
 internal readonly unsafe struct ControlBlock(byte* address)
 {
+    // In a slot's state: the publisher looks whether somebody holds the frame, and nothing is written yet (6.5).
+    private const ulong Examined = 1UL << 63;
+
     private readonly byte* _address = address;
 
     public uint* FutexWord => (uint*)(_address + ControlBlockLayout.FutexWordOffset);
@@ -49,6 +52,12 @@ internal readonly unsafe struct ControlBlock(byte* address)
     public ulong Epoch => U64(ControlBlockLayout.EpochOffset);
 
     public ulong SlotState(int slot) => Volatile.Read(ref U64(ControlBlockLayout.SlotOffset(slot) + SlotLayout.StateOffset));
+
+    /// <summary>Whether a slot still holds a frame, be it that the publisher examines it just now: the question of those who hold it.</summary>
+    public bool HoldsFrame(int slot, ulong sequence) => (SlotState(slot) & ~Examined) == sequence;
+
+    /// <summary>Step 2 of 6.5, without its fence: from now on nobody can lease the frame, and those who hold it can still trust it.</summary>
+    public void ExamineSlot(int slot, ulong sequence) => SetSlotState(slot, sequence | Examined);
 
     public void SetSlotState(int slot, ulong sequence) =>
         Volatile.Write(ref U64(ControlBlockLayout.SlotOffset(slot) + SlotLayout.StateOffset), sequence);

@@ -12,7 +12,7 @@ namespace CuFrames.Client.Internal;
 internal static class FaultInjection
 {
     /// <summary>How long a faulty reader hesitates, in turns of a spin loop: long enough for a fast publisher to go round its ring.</summary>
-    public const int WindowSpins = 2000;
+    public const int WindowSpins = 50_000;
 
     public static readonly bool SkipLeaseScan = IsChosen("skip-lease-scan");
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics.X86;
 using CuFrames.Protocol;
 
 namespace CuFrames.Client.Internal;
@@ -13,9 +14,10 @@ namespace CuFrames.Client.Internal;
 /// 3. An empty slot is ours: nobody can hold it, because its state is zero and was zero when the last scan found no lease.
 /// 4. Look at the leases and, for lossless subscribers, at the cursors, without a fence: n loads. A slot that is held is left untouched, so
 ///    that its other readers do not see it vanish for a moment.
-/// 5. <c>state := 0</c>, then a full fence.
+/// 5. <c>state :=</c> examined, then a full fence.
 /// 6. Read the table of subscribers again, then their lease words: n loads. A subscriber sets its lease word, then a full fence, then reads
-///    the state; so either it sees our zero and lets go, or we see its lease here and put the state back.
+///    the state; so either it sees our mark and lets go, or we see its lease here and put the state back. Else <c>state := 0</c>.
+///    The mark keeps the sequence, so that readers who hold the frame do not take it for lost in the moment between.
 ///    The table is read behind the fence because a subscriber that joined in between may have leased the slot.
 /// 7. Leave the table: one plain store.
 /// The model in tests/model checks steps 5 and 6.
@@ -169,10 +171,17 @@ internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
 
             if (!IsInUse(oldest, oldestSequence))
             {
-                block.SetSlotState(oldest, 0);
+                block.ExamineSlot(oldest, oldestSequence);
                 Interlocked.MemoryBarrier();
                 if (!IsLeased(oldest))
                 {
+                    block.SetSlotState(oldest, 0);
+                    if (!X86Base.IsSupported)
+                    {
+                        // The zero is out before the first pixel: an evicted reader's last check depends on it. On x86 stores keep their order.
+                        Interlocked.MemoryBarrier();
+                    }
+
                     _sequence[oldest] = 0;
                     return oldest;
                 }

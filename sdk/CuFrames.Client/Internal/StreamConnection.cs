@@ -216,7 +216,7 @@ internal sealed class StreamConnection
 
         // What was read of the frame was read before the state (6.9). The publisher has the other fence, between its zero and its first write.
         Interlocked.MemoryBarrier();
-        return _block.SlotState(lease.Slot) == sequence;
+        return _block.HoldsFrame(lease.Slot, sequence);
     }
 
     /// <summary>Ends a lease. Any thread.</summary>
@@ -549,6 +549,15 @@ internal sealed class StreamConnection
             return null;
         }
 
+        if (_leases[slot].Sequence is not 0 and var held)
+        {
+            // Either we were evicted a moment ago, which the socket tells, or the publisher does not honour leases.
+            ReadSocket();
+            return State != ConnectionState.Active
+                ? null
+                : throw Violation(ErrorCode.FrameInvalid, $"Frame {sequence} lies in slot {slot}, in which frame {held} is still held.");
+        }
+
         if (FaultInjection.SkipRecheck)
         {
             Thread.SpinWait(FaultInjection.WindowSpins);
@@ -572,7 +581,7 @@ internal sealed class StreamConnection
         string? fault = segment is null
             ? State == ConnectionState.Active ? $"segment {descriptor.SegmentId} was never announced" : null
             : descriptor.Picture.FindFault((ulong)segment.Mapping.Length);
-        if (fault is not null && _block.SlotState(slot) == sequence && State == ConnectionState.Active)
+        if (fault is not null && _block.HoldsFrame(slot, sequence) && State == ConnectionState.Active)
         {
             _page.Release(slot);
             throw Violation(ErrorCode.FrameInvalid, $"Frame {sequence} cannot be read: {fault}.");

@@ -1,0 +1,116 @@
+using CuFrames.Client;
+
+namespace CuFrames.TestKit;
+
+/// <summary>Checks what a reader takes: every byte of every frame, the order, and the count of missed frames.</summary>
+public sealed class FrameChecker
+{
+    private const int MaxFaults = 5;
+
+    private ulong _epoch;
+    private ulong _last;
+
+    public long Frames { get; private set; }
+
+    public long Missed { get; private set; }
+
+    /// <summary>Frames whose content was not theirs.</summary>
+    public long Torn { get; private set; }
+
+    /// <summary>Frames that were lost while they were held.</summary>
+    public long Lost { get; private set; }
+
+    public long Repeated { get; private set; }
+
+    public long OutOfOrder { get; private set; }
+
+    /// <summary>Frames whose number is not the last one's plus one plus the missed ones.</summary>
+    public long MissedWrong { get; private set; }
+
+    public long Epochs { get; private set; }
+
+    /// <summary>The first faults, as sentences.</summary>
+    public List<string> Faults { get; } = [];
+
+    public ulong Last => _last;
+
+    /// <summary>Whether nothing was wrong.</summary>
+    public bool IsClean => Torn + Lost + Repeated + OutOfOrder + MissedWrong == 0;
+
+    /// <summary>Checks a frame that was just taken.</summary>
+    /// <param name="frame">The frame.</param>
+    /// <param name="dwell">How long to wait between asking for the first plane and reading it: a slow reader.</param>
+    public void Take(Frame frame, TimeSpan dwell = default)
+    {
+        Frames++;
+        ulong missed = frame.Missed;
+        Missed += (long)missed;
+        if (frame.Epoch != _epoch)
+        {
+            _epoch = frame.Epoch;
+            Epochs++;
+        }
+        else if (frame.Sequence == _last)
+        {
+            Repeated++;
+            Note($"frame {frame.Sequence} came twice");
+        }
+        else if (frame.Sequence < _last)
+        {
+            OutOfOrder++;
+            Note($"frame {frame.Sequence} came after {_last}");
+        }
+        else if (frame.Sequence != _last + 1 + missed)
+        {
+            MissedWrong++;
+            Note($"frame {frame.Sequence} came after {_last} and says that {missed} were missed");
+        }
+
+        _last = frame.Sequence;
+        Verify(frame, dwell);
+    }
+
+    /// <summary>Checks a held frame again, as before its release.</summary>
+    public void Verify(Frame frame, TimeSpan dwell = default)
+    {
+        try
+        {
+            ulong number = StampedFrames.Number(frame.Epoch, frame.Sequence);
+            FramePlane first = frame.Plane(0);
+            if (dwell > TimeSpan.Zero)
+            {
+                // A slow reader is what is simulated.
+                Thread.Sleep(dwell);
+            }
+
+            string? fault = FrameStamp.FindFault(first, 0, number);
+            if (fault is not null)
+            {
+                Torn++;
+                Note(fault);
+                return;
+            }
+
+            if (StampedFrames.FindFault(frame) is { } second)
+            {
+                Torn++;
+                Note(second);
+            }
+
+            frame.ThrowIfInvalid();
+        }
+        catch (FrameLostException error)
+        {
+            Lost++;
+            Note(error.Message);
+        }
+    }
+
+    private void Note(string fault)
+    {
+        if (Faults.Count < MaxFaults)
+        {
+            Faults.Add(fault);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+
+namespace CuFrames.TestKit;
+
+/// <summary>
+/// A publisher or reader in a process of its own: CuFrames.TestPeer, which lies beside the test executable. It takes commands as lines and
+/// answers with lines of JSON, each with a "kind". Killed and reaped when disposed.
+/// </summary>
+public sealed partial class PeerProcess : IDisposable
+{
+    public const int SigStop = 19;
+    public const int SigContinue = 18;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+
+    private readonly Process _process;
+    private readonly StringBuilder _errors = new();
+
+    private PeerProcess(Process process)
+    {
+        _process = process;
+        _process.ErrorDataReceived += (_, line) =>
+        {
+            lock (_errors)
+            {
+                _errors.AppendLine(line.Data);
+            }
+        };
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>The executable.</summary>
+    public static string ExecutablePath { get; } = Path.Combine(AppContext.BaseDirectory, "CuFrames.TestPeer");
+
+    public int Id => _process.Id;
+
+    public static PeerProcess Start(params string[] arguments) => Start([ExecutablePath], null, arguments);
+
+    /// <summary>Starts the peer with a fault of <c>FaultInjection</c>.</summary>
+    public static PeerProcess StartWithFault(string fault, params string[] arguments) => Start([ExecutablePath], fault, arguments);
+
+    /// <summary>Starts the peer under other programs, for example strace or unshare.</summary>
+    public static PeerProcess StartUnder(IReadOnlyList<string> wrapper, params string[] arguments) =>
+        Start([.. wrapper, ExecutablePath], null, arguments);
+
+    /// <summary>Sends a command.</summary>
+    public void Send(string line)
+    {
+        _process.StandardInput.WriteLine(line);
+        _process.StandardInput.Flush();
+    }
+
+    /// <summary>Waits for the next line of a kind; lines of other kinds are passed over.</summary>
+    public JsonElement Expect(string kind)
+    {
+        Stopwatch watch = Stopwatch.StartNew();
+        while (true)
+        {
+            TimeSpan remaining = Patience - watch.Elapsed;
+            Task<string?> line = _process.StandardOutput.ReadLineAsync();
+            if (remaining <= TimeSpan.Zero || !line.Wait(remaining))
+            {
+                throw new TimeoutException($"The peer did not say '{kind}' within {Patience.TotalSeconds} s. {Errors()}");
+            }
+
+            if (line.Result is null)
+            {
+                throw new InvalidOperationException($"The peer ended before it said '{kind}'. {Errors()}");
+            }
+
+            JsonElement answer = JsonDocument.Parse(line.Result).RootElement;
+            if (answer.GetProperty("kind").GetString() == kind)
+            {
+                return answer;
+            }
+        }
+    }
+
+    public JsonElement Ask(string command, string kind)
+    {
+        Send(command);
+        return Expect(kind);
+    }
+
+    /// <summary>Tells the peer to end, and waits until it has.</summary>
+    /// <returns>Its exit code.</returns>
+    public int Exit()
+    {
+        Send("exit");
+        if (!_process.WaitForExit(Patience))
+        {
+            throw new TimeoutException($"The peer did not end. {Errors()}");
+        }
+
+        return _process.ExitCode;
+    }
+
+    public void Signal(int signal)
+    {
+        if (SendSignal(_process.Id, signal) < 0)
+        {
+            throw new InvalidOperationException($"Signal {signal} could not be sent: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+    }
+
+    /// <summary>SIGKILL, without waiting.</summary>
+    public void KillNow() => Signal(9);
+
+    /// <summary>SIGKILL, and wait until the kernel has cleaned up.</summary>
+    public void Kill()
+    {
+        _process.Kill(entireProcessTree: true);
+        _process.WaitForExit();
+    }
+
+    /// <summary>SIGKILL, and what the peer had still said.</summary>
+    public string KillAndReadRest()
+    {
+        Kill();
+        return _process.StandardOutput.ReadToEnd();
+    }
+
+    /// <summary>What the peer wrote to standard error.</summary>
+    public string Errors()
+    {
+        lock (_errors)
+        {
+            return _errors.ToString();
+        }
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            Kill();
+        }
+
+        _process.Dispose();
+    }
+
+    private static PeerProcess Start(IReadOnlyList<string> command, string? fault, string[] arguments)
+    {
+        ProcessStartInfo start = new(command[0])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (string argument in command.Skip(1).Concat(arguments))
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        // The diagnostics port is a socket in /tmp that a killed process leaves behind.
+        start.Environment["DOTNET_EnableDiagnostics"] = "0";
+        start.Environment["CUFRAMES_FAULT"] = fault ?? "";
+        return new PeerProcess(Process.Start(start) ?? throw new InvalidOperationException(
+            string.Create(CultureInfo.InvariantCulture, $"{command[0]} cannot be started.")));
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int SendSignal(int process, int signal);
+}

@@ -1,0 +1,115 @@
+using System.Diagnostics;
+using System.Globalization;
+using CuFrames.Client;
+using CuFrames.TestKit;
+
+namespace CuFrames.TestPeer.Commands;
+
+/// <summary>
+/// Publishes stamped frames. Says "ready" when the stream is there and "done" when the frames or wraps asked for were published. Commands:
+/// "go" (with --wait 1 before the stream is made, with --start-on-go 1 before the first frame), "stats", "exit".
+/// </summary>
+internal static class PublishCommand
+{
+    public static int Run(PeerArguments arguments)
+    {
+        OtherUser.BecomeIfAsked(arguments);
+        if (arguments.Number("wait", 0) != 0 && !WaitForGo())
+        {
+            return 0;
+        }
+
+        StreamFormat[] formats = arguments.Formats();
+        using FramePublisher publisher = FramePublisher.Create(arguments.Required("key"), formats[0], new PublisherOptions
+        {
+            Directory = arguments.Required("dir"),
+            Slots = arguments.Number("slots", 4),
+            MaxSlots = arguments.Number("max-slots", 16),
+            MaxLeases = arguments.Number("max-leases", 8),
+            LosslessTimeout = arguments.Milliseconds("lossless-ms", 0),
+            LeaseTimeout = arguments.Milliseconds("lease-timeout-ms", 5000),
+            Readers = ReaderAccess.Everyone,
+        });
+        bool isStopped = false;
+        using ManualResetEventSlim start = new(arguments.Number("start-on-go", 0) == 0);
+        Thread commands = new(() =>
+        {
+            while (Console.ReadLine() is { } command && command != "exit")
+            {
+                if (command == "go")
+                {
+                    start.Set();
+                }
+                else if (command == "stats")
+                {
+                    PublisherStatistics statistics = publisher.GetStatistics();
+                    PeerArguments.Say(new { kind = "stats", statistics });
+                }
+            }
+
+            Volatile.Write(ref isStopped, true);
+            start.Set();
+        })
+        { IsBackground = true };
+        PeerArguments.Say(new { kind = "ready", epoch = publisher.Epoch.ToString(CultureInfo.InvariantCulture), facts = OtherUser.Facts() });
+        commands.Start();
+        start.Wait();
+        PublishAll(publisher, formats, arguments, ref isStopped);
+        commands.Join();
+        return 0;
+    }
+
+    private static void PublishAll(FramePublisher publisher, StreamFormat[] formats, PeerArguments arguments, ref bool isStopped)
+    {
+        const int batch = 1000;
+        long frames = arguments.Number("frames", int.MaxValue);
+        double wraps = arguments.Number("wraps", int.MaxValue);
+        int cycle = arguments.Number("cycle-every", int.MaxValue);
+        int rate = arguments.Number("fps", 0);
+        Stopwatch watch = Stopwatch.StartNew();
+        long published = 0;
+        long attempts = 0;
+        int format = 0;
+        double wrapped = 0;
+        while (published < frames && wrapped < wraps && !Volatile.Read(ref isStopped))
+        {
+            attempts++;
+            if (StampedFrames.TryPublish(publisher))
+            {
+                published++;
+                if (published % cycle == 0)
+                {
+                    format = (format + 1) % formats.Length;
+                    publisher.Configure(formats[format]);
+                }
+
+                if (published % batch == 0)
+                {
+                    wrapped += (double)batch / publisher.GetStatistics().Slots;
+                }
+            }
+
+            if (rate > 0)
+            {
+                long due = attempts * Stopwatch.Frequency / rate;
+                long left = (due - watch.ElapsedTicks) * 1000 / Stopwatch.Frequency;
+                if (left > 0)
+                {
+                    // The frame rate that was asked for.
+                    Thread.Sleep((int)left);
+                }
+            }
+        }
+
+        PublisherStatistics statistics = publisher.GetStatistics();
+        PeerArguments.Say(new { kind = "done", published, wraps = wrapped, seconds = watch.Elapsed.TotalSeconds, statistics });
+    }
+
+    private static bool WaitForGo()
+    {
+        // What the first frame needs is loaded and compiled now, so that "go" takes effect at once.
+        OtherUser.Rehearse();
+        PeerArguments.Say(new { kind = "waiting" });
+        return Console.ReadLine() == "go";
+    }
+}

@@ -1,0 +1,137 @@
+using CuFrames.Client;
+using CuFrames.Protocol;
+using CuFrames.TestKit;
+
+namespace CuFrames.TestPeer.Commands;
+
+/// <summary>
+/// Reads a stream and checks every byte of every frame, twice: when it is taken and before it is released. Says "connected" at the first
+/// frame, with --take-and-hold "holding" when it holds as many as asked for. Commands: "finish" (reads on until nothing comes, then says "summary"), "exit".
+/// </summary>
+internal static class ReadCommand
+{
+    public static int Run(PeerArguments arguments)
+    {
+        OtherUser.BecomeIfAsked(arguments);
+        int leases = arguments.Number("leases", 2);
+        using FrameSubscriber subscriber = FrameSubscriber.Connect(arguments.Required("key"), new SubscriberOptions
+        {
+            Directory = arguments.Required("dir"),
+            Delivery = Enum.Parse<Delivery>(arguments.Text("delivery") ?? "Newest", ignoreCase: true),
+            Leases = leases,
+            Program = arguments.Text("program"),
+            WaitForStream = true,
+        });
+        PeerArguments.Say(new { kind = "ready", facts = OtherUser.Facts() });
+        if (arguments.Number("take-and-hold", 0) is var count and > 0)
+        {
+            return TakeAndHold(subscriber, count);
+        }
+
+        bool isFinishing = false;
+        bool isExiting = false;
+        Thread commands = new(() =>
+        {
+            while (Console.ReadLine() is { } command && command != "exit")
+            {
+                Volatile.Write(ref isFinishing, command == "finish");
+            }
+
+            Volatile.Write(ref isExiting, true);
+        })
+        { IsBackground = true };
+        commands.Start();
+        FrameChecker checker = ReadAll(subscriber, arguments, leases, ref isFinishing, ref isExiting);
+        PeerArguments.Say(new
+        {
+            kind = "summary",
+            frames = checker.Frames,
+            missed = checker.Missed,
+            torn = checker.Torn,
+            lost = checker.Lost,
+            repeated = checker.Repeated,
+            outOfOrder = checker.OutOfOrder,
+            missedWrong = checker.MissedWrong,
+            epochs = checker.Epochs,
+            last = checker.Last,
+            taken = subscriber.Taken,
+            ownMissed = subscriber.Missed,
+            evictions = subscriber.Evictions,
+            reconnects = subscriber.Reconnects,
+            faults = checker.Faults,
+        });
+        commands.Join();
+        return 0;
+    }
+
+    private static FrameChecker ReadAll(
+        FrameSubscriber subscriber, PeerArguments arguments, int leases, ref bool isFinishing, ref bool isExiting)
+    {
+        FrameChecker checker = new();
+        TimeSpan dwell = TimeSpan.FromMicroseconds(arguments.Number("dwell-us", 0));
+        int held = arguments.Number("hold", 1);
+        Queue<Frame> frames = new();
+        bool isFirst = true;
+        while (!Volatile.Read(ref isExiting))
+        {
+            while (frames.Count >= Math.Min(held, leases))
+            {
+                Release(checker, frames);
+            }
+
+            if (!subscriber.TryNext(TimeSpan.FromMilliseconds(300), out Frame frame))
+            {
+                if (Volatile.Read(ref isFinishing))
+                {
+                    break;
+                }
+
+                continue;
+            }
+
+            if (isFirst)
+            {
+                isFirst = false;
+                PeerArguments.Say(new { kind = "connected" });
+            }
+
+            bool wasClean = checker.IsClean;
+            checker.Take(frame, dwell);
+            frames.Enqueue(frame);
+            if (wasClean && !checker.IsClean)
+            {
+                // Said at once, because this process may be killed before it can say its summary.
+                PeerArguments.Say(new { kind = "fault", checker.Faults });
+            }
+        }
+
+        while (frames.Count > 0)
+        {
+            Release(checker, frames);
+        }
+
+        return checker;
+    }
+
+    private static void Release(FrameChecker checker, Queue<Frame> frames)
+    {
+        using Frame frame = frames.Dequeue();
+        checker.Verify(frame);
+    }
+
+    private static int TakeAndHold(FrameSubscriber subscriber, int count)
+    {
+        FrameChecker checker = new();
+        for (int i = 0; i < count; i++)
+        {
+            checker.Take(subscriber.Next(TimeSpan.FromSeconds(60)));
+        }
+
+        PeerArguments.Say(new { kind = "holding", held = subscriber.HeldFrames, isClean = checker.IsClean });
+        while (Console.ReadLine() is { } command && command != "exit")
+        {
+        }
+
+        return 0;
+    }
+}

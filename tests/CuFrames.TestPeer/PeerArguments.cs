@@ -1,0 +1,55 @@
+using System.Globalization;
+using System.Text.Json;
+using CuFrames.Client;
+using CuFrames.Protocol;
+
+namespace CuFrames.TestPeer;
+
+/// <summary>Options of a peer, as <c>--name value</c>, and its answers, as lines of JSON.</summary>
+internal sealed class PeerArguments
+{
+    private static readonly Lock OutputGate = new();
+
+    private readonly Dictionary<string, string> _values = [];
+
+    public PeerArguments(string[] arguments)
+    {
+        for (int i = 0; i + 1 < arguments.Length; i += 2)
+        {
+            _values[arguments[i]] = arguments[i + 1];
+        }
+    }
+
+    public string? Text(string name) => _values.GetValueOrDefault("--" + name);
+
+    public string Required(string name) => Text(name) ?? throw new ArgumentException($"--{name} is missing");
+
+    public int Number(string name, int otherwise) =>
+        Text(name) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+
+    public TimeSpan Milliseconds(string name, int otherwise) => TimeSpan.FromMilliseconds(Number(name, otherwise));
+
+    /// <summary>Formats as <c>gray8:64x48,nv12:640x360</c>.</summary>
+    public StreamFormat[] Formats()
+    {
+        return [.. Required("format").Split(',').Select(Parse)];
+    }
+
+    public static void Say(object answer)
+    {
+        string line = JsonSerializer.Serialize(answer);
+        lock (OutputGate)
+        {
+            Console.Out.WriteLine(line);
+            Console.Out.Flush();
+        }
+    }
+
+    private static StreamFormat Parse(string text)
+    {
+        string[] parts = text.Split(':', 'x');
+        return PixelFormats.TryParse(parts[0], out PixelFormat format)
+            ? new StreamFormat(format, int.Parse(parts[1], CultureInfo.InvariantCulture), int.Parse(parts[2], CultureInfo.InvariantCulture))
+            : throw new ArgumentException($"'{text}' is no format");
+    }
+}
