@@ -61,6 +61,7 @@ internal sealed class StressReader(string name, string delivery, string director
         Assert.True(Get(summary, "missedWrong") == 0, text);
         Assert.True(Get(summary, "evictions") == 0, text);
         Assert.True(Get(summary, "epochs") == 1, text);
+        Assert.True(summary.GetProperty("violations").GetArrayLength() == 0, text);
         Assert.Equal(Get(statistics, "Published"), Get(summary, "last"));
         Assert.Equal(Get(summary, "frames"), Get(summary, "taken"));
         Assert.Equal(Get(summary, "missed"), Get(summary, "ownMissed"));

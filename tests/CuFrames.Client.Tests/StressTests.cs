@@ -63,6 +63,7 @@ public class StressTests(ITestOutputHelper output)
             "--format", "nv12:640x360,gray8:64x48,rgb24:321x181,i420:641x361,nv12:1280x720", "--cycle-every", "97",
             "--slots", "6", "--max-slots", "16", "--frames", "6000", "--lossless-ms", "20000", "--lease-timeout-ms", "20000");
         Assert.Equal(StressReader.Get(done, "published"), _frames["lossless"]);
+        Assert.True(StressReader.Get(done, "changes") > 20, done.ToString());
         Assert.True(kills > 0);
     }
 

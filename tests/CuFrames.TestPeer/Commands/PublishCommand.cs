@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using CuFrames.Client;
+using CuFrames.Protocol;
 using CuFrames.TestKit;
 
 namespace CuFrames.TestPeer.Commands;
@@ -70,6 +71,8 @@ internal static class PublishCommand
         long published = 0;
         long attempts = 0;
         int format = 0;
+        int changes = 0;
+        int refusedChanges = 0;
         double wrapped = 0;
         while (published < frames && wrapped < wraps && !Volatile.Read(ref isStopped))
         {
@@ -80,7 +83,16 @@ internal static class PublishCommand
                 if (published % cycle == 0)
                 {
                     format = (format + 1) % formats.Length;
-                    publisher.Configure(formats[format]);
+                    try
+                    {
+                        publisher.Configure(formats[format]);
+                        changes++;
+                    }
+                    catch (CuFramesException error) when (error.Code == ErrorCode.OutOfResources)
+                    {
+                        // Stopped readers have yet to give old segments back; the old format goes on.
+                        refusedChanges++;
+                    }
                 }
 
                 if (published % batch == 0)
@@ -102,7 +114,7 @@ internal static class PublishCommand
         }
 
         PublisherStatistics statistics = publisher.GetStatistics();
-        PeerArguments.Say(new { kind = "done", published, wraps = wrapped, seconds = watch.Elapsed.TotalSeconds, statistics });
+        PeerArguments.Say(new { kind = "done", published, changes, refusedChanges, wraps = wrapped, seconds = watch.Elapsed.TotalSeconds, statistics });
     }
 
     private static bool WaitForGo()

@@ -41,7 +41,8 @@ internal static class ReadCommand
         })
         { IsBackground = true };
         commands.Start();
-        FrameChecker checker = ReadAll(subscriber, arguments, leases, ref isFinishing, ref isExiting);
+        List<string> violations = [];
+        FrameChecker checker = ReadAll(subscriber, arguments, leases, violations, ref isFinishing, ref isExiting);
         PeerArguments.Say(new
         {
             kind = "summary",
@@ -59,13 +60,14 @@ internal static class ReadCommand
             evictions = subscriber.Evictions,
             reconnects = subscriber.Reconnects,
             faults = checker.Faults,
+            violations,
         });
         commands.Join();
         return 0;
     }
 
     private static FrameChecker ReadAll(
-        FrameSubscriber subscriber, PeerArguments arguments, int leases, ref bool isFinishing, ref bool isExiting)
+        FrameSubscriber subscriber, PeerArguments arguments, int leases, List<string> violations, ref bool isFinishing, ref bool isExiting)
     {
         FrameChecker checker = new();
         TimeSpan dwell = TimeSpan.FromMicroseconds(arguments.Number("dwell-us", 0));
@@ -79,7 +81,21 @@ internal static class ReadCommand
                 Release(checker, frames);
             }
 
-            if (!subscriber.TryNext(TimeSpan.FromMilliseconds(300), out Frame frame))
+            Frame frame;
+            bool hasFrame;
+            try
+            {
+                hasFrame = subscriber.TryNext(TimeSpan.FromMilliseconds(300), out frame);
+            }
+            catch (ProtocolException error)
+            {
+                // The next call connects again.
+                violations.Add(error.Message);
+                PeerArguments.Say(new { kind = "fault", error.Message });
+                continue;
+            }
+
+            if (!hasFrame)
             {
                 if (Volatile.Read(ref isFinishing))
                 {
