@@ -156,7 +156,9 @@ internal sealed class DecodeBenchmark : IBenchmark
 
         string file = Path.Combine(directory.Path, "cuframes.yaml");
         File.WriteAllText(file, configuration.ToString());
-        using Peer program = Peer.Program("cuframesd", "dotnet", daemon, "--config", file);
+
+        // The daemon does not watch its standard input: this ends it if the benchmark itself is killed.
+        using Peer program = Peer.Program("cuframesd", "timeout", "120", "dotnet", daemon, "--config", file);
         FrameSubscriber[] subscribers = [.. keys.Select(key => Connect(key, directory.Path, program))];
         Peer? reader = isRead ? Peer.Start(PeerRoles.DecodeReader, [directory.Path, .. keys]) : null;
         reader?.Expect("READY");

@@ -51,17 +51,17 @@ internal sealed class LatencyBenchmark : IBenchmark
         {
             Dictionary<int, List<double>> ours = samples[("cuframes", readers)];
             Dictionary<int, List<double>> floor = samples[("futex", readers)];
+            string panel = readers == 1 ? "1 reader" : $"{readers} readers";
             foreach ((double share, string name) in new[] { (0.5, "p50"), (0.99, "p99"), (0.999, "p99.9") })
             {
-                Figure frame = section.Add(new Figure($"{name} with {readers} readers", "µs", [.. ours.Values.Select(values => Statistics.Percentile(values, share) / 1000)]));
-                Figure futex = section.Add(new Figure($"{name} of a bare futex with {readers} readers", "µs", [.. floor.Values.Select(values => Statistics.Percentile(values, share) / 1000)]));
-                Figure ratio = new($"{name} over a bare futex, {readers} readers", "×", [.. ours.Select(pair =>
+                Figure frame = section.Add(new Figure($"{name} with {panel}", "µs", [.. ours.Values.Select(values => Statistics.Percentile(values, share) / 1000)]));
+                Figure futex = section.Add(new Figure($"{name} of a bare futex with {panel}", "µs", [.. floor.Values.Select(values => Statistics.Percentile(values, share) / 1000)]));
+                Figure ratio = new($"{name} over a bare futex, {panel}", "×", [.. ours.Select(pair =>
                     Statistics.Percentile(pair.Value, share) / Statistics.Percentile(floor[pair.Key], share))]);
                 section.Add(readers == 1 && name == "p50" ? ratio with { Aim = Aim, AimIsUpperBound = true } : ratio);
                 rows.Add([$"{readers}", name, frame.Range, futex.Range, ratio.Range]);
             }
 
-            string panel = readers == 1 ? "1 reader" : $"{readers} readers";
             chart.Add(panel, "CuFrames", ours.Values.SelectMany(values => values).Select(value => value / 1000));
             chart.Add(panel, "bare futex", floor.Values.SelectMany(values => values).Select(value => value / 1000));
         }

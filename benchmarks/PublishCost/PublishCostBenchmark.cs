@@ -87,7 +87,8 @@ internal sealed class PublishCostBenchmark : IBenchmark
                     .Select(repetition => Statistics.Median([.. repetition.Select(row => double.Parse(row[3], CultureInfo.InvariantCulture))])).ToArray());
         ILookup<(string State, int Readers), string[]> calls = raw.Table(Calls).ToLookup(row => (row[0], int.Parse(row[1], CultureInfo.InvariantCulture)));
         List<string[]> rows = [];
-        BarChart chart = new("Time of one publish on the publishing thread", "ns");
+        BarChart awake = new("Time of one publish, nobody has to be woken", "ns");
+        BarChart asleep = new("Time of one publish that wakes sleeping readers", "ns");
         foreach ((string state, int[] counts) in Cases)
         {
             foreach (int readers in counts)
@@ -108,12 +109,13 @@ internal sealed class PublishCostBenchmark : IBenchmark
                 });
                 string names = string.Join(", ", calls[(state, readers)].Where(row => row[3] != "all").Select(row => row[3]));
                 rows.Add([$"{readers}", readers == 0 ? "" : state, cost.Range, systemCalls.Range + (names.Length > 0 ? $" ({names})" : ""), bytes.Range]);
-                chart.Add(who, "CuFrames", cost);
+                (state == "asleep" ? asleep : awake).Add(who, "CuFrames", cost);
             }
         }
 
         section.Table(["readers", "which are", "ns", "system calls", "bytes allocated"], rows);
-        section.Chart("publish.svg", chart);
+        section.Chart("publish.svg", awake);
+        section.Chart("publish-wakes.svg", asleep);
 
         section.Text("In one process and one thread, by BenchmarkDotNet (short job, in process, raw/publish-benchmarkdotnet.json):");
         List<string[]> loop = [];

@@ -45,7 +45,7 @@ internal abstract class SvgChart(string title)
         {
             legend.Append(Text($"""<rect x="{x:0.#}" y="{y - 10}" width="12" height="12" rx="2" fill="{ColourOf(series)}"/>"""));
             legend.Append(Label(x + 18, y, series, Ink));
-            x += 34 + (series.Length * 7);
+            x += 42 + (series.Length * 7.4);
         }
 
         return legend;

@@ -19,7 +19,7 @@ internal sealed class TailChart(string title, string axis) : SvgChart(title)
 
     public override string Render()
     {
-        StringBuilder body = Legend(54);
+        StringBuilder body = Series.Count > 1 ? Legend(54) : new StringBuilder();
         double[][] filled = [.. _lines.Select(line => line.Sorted).Where(sorted => sorted.Length > 0)];
         if (filled.Length == 0)
         {
@@ -73,7 +73,7 @@ internal sealed class TailChart(string title, string axis) : SvgChart(title)
             }
         }
 
-        body.Append(Label(Left, Top + PlotHeight + 42, axis, Quiet)).Append(Label(20, Top - 32, "share above", Quiet, size: 12));
+        body.Append(Label(Left, Top + PlotHeight + 42, axis + "; upwards: the share of all that took longer", Quiet));
         return Document(Top + PlotHeight + 60, body);
     }
 

@@ -162,7 +162,7 @@ internal sealed class Peer : IDisposable
 
         if (!_process.HasExited)
         {
-            _process.Kill();
+            _process.Kill(entireProcessTree: true);
             _process.WaitForExit();
         }
 

@@ -20,7 +20,7 @@ internal sealed record RunOptions
 
     public string? ReportDirectory { get; private init; }
 
-    /// <returns>Null when the command line is wrong; then it says so.</returns>
+    /// <returns>Null when there is nothing to run; then it has said why.</returns>
     public static RunOptions? Parse(string[] arguments, IEnumerable<string> names)
     {
         RunOptions options = new();
@@ -43,6 +43,9 @@ internal sealed record RunOptions
                     options = options with { ReportDirectory = value };
                     i++;
                     break;
+                case "--help" or "-h":
+                    Console.Out.WriteLine($"{Usage}\nBenchmarks: {string.Join(", ", names)}.");
+                    return null;
                 default:
                     Console.Error.WriteLine($"'{arguments[i]}' is not understood.\n{Usage}");
                     return null;

@@ -20,6 +20,7 @@ internal sealed unsafe class TestFrames : IDisposable
     private const int Buffers = 4;
 
     private readonly byte* _memory;
+    private int _next;
 
     public TestFrames()
     {
@@ -33,10 +34,11 @@ internal sealed unsafe class TestFrames : IDisposable
         }
     }
 
-    /// <summary>The buffer of a frame, with its number in place.</summary>
+    /// <summary>The next buffer in turn, with a frame's number in place. Transports have at most two frames of earlier calls in hand.</summary>
     public byte* Frame(long number)
     {
-        byte* frame = _memory + (number % Buffers * Bytes);
+        byte* frame = _memory + ((nint)_next * Bytes);
+        _next = (_next + 1) % Buffers;
         *(long*)frame = number;
         return frame;
     }
