@@ -167,7 +167,8 @@ public sealed class DecodeTests : IDisposable
             using TcpClient client = await listener.AcceptTcpClientAsync();
             NetworkStream stream = client.GetStream();
             await stream.WriteAsync(first);
-            for (int position = 0; !over.IsCancellationRequested; position = (position + 1880) % (second.Length - 1880))
+            // Ten whole packets of MPEG-TS at a time, from the beginning again at the end.
+            for (int position = 0; !over.IsCancellationRequested; position = position + 3760 > second.Length ? 0 : position + 1880)
             {
                 await stream.WriteAsync(second.AsMemory(position, 1880));
                 await Task.Delay(5);
