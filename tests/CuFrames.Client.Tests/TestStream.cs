@@ -1,0 +1,63 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using CuFrames.Protocol;
+using CuFrames.TestKit;
+
+namespace CuFrames.Client.Tests;
+
+/// <summary>A publisher in this process, in a directory of its own.</summary>
+internal sealed class TestStream : IDisposable
+{
+    public const string Key = "test";
+
+    public TestStream(StreamFormat format, PublisherOptions? options = null)
+    {
+        Publisher = FramePublisher.Create(Key, format, (options ?? new PublisherOptions()) with
+        {
+            Directory = Directory.Path,
+            OnEvent = Events.Enqueue,
+        });
+    }
+
+    public static StreamFormat Small { get; } = new(PixelFormat.Gray8, 64, 48);
+
+    public TemporaryDirectory Directory { get; } = new();
+
+    public FramePublisher Publisher { get; }
+
+    public ConcurrentQueue<PublisherEvent> Events { get; } = new();
+
+    /// <summary>Waits for what another thread or process brings about; far beyond any time that it should take.</summary>
+    public static void Until(Func<bool> condition, string what)
+    {
+        Stopwatch watch = Stopwatch.StartNew();
+        while (!condition())
+        {
+            if (watch.Elapsed > TimeSpan.FromSeconds(30))
+            {
+                throw new TimeoutException($"This did not come about: {what}.");
+            }
+
+            // Nothing announces the change.
+            Thread.Sleep(2);
+        }
+    }
+
+    public FrameSubscriber Connect(Delivery delivery = Delivery.Newest, int leases = 2, Action<SubscriberEvent>? onEvent = null) =>
+        FrameSubscriber.Connect(Key, new SubscriberOptions { Directory = Directory.Path, Delivery = delivery, Leases = leases, OnEvent = onEvent });
+
+    public void Publish(int count = 1) => StampedFrames.Publish(Publisher, count);
+
+    public PublisherEvent Wait(PublisherEventKind kind)
+    {
+        PublisherEvent found = default;
+        Until(() => Events.Any(candidate => (found = candidate).Kind == kind), $"event {kind}");
+        return found;
+    }
+
+    public void Dispose()
+    {
+        Publisher.Dispose();
+        Directory.Dispose();
+    }
+}
