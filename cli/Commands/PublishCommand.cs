@@ -18,7 +18,7 @@ internal static class PublishCommand
         Argument<string> key = Options.Key();
         Argument<string> source = new("SOURCE")
         {
-            Description = "A URL (rtsp://, http://, ...), a file, or test[:FORMAT@WIDTHxHEIGHT@FPS] for the built-in pattern.",
+            Description = "A URL (rtsp://, http://, ...), a file, or test[:[FORMAT@]WIDTHxHEIGHT[@FPS]] for the built-in pattern.",
         };
         Option<bool> loop = new("--loop") { Description = "Begin again when a file ends." };
         Option<string> transport = new("--transport") { Description = "How an RTSP source sends: tcp or udp. Default: tcp.", DefaultValueFactory = _ => "tcp" };
@@ -39,9 +39,11 @@ internal static class PublishCommand
 
     private static CameraOptions OptionsFor(string source, bool loop, string transport)
     {
-        if (PatternText.Parse(source) is { } pattern)
+        if (TestPatternOptions.IsPattern(source))
         {
-            return new CameraOptions { Pattern = pattern, Retry = false };
+            return TestPatternOptions.TryParse(source, out TestPatternOptions? pattern, out string? fault)
+                ? new CameraOptions { Pattern = pattern, Retry = false }
+                : throw new CuFramesException(ErrorCode.ConfigurationInvalid, $"The test pattern cannot be made: found {fault}.");
         }
 
         RedactedUrl url = new(source);

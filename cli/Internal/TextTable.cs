@@ -56,7 +56,7 @@ internal sealed class TextTable
         _ => Style.Plain,
     };
 
-    private string ToText()
+    public string ToText()
     {
         int[] used = [.. UsedColumns()];
         int[] widths = [.. used.Select(column => _rows.Select(row => row[column].Length).Append(_columns[column].Name.Length).Max())];

@@ -1,0 +1,4 @@
+namespace CuFrames.Demo.Internal;
+
+/// <summary>A stream of the demo.</summary>
+internal sealed record StreamResult(string Key, double Fps, string Format);
