@@ -43,6 +43,11 @@ internal sealed class StreamConnection
     private uint _arm;
     private bool _isRetiring;
 
+    // WELCOME and the segments of frames that are there already are messages of their own (3.6): up to this time, CLOCK_MONOTONIC in
+    // nanoseconds, a frame may be seen before its segment has come.
+    private readonly long _segmentsDue = MonotonicClock.NowNanoseconds + (HandshakeTimeoutMilliseconds * 1_000_000L);
+    private bool _awaitsSegment;
+
     // Held frames plus one while the subscriber uses the connection. Whoever brings it to zero unmaps.
     private int _users = 1;
 
@@ -187,6 +192,14 @@ internal sealed class StreamConnection
             if ((newest ? TryLease(head) : TryLeaseOldest(head)) is { } lease)
             {
                 return lease;
+            }
+
+            if (_awaitsSegment)
+            {
+                // The publisher is about to send it. A caller that waits comes back at once, because there is a frame.
+                _awaitsSegment = false;
+                _ = _socket.Poll(IoEvents.Readable, 1);
+                return null;
             }
 
             ulong newer = ReadHead();
@@ -529,7 +542,7 @@ internal sealed class StreamConnection
     private FrameLease? TryLeaseOldest(ulong head)
     {
         ulong sequence = Math.Max(_cursor + 1, head >= ControlBlockLayout.IndexCapacity ? head - ControlBlockLayout.IndexCapacity + 1 : 1);
-        for (; sequence <= head; sequence++)
+        for (; sequence <= head && !_awaitsSegment; sequence++)
         {
             if (TryLease(sequence) is { } lease)
             {
@@ -576,6 +589,13 @@ internal sealed class StreamConnection
         {
             ReadSocket();
             segment = FindSegment(descriptor.SegmentId);
+        }
+
+        if (segment is null && State == ConnectionState.Active && MonotonicClock.NowNanoseconds < _segmentsDue)
+        {
+            _page.Release(slot);
+            _awaitsSegment = true;
+            return null;
         }
 
         string? fault = segment is null
