@@ -22,9 +22,13 @@ internal sealed record DaemonConfiguration(string? Directory, IReadOnlyList<Came
             Add(CameraKey.Source, Quote(camera.SourceText));
             Add(CameraKey.Enabled, Bool(camera.Enabled));
             Add(CameraKey.Paced, camera.Paced is { } paced ? Bool(paced) : CameraKey.Auto);
-            if (camera.Url is not null)
+            if (camera.Url is { IsFile: false })
             {
                 Add(CameraKey.Transport, camera.Transport == MediaTransport.Udp ? "udp" : "tcp");
+            }
+
+            if (camera.Url is not null)
+            {
                 Add(CameraKey.DecodeThreads, Number(camera.DecodeThreads));
                 Add(CameraKey.Loop, Bool(camera.Loop));
                 Add(CameraKey.OpenTimeout, Time(camera.OpenTimeout));
