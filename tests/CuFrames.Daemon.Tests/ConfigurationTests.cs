@@ -1,0 +1,322 @@
+using CuFrames.TestKit;
+using Xunit;
+
+namespace CuFrames.Daemon.Tests;
+
+/// <summary>What <c>cuframesd --check</c> says about files, good and bad.</summary>
+public sealed class ConfigurationTests : IDisposable
+{
+    private const string Secret = "Geh3imes-Passwort";
+    private readonly TemporaryDirectory _folder = new();
+
+    /// <summary>
+    /// Text of the file, where <c>|</c> separates lines and <c>^</c> stands before the place of each problem; then, for each problem, key and
+    /// beginning of the text.
+    /// </summary>
+    public static TheoryData<string, string[]> BadFiles => new()
+    {
+        { "^", ["the key 'cameras' is missing. Accepted: cameras: and below it one key per camera"] },
+        { "cameras: [|^", ["this is not YAML"] },
+        { "cameras: {}|^---|cameras: {}", ["a second document begins here. Accepted: one YAML document."] },
+        { "^- a", ["found a list. Accepted: a mapping with the keys directory, defaults, cameras."] },
+        { "^hello", ["found a text. Accepted: a mapping with the keys directory, defaults, cameras."] },
+        { "cameras: {}|^camaras: {}", ["camaras: unknown key 'camaras' (did you mean 'cameras'?). Accepted: directory, defaults, cameras."] },
+        { "cameras: {}|^cameras: {}", ["cameras: the key stands here a second time; the first is in line 1. Accepted: each key once."] },
+        { "cameras: ^[]", ["cameras: found a list. Accepted: a mapping of stream keys to cameras."] },
+        { "cameras: ^*nowhere", ["this is not YAML: No anchor '&nowhere' stands before this alias."] },
+        { "? ^[a]|: 1|cameras: {}", ["a key must be a text."] },
+        { "directory: ^run|cameras: {}", ["directory: found a relative path. Accepted: an absolute path."] },
+        { "cameras: {^Front: {source: test}}", ["cameras.Front: 'Front' is not a stream key. Accepted: 1 to 64 of a-z, 0-9"] },
+        { "cameras: {^a: }", ["cameras.a: the key 'source' is missing. Accepted: a URL (rtsp://, http://, ...), a file's path, or test"] },
+        { "cameras: {a: ^rtsp://x:" + Secret + "@h/}", ["cameras.a: found a text. Accepted: a mapping with the keys source,"] },
+        { "cameras:|  ^a: {^sorce: test}", ["cameras.a: the key 'source' is missing", "cameras.a.sorce: unknown key 'sorce' (did you mean 'source'?). Accepted: source, enabled, transport,"] },
+        { "cameras:|  a: {source: ^[1]}", ["cameras.a.source: found a list. Accepted: a URL"] },
+        { "cameras:|  a: {source: ^''}", ["cameras.a.source: found an empty text. Accepted: a URL"] },
+        { "cameras:|  a: {source: ^'test:nv13@640x480'}", ["cameras.a.source: found 'test:nv13@640x480', which is not test:[FORMAT@]WIDTHxHEIGHT[@RATE] with a format of nv12, i420,"] },
+        { "cameras:|  a: {source: ^'test:8x8'}", ["cameras.a.source: found 'test:8x8', which is not test:"] },
+        { "cameras:|  a: {source: ^'test:64x64@0'}", ["cameras.a.source: found 'test:64x64@0', whose rate is neither"] },
+        { "cameras:|  a: {source: test, enabled: ^yes}", ["cameras.a.enabled: found 'yes'. Accepted: true, false."] },
+        { "cameras:|  a: {source: rtsp://h/, transport: ^upd}", ["cameras.a.transport: found 'upd' (did you mean 'udp'?). Accepted: tcp, udp."] },
+        { "cameras:|  a: {source: a.mp4, transport: ^udp}", ["cameras.a.transport: the key has no meaning for a file. Accepted: the key only where the source is a camera's URL."] },
+        { "cameras:|  a: {source: test, loop: ^true}", ["cameras.a.loop: the key has no meaning for the test pattern. Accepted: the key only where the source is a camera's URL or a file."] },
+        { "cameras:|  a: {source: rtsp://h/, decode_threads: ^65}", ["cameras.a.decode_threads: found '65'. Accepted: a whole number from 0 (one per core) to 64."] },
+        { "cameras:|  a: {source: rtsp://h/, decode_threads: ^1.5}", ["cameras.a.decode_threads: found '1.5'. Accepted: a whole number"] },
+        { "cameras:|  a: {source: rtsp://h/, decode_threads: ^99999999999}", ["cameras.a.decode_threads: found '99999999999'. Accepted: a whole number"] },
+        { "cameras:|  a: {source: test, paced: ^maybe}", ["cameras.a.paced: found 'maybe'. Accepted: auto, true, false."] },
+        { "cameras:|  a: {source: test, slots: ^1}", ["cameras.a.slots: found '1'. Accepted: a whole number from 2 to 48."] },
+        { "cameras:|  a: {source: test, max_slots: ^-3}", ["cameras.a.max_slots: found '-3'. Accepted: a whole number from 2 to 48."] },
+        { "cameras:|  a: {source: test, slots: 8, max_slots: ^4}", ["cameras.a.max_slots: max_slots is 4 and slots is 8. Accepted: a limit that is not below"] },
+        { "cameras:|  a: {source: test, memory_limit: ^256}", ["cameras.a.memory_limit: found '256', which has no unit. Accepted: auto, or a size from 1MiB to 1024GiB, such as 256MiB or 2GiB."] },
+        { "cameras:|  a: {source: test, memory_limit: ^4KiB}", ["cameras.a.memory_limit: found '4KiB'. Accepted: auto, or a size from 1MiB"] },
+        { "cameras:|  a: {source: rtsp://h/, open_timeout: ^10}", ["cameras.a.open_timeout: found '10', which has no unit. Accepted: a time from 100ms to 10min, such as 500ms or 10s."] },
+        { "cameras:|  a: {source: rtsp://h/, stall_timeout: ^1h}", ["cameras.a.stall_timeout: found '1h'. Accepted: a time from 100ms to 10min"] },
+        { "cameras:|  a: {source: test, lease_timeout: ^{}}", ["cameras.a.lease_timeout: found a mapping. Accepted: a time from 100ms"] },
+        { "cameras:|  a: {source: rtsp://h/, lossless: ^true}", ["cameras.a.lossless: a live source cannot wait for its readers. Accepted: false, unless the source is a file or the test pattern."] },
+        { "cameras:|  a: {source: test, lossless: ^5}", ["cameras.a.lossless: found '5', which has no unit. Accepted: false, true (5s), or a time"] },
+        { "cameras:|  a: {source: test, readers: ^all}", ["cameras.a.readers: found 'all'. Accepted: own, everyone, or {users: [...], groups: [...]} with names or ids."] },
+        { "cameras:|  a: {source: test, readers: ^{users: []}}", ["cameras.a.readers: no user and no group is named. Accepted: own, everyone,"] },
+        { "cameras:|  a: {source: test, readers: {users: ^root}}", ["cameras.a.readers.users: found 'root'. Accepted: a list, such as [a, b]."] },
+        { "cameras:|  a: {source: test, readers: {users: [root, ^no-such-user], ^group: [0]}}", ["cameras.a.readers.users[1]: there is no user 'no-such-user'. Accepted: the name or the id of a user of this machine.", "cameras.a.readers.group: unknown key 'group' (did you mean 'groups'?). Accepted: users, groups."] },
+        { "cameras:|  a: {source: test, readers: {groups: [^no-such-group]}}", ["cameras.a.readers.groups[0]: there is no group 'no-such-group'."] },
+        { "cameras:|  a: {source: rtsp://h/, username: ^'a:b', password: x}", ["cameras.a.username: found a colon in it. Accepted: a text without a colon."] },
+        { "cameras:|  a: {source: rtsp://h/, password: ^" + Secret + "}", ["cameras.a.password: a password without the key 'username'. Accepted: a user name together with a password."] },
+        { "cameras:|  a: {source: rtsp://h/, username: ^a}", ["cameras.a.username: a user name without the key 'password' or 'password_file'."] },
+        { "cameras:|  a: {source: rtsp://h/, username: a, password: ^[" + Secret + "]}", ["cameras.a.password: found a list. Accepted: a text."] },
+        { "cameras:|  a: {source: 'rtsp://a:" + Secret + "@h/', password: ^b}", ["cameras.a.password: the source's URL holds a user name already. Accepted: the credentials either"] },
+        { "cameras:|  a: {source: test, password: ^" + Secret + "}", ["cameras.a.password: the key has no meaning for the test pattern."] },
+        { "cameras:|  a: {source: rtsp://h/, username: a, password: " + Secret + ", password_file: ^f}", ["cameras.a.password_file: the key 'password' stands beside it. Accepted: one of the two."] },
+        { "cameras:|  a: {source: rtsp://h/, username: a, password_file: ^nowhere}", ["cameras.a.password_file: {folder}/nowhere cannot be read: there is no such file."] },
+        { "cameras:|  a: {source: rtsp://h/, username: a, password_file: ^empty}", ["cameras.a.password_file: the file {folder}/empty is empty, has several lines or more than 4096 bytes."] },
+        { "cameras:|  a: {source: ^'rtsp://${CUFRAMES_TEST_NOT_DEFINED}/'}", ["cameras.a.source: the environment variable CUFRAMES_TEST_NOT_DEFINED is not defined."] },
+        { "cameras:|  a: {source: ^'rtsp://${A-B}/'}", ["cameras.a.source: found '${' that no variable's name and '}' follow. Accepted: ${NAME}, or $${ for the two characters themselves."] },
+        { "cameras:|  a: {source: test, slots: ^'${CUFRAMES_TEST_SECRET}'}", ["cameras.a.slots: found '${CUFRAMES_TEST_SECRET}'. Accepted: a whole number"] },
+        { "defaults: {slots: ^many}|cameras:|  a: {source: test, paced: ^1}|  ^b: {}", ["defaults.slots: found 'many'. Accepted: a whole number", "cameras.a.paced: found '1'.", "cameras.b: the key 'source' is missing"] },
+        { "defaults: ^1|cameras: {}", ["defaults: found a text. Accepted: a mapping with the keys source,"] },
+    };
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [MemberData(nameof(BadFiles))]
+    public void A_bad_file_is_refused_with_place_key_and_accepted_values(string content, string[] problems)
+    {
+        content = content.Replace('|', '\n');
+        string[] places = [.. Enumerable.Range(0, content.Length).Where(i => content[i] == '^').Select(i => PlaceOf(content, i))];
+        string path = Write(content.Replace("^", "", StringComparison.Ordinal));
+        File.WriteAllText(Path.Combine(_folder.Path, "empty"), "\n");
+        (int exitCode, string output, string errors) = Check(path);
+        Assert.Equal(2, exitCode);
+        Assert.Equal("", output);
+        string[] lines = errors.TrimEnd('\n').Split('\n');
+        Assert.Equal(problems.Length, lines.Length);
+        Assert.Equal(problems.Length, places.Length);
+        for (int i = 0; i < lines.Length; i++)
+        {
+            Assert.StartsWith($"{path}:{places[i]}: {problems[i].Replace("{folder}", _folder.Path, StringComparison.Ordinal)}", lines[i], StringComparison.Ordinal);
+        }
+
+        Assert.DoesNotContain(Secret, errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Everything_that_holds_is_printed_without_secrets()
+    {
+        File.WriteAllText(Path.Combine(_folder.Path, "pw"), Secret + "\n");
+        string path = Write(
+            """
+            directory: /run/somewhere
+            defaults: &defaults
+              slots: 4
+              username: viewer
+              password: ${CUFRAMES_TEST_SECRET}
+            cameras:
+              one: {source: rtsp://h/a, slots: 30, transport: udp, memory_limit: 1.5GiB, readers: {users: [root, 7], groups: [0]}}
+              two: {source: "http://h/x?token=Geh3imes-Passwort", password_file: pw, open_timeout: 0.5s, enabled: false}
+              three: {source: clips/a.mp4, loop: true, lossless: true, paced: false, decode_threads: 0, readers: everyone}
+              four: {source: "test:i420@64x48@30000/1001", lossless: 2min}
+              five: {source: "rtsp://x:${CUFRAMES_TEST_SECRET}@h/", readers: own}
+              "6@small": {source: test, slots: 2, max_slots: 48}
+            """);
+        (int exitCode, string output, string errors) = Check(path);
+        Assert.Equal("", errors);
+        Assert.Equal(0, exitCode);
+        Assert.Equal(
+            $$"""
+            directory: /run/somewhere
+            cameras:
+              one:
+                source: rtsp://viewer:***@h/a
+                enabled: true
+                paced: auto
+                transport: udp
+                decode_threads: 1
+                loop: false
+                open_timeout: 10000ms
+                stall_timeout: 5000ms
+                slots: 30
+                max_slots: 30
+                memory_limit: 1610612736B
+                lease_timeout: 5000ms
+                lossless: false
+                readers: {users: [0, 7], groups: [0]}
+              two:
+                source: http://viewer:***@h/x?token=***
+                enabled: false
+                paced: auto
+                transport: tcp
+                decode_threads: 1
+                loop: false
+                open_timeout: 500ms
+                stall_timeout: 5000ms
+                slots: 4
+                max_slots: 24
+                memory_limit: auto
+                lease_timeout: 5000ms
+                lossless: false
+                readers: own
+              three:
+                source: {{_folder.Path}}/clips/a.mp4
+                enabled: true
+                paced: false
+                decode_threads: 0
+                loop: true
+                open_timeout: 10000ms
+                stall_timeout: 5000ms
+                slots: 4
+                max_slots: 24
+                memory_limit: auto
+                lease_timeout: 5000ms
+                lossless: 5000ms
+                readers: everyone
+              four:
+                source: test:i420@64x48@30000/1001
+                enabled: true
+                paced: auto
+                slots: 4
+                max_slots: 24
+                memory_limit: auto
+                lease_timeout: 5000ms
+                lossless: 120000ms
+                readers: own
+              five:
+                source: rtsp://x:***@h/
+                enabled: true
+                paced: auto
+                transport: tcp
+                decode_threads: 1
+                loop: false
+                open_timeout: 10000ms
+                stall_timeout: 5000ms
+                slots: 4
+                max_slots: 24
+                memory_limit: auto
+                lease_timeout: 5000ms
+                lossless: false
+                readers: own
+              '6@small':
+                source: test:nv12@1280x720@25
+                enabled: true
+                paced: auto
+                slots: 2
+                max_slots: 48
+                memory_limit: auto
+                lease_timeout: 5000ms
+                lossless: false
+                readers: own
+
+            """,
+            output);
+    }
+
+    [Fact]
+    public void What_is_printed_is_a_good_configuration_itself()
+    {
+        string path = Write("cameras:\n  a: {source: test}\n  b: {source: 'http://h/a b?x=1'}\n  1: {source: a.mp4, lossless: 1s, memory_limit: 2GiB}\n");
+        (_, string first, _) = Check(path);
+        (int exitCode, string second, string errors) = Check(Write(first));
+        Assert.Equal("", errors);
+        Assert.Equal(0, exitCode);
+        Assert.Equal(first, second);
+    }
+
+    [Fact]
+    public void The_example_is_good()
+    {
+        string example = File.ReadAllText(Path.Combine(Repository.Root, "daemon", "cuframes.example.yaml"));
+        File.WriteAllText(Path.Combine(_folder.Path, "garden.password"), "x");
+        (int exitCode, string output, string errors) = Check(Write(example), ("FRONT_DOOR_PASSWORD", Secret));
+        // A machine without the group 'video' has one problem, and no other.
+        Assert.True(exitCode == 0 || errors.Split('\n').Length == 2 && errors.Contains("there is no group 'video'", StringComparison.Ordinal), errors);
+        Assert.DoesNotContain(Secret, output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--directory", "/elsewhere", "directory: /elsewhere")]
+    [InlineData("--check", null, "directory: /from/environment")]
+    public void The_option_wins_over_the_environment(string option, string? value, string expected)
+    {
+        string path = Write("cameras: {}");
+        string[] arguments = ["--check", "--config", path, .. option == "--check" ? Array.Empty<string>() : [option, value!]];
+        (int exitCode, string output, _) = DaemonProcess.Execute(new Dictionary<string, string?> { ["CUFRAMES_DIR"] = "/from/environment" }, arguments);
+        Assert.Equal(0, exitCode);
+        Assert.Equal(expected + "\ncameras: {}\n", output);
+    }
+
+    [Fact]
+    public void A_file_that_cannot_be_read_is_told()
+    {
+        string path = Path.Combine(_folder.Path, "nowhere.yaml");
+        (int exitCode, _, string errors) = Check(path);
+        Assert.Equal(2, exitCode);
+        Assert.Equal($"{path}: the configuration cannot be read: there is no such file. Name the file with --config or $CUFRAMES_CONFIG.\n", errors);
+
+        (exitCode, _, errors) = Check(_folder.Path);
+        Assert.Equal(2, exitCode);
+        Assert.Contains("it is a directory", errors, StringComparison.Ordinal);
+
+        (exitCode, _, errors) = Check("/dev/zero");
+        Assert.Equal(2, exitCode);
+        Assert.Contains("more than 1048576 bytes", errors, StringComparison.Ordinal);
+
+        string latin = Path.Combine(_folder.Path, "latin.yaml");
+        File.WriteAllBytes(latin, [0x61, 0xE9, 0x3A]);
+        (exitCode, _, errors) = Check(latin);
+        Assert.Equal(2, exitCode);
+        Assert.Equal($"{latin}:1:1: the file is not UTF-8 text. Accepted: YAML in UTF-8.\n", errors);
+    }
+
+    [Fact]
+    public void A_wrong_command_line_ends_with_2_and_help_and_version_with_0()
+    {
+        Dictionary<string, string?> environment = [];
+        (int exitCode, _, string errors) = DaemonProcess.Execute(environment, "--confg", "x");
+        Assert.Equal(2, exitCode);
+        Assert.Contains("--confg", errors, StringComparison.Ordinal);
+
+        (exitCode, string output, _) = DaemonProcess.Execute(environment, "--help");
+        Assert.Equal(0, exitCode);
+        Assert.All(["--config", "--check", "--directory", "--version"], option => Assert.Contains(option, output, StringComparison.Ordinal));
+
+        (exitCode, output, _) = DaemonProcess.Execute(environment, "--version");
+        Assert.Equal(0, exitCode);
+        Assert.Matches(@"^\d+\.\d+\.\d+", output);
+    }
+
+    [Fact]
+    public void Without_check_a_bad_file_ends_the_start_with_2_and_every_problem_in_the_log()
+    {
+        string path = Write("cameras:\n  a: {source: test, slots: 1}\n  b: {source: test, paced: 1}\n");
+        (int exitCode, _, string errors) = DaemonProcess.Execute(new Dictionary<string, string?> { ["JOURNAL_STREAM"] = "8:1" }, "--config", path);
+        Assert.Equal(2, exitCode);
+        string[] lines = errors.TrimEnd('\n').Split('\n');
+        Assert.Equal(2, lines.Length);
+        Assert.StartsWith($"<3>[201 configuration-invalid] {path}:2:28: cameras.a.slots: found '1'", lines[0], StringComparison.Ordinal);
+        Assert.StartsWith($"<3>[201 configuration-invalid] {path}:3:28: cameras.b.paced: found '1'", lines[1], StringComparison.Ordinal);
+    }
+
+    /// <summary>Line and column of a character, both from 1; earlier marks do not count.</summary>
+    private static string PlaceOf(string content, int index)
+    {
+        int line = content.AsSpan(0, index).Count('\n') + 1;
+        ReadOnlySpan<char> before = content.AsSpan(0, index)[(content.AsSpan(0, index).LastIndexOf('\n') + 1)..];
+        return $"{line}:{before.Length - before.Count('^') + 1}";
+    }
+
+    private string Write(string content)
+    {
+        string path = Path.Combine(_folder.Path, "test.yaml");
+        File.WriteAllText(path, content);
+        return path;
+    }
+
+    private static (int ExitCode, string Output, string Errors) Check(string path, params (string Name, string Value)[] variables)
+    {
+        Dictionary<string, string?> environment = new() { ["CUFRAMES_TEST_SECRET"] = Secret, ["CUFRAMES_TEST_NOT_DEFINED"] = null };
+        foreach ((string name, string value) in variables)
+        {
+            environment[name] = value;
+        }
+
+        return DaemonProcess.Execute(environment, "--check", "--config", path);
+    }
+}

@@ -1,0 +1,62 @@
+using CuFrames.Daemon.Internal;
+using Xunit;
+
+namespace CuFrames.Daemon.Tests;
+
+/// <summary>docs/configuration.md says what the code does.</summary>
+public sealed class DocumentationTests
+{
+    private static readonly string Text = File.ReadAllText(Path.Combine(Repository.Root, "docs", "configuration.md"));
+
+    [Fact]
+    public void The_table_of_keys_is_the_daemons_own()
+    {
+        string[][] rows = Rows("| key | default | accepted | what it does |");
+        Assert.Equal(
+            CameraKey.All.Select(key => $"{key.Name} / {key.Default} / {key.Accepted}"),
+            rows.Select(row => $"{row[0].Trim('`')} / {row[1]} / {row[2]}"));
+    }
+
+    [Fact]
+    public void The_table_of_events_is_the_daemons_own()
+    {
+        string[][] rows = Rows("| id | name | level | meaning |");
+        Assert.Equal(
+            LogEvents.All.Select(kind => $"{kind.Id} / {kind.Name} / {LevelOf(kind)} / {kind.Meaning}"),
+            rows.Select(row => string.Join(" / ", row)));
+
+        static string LevelOf(LogEvent kind) => kind.Level switch
+        {
+            LogLevel.Error => "error",
+            LogLevel.Warning => "warning",
+            _ => "info",
+        };
+    }
+
+    [Fact]
+    public void Every_event_is_listed_once()
+    {
+        IEnumerable<object?> fields = typeof(LogEvents)
+            .GetFields(System.Reflection.BindingFlags.Static | System.Reflection.BindingFlags.NonPublic)
+            .Where(field => field.FieldType == typeof(LogEvent))
+            .Select(field => field.GetValue(null));
+        Assert.Equal(fields, LogEvents.All);
+        Assert.Equal(LogEvents.All.Count, LogEvents.All.Select(kind => kind.Id).Distinct().Count());
+        Assert.Equal(LogEvents.All.Count, LogEvents.All.Select(kind => kind.Name).Distinct().Count());
+    }
+
+    [Fact]
+    public void The_example_is_the_one_beside_the_daemon()
+    {
+        string example = File.ReadAllText(Path.Combine(Repository.Root, "daemon", "cuframes.example.yaml")).TrimEnd();
+        Assert.Contains($"```yaml\n{example}\n```", Text, StringComparison.Ordinal);
+    }
+
+    private static string[][] Rows(string header)
+    {
+        string[] lines = Text.Split('\n');
+        int start = Array.IndexOf(lines, header);
+        Assert.True(start > 0, header);
+        return [.. lines[(start + 2)..].TakeWhile(line => line.StartsWith('|')).Select(line => line.Trim('|', ' ').Split(" | ").Select(cell => cell.Trim()).ToArray())];
+    }
+}

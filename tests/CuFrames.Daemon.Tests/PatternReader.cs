@@ -1,0 +1,38 @@
+using CuFrames.Client;
+using CuFrames.Media;
+using Xunit;
+
+namespace CuFrames.Daemon.Tests;
+
+/// <summary>Takes frames of a test pattern and checks every sample of each.</summary>
+internal static class PatternReader
+{
+    /// <summary>Takes the next frame, which must be whole and the number that its packet number says.</summary>
+    /// <returns>Sequence, epoch and number of the picture.</returns>
+    public static (ulong Sequence, ulong Epoch, long Number) Next(FrameSubscriber reader)
+    {
+        using Frame frame = reader.Next(DaemonProcess.Patience);
+        long number = (long)frame.Metadata.SourcePacket - 1;
+        string? fault = FindFault(frame, number);
+        Assert.True(fault is null, fault);
+        frame.ThrowIfInvalid();
+        return (frame.Sequence, frame.Epoch, number);
+    }
+
+    private static unsafe string? FindFault(Frame frame, long number)
+    {
+        TestPattern pattern = new(frame.PixelFormat, frame.Width, frame.Height);
+        PicturePlane[] planes = new PicturePlane[frame.PlaneCount];
+        for (int plane = 0; plane < planes.Length; plane++)
+        {
+            FramePlane memory = frame.Plane(plane);
+            // A frame lies in mapped memory, which does not move.
+            fixed (byte* first = memory.Row(0))
+            {
+                planes[plane] = new PicturePlane((nint)first, (nuint)memory.Pitch);
+            }
+        }
+
+        return pattern.Verify(planes, number, out string? difference) ? null : $"picture {number}: {difference}";
+    }
+}
