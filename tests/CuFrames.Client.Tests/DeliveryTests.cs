@@ -18,7 +18,7 @@ public class DeliveryTests
         foreach (Delivery delivery in (Delivery[])[Delivery.Newest, Delivery.InOrder])
         {
             using FrameSubscriber subscriber = stream.Connect(delivery);
-            Assert.True(subscriber.TryTake(out Frame frame));
+            Frame frame = subscriber.Next(Patience);
             Assert.Equal((10UL, 0UL), (frame.Sequence, frame.Missed));
             Assert.Null(StampedFrames.FindFault(frame));
             frame.Dispose();

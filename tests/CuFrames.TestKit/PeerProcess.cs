@@ -68,6 +68,7 @@ public sealed partial class PeerProcess : IDisposable
 
             if (line.Result is null)
             {
+                _process.WaitForExit();
                 throw new InvalidOperationException($"The peer ended before it said '{kind}'. {Errors()}");
             }
 
@@ -96,6 +97,20 @@ public sealed partial class PeerProcess : IDisposable
         }
 
         return _process.ExitCode;
+    }
+
+    /// <summary>Waits until a peer that ends by itself has ended.</summary>
+    /// <returns>What it wrote to standard error.</returns>
+    public string WaitForEnd()
+    {
+        if (!_process.WaitForExit(Patience))
+        {
+            throw new TimeoutException($"The peer did not end. {Errors()}");
+        }
+
+        // Waits for the rest of standard error, too.
+        _process.WaitForExit();
+        return Errors();
     }
 
     public void Signal(int signal)
