@@ -76,7 +76,7 @@ internal static class CostPeers
                 {
                     while (!stop.IsCompleted)
                     {
-                        if (subscriber.TryNext(TimeSpan.FromSeconds(1), out Frame frame))
+                        if (subscriber.TryNext(TimeSpan.FromMilliseconds(200), out Frame frame))
                         {
                             frame.Dispose();
                         }

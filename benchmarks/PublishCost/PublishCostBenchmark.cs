@@ -61,6 +61,10 @@ internal sealed class PublishCostBenchmark : IBenchmark
                     foreach (Peer peer in peers)
                     {
                         peer.Send("END");
+                    }
+
+                    foreach (Peer peer in peers)
+                    {
                         peer.WaitForEnd();
                         peer.Dispose();
                     }

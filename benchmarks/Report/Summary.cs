@@ -33,10 +33,10 @@ internal static class Summary
 
             if (raw.Conditions is { } conditions)
             {
-                string quiet = conditions.BusyBefore > QuietShare ? " **The machine was busy with other work: trust the ratios only.**" : "";
+                string quiet = Math.Max(conditions.BusyBefore, conditions.BusyOthers) > QuietShare ? " **The machine was busy with other work: trust the ratios only.**" : "";
                 sections.AppendLine(
                     CultureInfo.InvariantCulture,
-                    $"_{conditions.Started:yyyy-MM-dd HH:mm} UTC, {conditions.Seconds:0} s, commit {conditions.Commit}; before it: load {conditions.LoadBefore:0.00}, {conditions.BusyBefore:P0} of the cores busy; stolen by the hypervisor meanwhile: {conditions.Stolen:P1}._{quiet}").AppendLine();
+                    $"_{conditions.Started:yyyy-MM-dd HH:mm} UTC, {conditions.Seconds:0} s, commit {conditions.Commit}; before it: load {conditions.LoadBefore:0.00}, {conditions.BusyBefore:P0} of the cores busy; meanwhile other processes used {conditions.BusyOthers:P0} and the hypervisor {conditions.Stolen:P1}._{quiet}").AppendLine();
             }
 
             foreach (Figure figure in section.Figures.Where(figure => figure.Aim is not null))

@@ -82,10 +82,13 @@ internal static class BenchmarkRun
         CpuTimes before = CpuTimes.Read();
         double load = Machine.Load;
         DateTime started = DateTime.UtcNow;
+        long own = CpuTimes.ReadOwn();
         benchmark.Run(context);
+        own = CpuTimes.ReadOwn() - own;
         CpuTimes during = CpuTimes.Read() - before;
         context.Raw.Conditions = new Conditions(
-            started, (DateTime.UtcNow - started).TotalSeconds, Machine.Commit(repository), load, (before - first).BusyShare, during.StolenShare);
+            started, (DateTime.UtcNow - started).TotalSeconds, Machine.Commit(repository), load, (before - first).BusyShare,
+            Math.Max(0, (double)(during.Busy - during.Stolen - own) / during.Total), during.StolenShare);
         context.Raw.Write(raw);
     }
 

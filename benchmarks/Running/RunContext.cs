@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.IO.Compression;
 using CuFrames.Benchmarks.Report;
 
@@ -6,6 +7,8 @@ namespace CuFrames.Benchmarks.Running;
 /// <summary>What a benchmark gets to run, and where it leaves what it measures.</summary>
 internal sealed class RunContext(string name, string rawFolder, string workFolder, bool isQuick)
 {
+    private readonly Stopwatch _watch = Stopwatch.StartNew();
+
     public RawData Raw { get; } = new() { Name = name, IsQuick = isQuick };
 
     public bool IsQuick { get; } = isQuick;
@@ -47,5 +50,5 @@ internal sealed class RunContext(string name, string rawFolder, string workFolde
 
     public string RawPath(string file) => Path.Combine(rawFolder, file);
 
-    public void Log(string text) => Console.Error.WriteLine($"  {Raw.Name}: {text}");
+    public void Log(string text) => Console.Error.WriteLine($"  {_watch.Elapsed.TotalSeconds,5:0} s {Raw.Name}: {text}");
 }

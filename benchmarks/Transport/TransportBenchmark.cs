@@ -17,6 +17,12 @@ internal sealed class TransportBenchmark : IBenchmark
 
     private static readonly int[] ReaderCounts = [1, 4];
 
+    // Without a reader: what the producer spends before there is any. A pipe without a reader costs nothing.
+    private static readonly (int Readers, int Rate, bool Touch)[] Cases =
+    [
+        (0, PacedRate, false), (1, PacedRate, false), (4, PacedRate, false), (1, PacedRate, true), (4, PacedRate, true), (1, 0, true), (4, 0, true),
+    ];
+
     public string Name => "transport";
 
     public string Title => "1080p frames to other processes: CuFrames, rawvideo pipes, GStreamer shmsink";
@@ -35,22 +41,25 @@ internal sealed class TransportBenchmark : IBenchmark
 
         for (int repetition = 1; repetition <= context.Repetitions; repetition++)
         {
-            foreach (int readers in ReaderCounts)
+            foreach ((int readers, int rate, bool touch) in Cases)
             {
-                foreach ((int rate, int frames, bool touch) in new[] { (PacedRate, paced, false), (PacedRate, paced, true), (0, flat, true) })
+                // In turn, so that whatever the machine does besides hits all of them alike.
+                foreach ((string transport, _) in Transports)
                 {
-                    // In turn, so that whatever the machine does besides hits all of them alike.
-                    foreach ((string transport, _) in Transports.Where(transport => hasGStreamer || transport.Transport != TransportPeers.GStreamer))
+                    bool isPossible = (hasGStreamer || transport != TransportPeers.GStreamer) && (readers > 0 || transport != TransportPeers.Pipe);
+                    if (!isPossible)
                     {
-                        try
-                        {
-                            Measure(context, transport, readers, rate, frames, touch, repetition);
-                        }
-                        catch (InvalidOperationException error) when (transport != TransportPeers.CuFrames)
-                        {
-                            context.Miss($"{transport} with {readers} readers, repetition {repetition}: {error.Message}");
-                            Peer.KillAll();
-                        }
+                        continue;
+                    }
+
+                    try
+                    {
+                        Measure(context, transport, readers, rate, rate == 0 ? flat : paced, touch, repetition);
+                    }
+                    catch (InvalidOperationException error) when (transport != TransportPeers.CuFrames)
+                    {
+                        context.Miss($"{transport} with {readers} readers, repetition {repetition}: {error.Message}");
+                        Peer.KillAll();
                     }
                 }
             }
@@ -62,7 +71,8 @@ internal sealed class TransportBenchmark : IBenchmark
         section.Text(
             "A producer process has 1080p I420 frames (3,110,400 bytes) in its own memory and gives each of them to every reader process; no reader loses one. " +
             "CPU time is user and system time of whole processes (getrusage), per frame. " +
-            "“Per added reader” is the difference between 4 readers and 1, divided by 3: it holds what the producer spends on a reader too. " +
+            "“Per reader” is the CPU time of a reader's process, plus what the producer spends more than without any reader, shared among the readers; all " +
+            "that a producer spends on pipes is for its readers. " +
             "“Touched” readers add up one byte of each cache line and check the sum; others read the frame's number only.");
         foreach (bool touch in new[] { false, true })
         {
@@ -90,38 +100,54 @@ internal sealed class TransportBenchmark : IBenchmark
             section.Table(touch ? [.. header, "most frames per second"] : header, rows);
             section.Chart(touch ? "transport-touched.svg" : "transport.svg", chart);
 
-            List<string[]> ratios = [];
-            double[] ours = AddedReader(raw, TransportPeers.CuFrames, touch);
-            foreach ((string transport, string name) in Transports.Skip(1))
+            List<string[]> costs = [];
+            foreach ((string transport, string name) in Transports)
             {
-                double[] theirs = AddedReader(raw, transport, touch);
-                Figure added = section.Add(new Figure($"{name} over CuFrames: CPU per added reader, {(touch ? "touched" : "not touched")}", "×", Divide(theirs, ours)) with
+                List<string> row = [name];
+                foreach (int readers in ReaderCounts)
                 {
-                    Aim = transport == TransportPeers.Pipe ? Aim : null,
-                });
-                Figure alone = section.Add(new Figure(
-                    $"{name} over CuFrames: CPU of one reader process, {(touch ? "touched" : "not touched")}", "×",
-                    Divide(raw.Values(Case(transport, 1, PacedRate, touch), "reader"), raw.Values(Case(TransportPeers.CuFrames, 1, PacedRate, touch), "reader"))));
-                Figure all = section.Add(new Figure(
-                    $"{name} over CuFrames: CPU of all with 4 readers, {(touch ? "touched" : "not touched")}", "×",
-                    Divide(raw.Values(Case(transport, 4, PacedRate, touch), "total"), raw.Values(Case(TransportPeers.CuFrames, 4, PacedRate, touch), "total"))));
-                ratios.Add([name, added.Range, alone.Range, all.Range]);
+                    double[] theirs = PerReader(raw, transport, readers, touch);
+                    string what = $"CPU per reader and frame, {readers} {(readers == 1 ? "reader" : "readers")}, {(touch ? "touched" : "not touched")}";
+                    row.Add(section.Add(new Figure($"{name}: {what}", "µs", theirs)).Range);
+                    if (transport != TransportPeers.CuFrames)
+                    {
+                        Figure ratio = new($"{name} over CuFrames: {what}", "×", Divide(theirs, PerReader(raw, TransportPeers.CuFrames, readers, touch)));
+                        row.Add(section.Add(transport == TransportPeers.Pipe && readers == ReaderCounts[^1] ? ratio with { Aim = Aim } : ratio).Range);
+                    }
+                    else
+                    {
+                        row.Add("");
+                    }
+                }
+
+                row.Add(transport == TransportPeers.CuFrames
+                    ? ""
+                    : section.Add(new Figure(
+                        $"{name} over CuFrames: CPU of all with 4 readers, {(touch ? "touched" : "not touched")}", "×",
+                        Divide(raw.Values(Case(transport, 4, PacedRate, touch), "total"), raw.Values(Case(TransportPeers.CuFrames, 4, PacedRate, touch), "total")))).Range);
+                costs.Add([.. row]);
             }
 
-            Figure each = section.Add(new Figure($"CuFrames: CPU per added reader, {(touch ? "touched" : "not touched")}", "µs", ours));
-            section.Text($"How many times the CPU of CuFrames the others take ({(touch ? "touched" : "not touched")}); an added reader costs CuFrames {each.Range} µs a frame:");
-            section.Table(["", "per added reader", "one reader process", "all processes, 4 readers"], ratios);
+            section.Text($"CPU per reader and frame, {(touch ? "touched" : "not touched")}, and how many times that of CuFrames it is:");
+            section.Table(["", "1 reader, µs", "×", "4 readers, µs", "×", "all processes, 4 readers, ×"], costs);
         }
+
+        Figure alone = section.Add(new Figure("CuFrames: CPU of the producer per frame, no reader", "µs", raw.Values(Case(TransportPeers.CuFrames, 0, PacedRate, false), "producer")));
+        section.Text($"Without any reader the producer of CuFrames spends {alone.Range} µs on a frame, nearly all of it on the copy into the slot.");
     }
 
     private static string Case(string transport, int readers, int rate, bool touch) =>
         $"{transport} {readers} {(rate == 0 ? "flat out" : "paced")} {(touch ? "touched" : "untouched")}";
 
-    private static double[] AddedReader(RawData raw, string transport, bool touch)
+    private static double[] PerReader(RawData raw, string transport, int readers, bool touch)
     {
-        double[] one = raw.Values(Case(transport, ReaderCounts[0], PacedRate, touch), "total");
-        double[] many = raw.Values(Case(transport, ReaderCounts[^1], PacedRate, touch), "total");
-        return [.. many.Zip(one, (most, least) => (most - least) / (ReaderCounts[^1] - ReaderCounts[0]))];
+        Dictionary<int, Measurement> alone = raw.Measurements.Where(measurement => measurement.Case == Case(transport, 0, PacedRate, false))
+            .ToDictionary(measurement => measurement.Repetition);
+        return [.. raw.Measurements.Where(measurement => measurement.Case == Case(transport, readers, PacedRate, touch)).Select(measurement =>
+        {
+            double before = alone.TryGetValue(measurement.Repetition, out Measurement? found) ? found.Values["producer"] : 0;
+            return measurement.Values["reader"] + (Math.Max(0, measurement.Values["producer"] - before) / readers);
+        })];
     }
 
     private static double[] Divide(double[] numerators, double[] denominators) => [.. numerators.Zip(denominators, (numerator, denominator) => numerator / denominator)];
@@ -163,9 +189,9 @@ internal sealed class TransportBenchmark : IBenchmark
             Case(transport, readers, rate, touch),
             repetition,
             ("producer", produced[0] / frames),
-            ("reader", read.Average(used => used[0]) / frames),
+            ("reader", readers == 0 ? 0 : read.Average(used => used[0]) / frames),
             ("total", total / frames),
-            ("fps", frames / (read.Max(used => used[1]) / 1e6)));
+            ("fps", frames / (read.Append(produced).Max(used => used[1]) / 1e6)));
     }
 
     private static double[] Used(Peer peer) => [.. peer.Expect("USED", seconds: 90).Select(word => double.Parse(word, CultureInfo.InvariantCulture))];
