@@ -43,6 +43,21 @@ internal sealed class TestStream : IDisposable
         }
     }
 
+    /// <summary>As <see cref="Until"/>, without holding a thread.</summary>
+    public static async Task UntilAsync(Func<bool> condition, string what)
+    {
+        Stopwatch watch = Stopwatch.StartNew();
+        while (!condition())
+        {
+            if (watch.Elapsed > TimeSpan.FromSeconds(30))
+            {
+                throw new TimeoutException($"This did not come about: {what}.");
+            }
+
+            await Task.Delay(2);
+        }
+    }
+
     public FrameSubscriber Connect(Delivery delivery = Delivery.Newest, int leases = 2, Action<SubscriberEvent>? onEvent = null) =>
         FrameSubscriber.Connect(Key, new SubscriberOptions { Directory = Directory.Path, Delivery = delivery, Leases = leases, OnEvent = onEvent });
 

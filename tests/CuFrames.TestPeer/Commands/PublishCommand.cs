@@ -117,7 +117,8 @@ internal static class PublishCommand
         PeerArguments.Say(new { kind = "done", published, changes, refusedChanges, wraps = wrapped, seconds = watch.Elapsed.TotalSeconds, statistics });
     }
 
-    private static bool WaitForGo()
+    /// <summary>Gets everything ready, says "waiting" and waits for "go".</summary>
+    public static bool WaitForGo()
     {
         // What the first frame needs is loaded and compiled now, so that "go" takes effect at once.
         OtherUser.Rehearse();

@@ -13,6 +13,11 @@ internal static class ReadCommand
     public static int Run(PeerArguments arguments)
     {
         OtherUser.BecomeIfAsked(arguments);
+        if (arguments.Number("wait", 0) != 0 && !PublishCommand.WaitForGo())
+        {
+            return 0;
+        }
+
         int leases = arguments.Number("leases", 2);
         using FrameSubscriber subscriber = FrameSubscriber.Connect(arguments.Required("key"), new SubscriberOptions
         {
