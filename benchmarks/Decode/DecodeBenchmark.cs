@@ -35,7 +35,7 @@ internal sealed class DecodeBenchmark : IBenchmark
         TimeSpan window = TimeSpan.FromSeconds(context.Pick(8, 4));
         context.Note("seconds measured", window.TotalSeconds);
         context.Note("seconds before that", Settling.TotalSeconds);
-        using StreamWriter table = context.CreateTable(Progress, "program,repetition,clip,frames,ns");
+        using StreamWriter table = context.CreateTable(Progress, "program,repetition,clip,frames,ns,cpu_ms");
         for (int repetition = 1; repetition <= context.Repetitions; repetition++)
         {
             MeasureFFmpeg(table, clips, window, repetition);
@@ -50,9 +50,17 @@ internal sealed class DecodeBenchmark : IBenchmark
         Dictionary<(string Program, int Repetition), double> rates = raw.Table(Progress)
             .GroupBy(row => (row[0], int.Parse(row[1], CultureInfo.InvariantCulture)))
             .ToDictionary(group => group.Key, group => group.GroupBy(row => row[2]).Sum(Rate));
+        Dictionary<(string Program, int Repetition), double> costs = raw.Table(Progress)
+            .GroupBy(row => (row[0], int.Parse(row[1], CultureInfo.InvariantCulture)))
+            .ToDictionary(group => group.Key, group => group.GroupBy(row => row[2]).Sum(clip => Growth(clip, 5)) / group.GroupBy(row => row[2]).Sum(clip => Growth(clip, 3)));
         int[] repetitions = [.. rates.Keys.Select(key => key.Repetition).Distinct()];
         double[] Rates(string program) => [.. repetitions.Select(repetition => rates[(program, repetition)])];
         double[] Ratios(string program) => [.. repetitions.Select(repetition => rates[(program, repetition)] / rates[(FFmpeg, repetition)])];
+
+        Figure Cost(string program, string name) => section.Add(new Figure(
+            $"CPU time per decoded frame, {name}", "ms", [.. repetitions.Select(repetition => costs[(program, repetition)])]));
+        Figure CostRatio(string program, string name) => section.Add(new Figure(
+            $"ffmpeg over {name}, CPU time per decoded frame", "×", [.. repetitions.Select(repetition => costs[(FFmpeg, repetition)] / costs[(program, repetition)])]));
 
         section.Text(
             $"{raw.Parameters.GetValueOrDefault("clips")}; all four at once, one decoding thread each. ffmpeg: four processes with `-threads 1 -f null`, which throws the decoded " +
@@ -64,8 +72,12 @@ internal sealed class DecodeBenchmark : IBenchmark
         Figure ratio = section.Add(new Figure("cuframesd over ffmpeg, frames per second, no reader", "×", Ratios(Daemon)) with { Aim = Aim });
         Figure readRatio = section.Add(new Figure("cuframesd over ffmpeg, frames per second, one reader process", "×", Ratios(DaemonRead)));
         section.Table(
-            ["program", "frames per second", "ratio to ffmpeg"],
-            [["ffmpeg -f null", ffmpeg.Range, ""], ["cuframesd, no reader", daemon.Range, ratio.Range], ["cuframesd, one reader process", read.Range, readRatio.Range]]);
+            ["program", "frames per second", "ratio to ffmpeg", "CPU per frame, ms", "ffmpeg's CPU over its own"],
+            [
+                ["ffmpeg -f null", ffmpeg.Range, "", Cost(FFmpeg, "ffmpeg").Range, ""],
+                ["cuframesd, no reader", daemon.Range, ratio.Range, Cost(Daemon, "cuframesd, no reader").Range, CostRatio(Daemon, "cuframesd, no reader").Range],
+                ["cuframesd, one reader process", read.Range, readRatio.Range, Cost(DaemonRead, "cuframesd, one reader process").Range, CostRatio(DaemonRead, "cuframesd, one reader process").Range],
+            ]);
         BarChart chart = new("Four 1080p H.264 files at once, decoded as fast as it goes", "fps");
         chart.Add("cuframesd, no reader", "CuFrames", daemon);
         chart.Add("cuframesd, one reader process", "CuFrames", read);
@@ -73,12 +85,12 @@ internal sealed class DecodeBenchmark : IBenchmark
         section.Chart("decode.svg", chart);
     }
 
-    private static double Rate(IEnumerable<string[]> rows)
+    private static double Rate(IEnumerable<string[]> rows) => Growth(rows, 3) / Growth(rows, 4) * 1e9;
+
+    private static double Growth(IEnumerable<string[]> rows, int column)
     {
-        (double Frames, double Time)[] points = [.. rows
-            .Select(row => (double.Parse(row[3], CultureInfo.InvariantCulture), double.Parse(row[4], CultureInfo.InvariantCulture)))
-            .OrderBy(point => point.Item2)];
-        return (points[^1].Frames - points[0].Frames) / (points[^1].Time - points[0].Time) * 1e9;
+        double[] values = [.. rows.Select(row => double.Parse(row[column], CultureInfo.InvariantCulture))];
+        return values.Max() - values.Min();
     }
 
     private static void MeasureFFmpeg(StreamWriter table, string[] clips, TimeSpan window, int repetition)
@@ -88,7 +100,7 @@ internal sealed class DecodeBenchmark : IBenchmark
             "-threads", "1", "-i", clip, "-an", "-fps_mode", "passthrough", "-f", "null", "-"))];
         long first = MonotonicClock.NowNanoseconds + (Settling.Ticks * 100);
         long last = first + (window.Ticks * 100);
-        List<(int Clip, string Frames, long Time)> points = [];
+        List<(int Clip, string Frames, long Time, double Cpu)> points = [];
         string? failure = null;
         Thread[] watchers = [.. programs.Index().Select(program => new Thread(() => Watch(program.Index, program.Item)))];
         foreach (Thread watcher in watchers)
@@ -106,11 +118,11 @@ internal sealed class DecodeBenchmark : IBenchmark
             program.Dispose();
         }
 
-        foreach (IGrouping<int, (int Clip, string Frames, long Time)> clip in points.GroupBy(point => point.Clip))
+        foreach (IGrouping<int, (int Clip, string Frames, long Time, double Cpu)> clip in points.GroupBy(point => point.Clip))
         {
-            foreach ((_, string frames, long time) in new[] { clip.First(), clip.Last() })
+            foreach ((_, string frames, long time, double cpu) in new[] { clip.First(), clip.Last() })
             {
-                table.WriteLine($"{FFmpeg},{repetition},{clip.Key},{frames},{time}");
+                table.WriteLine($"{FFmpeg},{repetition},{clip.Key},{frames},{time},{cpu}");
             }
         }
 
@@ -132,9 +144,10 @@ internal sealed class DecodeBenchmark : IBenchmark
 
                 if (now >= first && line.StartsWith("frame=", StringComparison.Ordinal))
                 {
+                    double cpu = CpuTimes.ReadMilliseconds(program.ProcessId);
                     lock (points)
                     {
-                        points.Add((clip, line[6..].Trim(), now));
+                        points.Add((clip, line[6..].Trim(), now, cpu));
                     }
                 }
             }
@@ -181,10 +194,12 @@ internal sealed class DecodeBenchmark : IBenchmark
 
         void Record()
         {
+            // The whole process's time stands with the first file.
+            double cpu = CpuTimes.ReadMilliseconds(program.ProcessId);
             foreach ((int clip, FrameSubscriber subscriber) in subscribers.Index())
             {
                 using Frame frame = subscriber.Next(TimeSpan.FromSeconds(5));
-                table.WriteLine($"{(isRead ? DaemonRead : Daemon)},{repetition},{clip},{frame.Sequence},{frame.Metadata.PublishTime}");
+                table.WriteLine($"{(isRead ? DaemonRead : Daemon)},{repetition},{clip},{frame.Sequence},{frame.Metadata.PublishTime},{(clip == 0 ? cpu : 0)}");
             }
         }
     }
