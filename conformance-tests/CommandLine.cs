@@ -21,7 +21,7 @@ internal static class CommandLine
 
         Small implementations to try the suite on; with --break they do one thing wrong (--break list names them):
 
-          cuframes-conformance example-publisher --socket PATH [--break NAME] [--format-change-ms N]
+          cuframes-conformance example-publisher --socket PATH [--break NAME] [--format-change-ms N] [--until-input-ends]
           cuframes-conformance example-subscriber [--break NAME]
 
         Exit code: 0 all passed, 1 a check failed, 64 wrong usage. README.md beside the source says more.
@@ -125,15 +125,7 @@ internal static class CommandLine
         using var subscriber = new ExampleSubscriber(Path.Combine(directory, "conformance.sock"), Console.Out, fault);
         using PosixSignalRegistration terminate = StopAt(PosixSignal.SIGTERM, subscriber.Stop);
         using PosixSignalRegistration interrupt = StopAt(PosixSignal.SIGINT, subscriber.Stop);
-        _ = Task.Run(() =>
-        {
-            // The suite holds the other end: when it is gone, so is this.
-            while (Console.In.Read() >= 0)
-            {
-            }
-
-            subscriber.Stop();
-        });
+        StopAtEndOfInput(subscriber.Stop);
         subscriber.Run();
         return 0;
     }
@@ -146,12 +138,36 @@ internal static class CommandLine
             Fault = Fault<PublisherFault>(options.Value("--break")),
             FormatChangeMilliseconds = options.Number("--format-change-ms"),
         };
+        bool untilInputEnds = options.Flag("--until-input-ends");
         options.End();
         using var publisher = new ExamplePublisher(settings);
         using PosixSignalRegistration terminate = StopAt(PosixSignal.SIGTERM, publisher.Stop);
         using PosixSignalRegistration interrupt = StopAt(PosixSignal.SIGINT, publisher.Stop);
+        if (untilInputEnds)
+        {
+            StopAtEndOfInput(publisher.Stop);
+        }
+
         publisher.Run();
         return 0;
+    }
+
+    /// <summary>Whoever started an example holds the other end of its standard input: when he is gone, so is the example.</summary>
+    private static void StopAtEndOfInput(Action stop)
+    {
+        var reader = new Thread(() =>
+        {
+            while (Console.In.Read() >= 0)
+            {
+            }
+
+            stop();
+        })
+        {
+            IsBackground = true,
+            Name = "standard input",
+        };
+        reader.Start();
     }
 
     private static PosixSignalRegistration StopAt(PosixSignal signal, Action stop) =>

@@ -25,7 +25,6 @@ internal sealed class ExamplePublisher : IDisposable
     private readonly EventLoop _loop = new();
     private readonly Ring _ring;
     private readonly Dictionary<nint, ExampleSession> _sessions = [];
-    private readonly List<SubscriberPage> _orphanedPages = [];
     private readonly List<Packet> _leaked = [];
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private nint _nextToken = 1;
@@ -97,7 +96,6 @@ internal sealed class ExamplePublisher : IDisposable
             session.Dispose();
         }
 
-        _orphanedPages.ForEach(page => page.Dispose());
         _leaked.ForEach(packet => packet.Dispose());
         _listener.Dispose();
         _loop.Dispose();
@@ -387,12 +385,6 @@ internal sealed class ExamplePublisher : IDisposable
     {
         if (!session.Closed)
         {
-            if (_options.Fault == PublisherFault.LeasesOutliveSubscriber && session.PageDescriptor is not null)
-            {
-                _orphanedPages.Add(new SubscriberPage(
-                    MemoryMapping.Map(session.PageDescriptor, Layout.SubscriberPage.FileSize, MappingAccess.ReadWrite)));
-            }
-
             _loop.Remove(session.Connection.Socket.Descriptor);
             session.Dispose();
         }
@@ -479,7 +471,7 @@ internal sealed class ExamplePublisher : IDisposable
         }
 
         List<ExampleSession> active = Active.Where(session => !session.Closed).ToList();
-        List<SubscriberPage> pages = [.. active.Select(session => session.Page!), .. _orphanedPages];
+        List<SubscriberPage> pages = [.. active.Select(session => session.Page!)];
         ulong sequence = _ring.TryPublish(pages, old => HoldsBack(active, old));
         long now = _clock.ElapsedMilliseconds;
         if (sequence == 0)

@@ -42,9 +42,6 @@ internal enum PublisherFault
     /// <summary>The head is announced a moment before slot and index.</summary>
     HeadFirst,
 
-    /// <summary>Slots of a subscriber that hung up stay taken.</summary>
-    LeasesOutliveSubscriber,
-
     /// <summary>Answers carry a correlation_id of zero.</summary>
     NoCorrelation,
 
