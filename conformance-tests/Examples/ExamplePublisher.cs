@@ -18,7 +18,8 @@ internal sealed class ExamplePublisher : IDisposable
     private const uint MostLeases = 4;
     private const int MostSubscribers = 40;
     private const int LeaseTimeoutMilliseconds = 400;
-    private const int LosslessMilliseconds = 400;
+    private const int LosslessMilliseconds = 1_500;
+    private const int LateFrames = 50;
 
     private readonly ExamplePublisherOptions _options;
     private readonly UnixSocket _listener;
@@ -31,6 +32,7 @@ internal sealed class ExamplePublisher : IDisposable
     private ulong _nextSubscriberId = 1;
     private long _nextFrame;
     private long? _formatChange;
+    private int _framesSinceChange;
     private long? _losslessWaitingSince;
     private uint _nextCorrelation = 1;
     private ulong _evicted;
@@ -495,7 +497,7 @@ internal sealed class ExamplePublisher : IDisposable
             segment.Dispose();
         }
 
-        if (_options.Fault == PublisherFault.LateSegment && _formatChange == long.MaxValue && sequence % 8 == 0)
+        if (_options.Fault == PublisherFault.LateSegment && _formatChange == long.MaxValue && ++_framesSinceChange == LateFrames)
         {
             // Too late: frames lie in it already.
             active.ForEach(session => _ring.Segments.Where(segment => !session.KnownSegments.Contains(segment.Id)).ToList()

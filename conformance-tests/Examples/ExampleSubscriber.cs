@@ -243,6 +243,7 @@ internal sealed unsafe class ExampleSubscriber(string socketPath, TextWriter out
         Page.Missed += missed;
         if (fault != SubscriberFault.NeverReleases)
         {
+            Page.Released++;
             Page.SetLease(slot, 0);
             if (fault == SubscriberFault.ExceedsQuota)
             {
@@ -250,7 +251,6 @@ internal sealed unsafe class ExampleSubscriber(string socketPath, TextWriter out
             }
         }
 
-        Page.Released++;
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{{\"sequence\":{sequence},\"epoch\":\"{_epoch:x16}\",\"sha256\":\"{hash}\",\"missed\":{missed}}}"));
         output.Flush();

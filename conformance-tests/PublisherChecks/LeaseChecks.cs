@@ -317,6 +317,7 @@ internal static class LeaseChecks
             ulong wanted = last + 1;
             reader.Until(() => reader.Control.Head >= wanted, 5_000, "6.8", $"frame {wanted}", () => $"head {reader.Control.Head}");
             Frame? frame = reader.TryTake(wanted);
+            reader.CheckAlive();
             Expect.That(frame is not null, $"that frame {wanted} waits for a lossless subscriber", $"it is gone, head {reader.Control.Head}");
             if (i % 3 == 0)
             {

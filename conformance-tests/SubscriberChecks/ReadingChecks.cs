@@ -10,6 +10,7 @@ internal static class ReadingChecks
 {
     private const int PacedFrames = 20;
     private const int BurstFrames = 12;
+    private const int Bursts = 8;
     private const int LargeFrames = 60;
 
     private static readonly PictureShape Large = new(PixelFormat.Nv12, 1920, 1080, [0, 0, 0, 8], 0);
@@ -120,7 +121,7 @@ internal static class ReadingChecks
     {
         using StageSession session = StageSession.Start(context.Stage);
         ulong previous = session.TakeOne().Sequence;
-        for (int burst = 0; burst < 4; burst++)
+        for (int burst = 0; burst < Bursts; burst++)
         {
             ulong last = 0;
             for (int i = 0; i < BurstFrames; i++)

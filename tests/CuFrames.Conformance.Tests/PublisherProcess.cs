@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using CuFrames.Interop;
 
 namespace CuFrames.Conformance.Tests;
 
@@ -25,7 +26,7 @@ internal sealed class PublisherProcess : IDisposable
         start.Environment["CUFRAMES_DIR"] = _directory.FullName;
         _process = Process.Start(start)!;
         var watch = Stopwatch.StartNew();
-        while (!File.Exists(SocketPath))
+        while (!Listens())
         {
             if (_process.HasExited || watch.ElapsedMilliseconds > StartMilliseconds)
             {
@@ -60,5 +61,19 @@ internal sealed class PublisherProcess : IDisposable
         _process.WaitForExit();
         _process.Dispose();
         _directory.Delete(recursive: true);
+    }
+
+    private bool Listens()
+    {
+        try
+        {
+            // The path is there a moment before somebody listens.
+            using UnixSocket connection = UnixSocket.Connect(SocketPath, 1_000);
+            return true;
+        }
+        catch (LinuxException)
+        {
+            return false;
+        }
     }
 }

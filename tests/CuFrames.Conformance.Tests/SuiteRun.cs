@@ -7,8 +7,13 @@ namespace CuFrames.Conformance.Tests;
 /// <summary>Runs a suite inside this process, on subjects in processes of their own.</summary>
 internal static class SuiteRun
 {
+    private const int StartSpacingMilliseconds = 250;
+
     // Runs wait most of the time. More at once would make time-outs mean the machine's load.
-    private static readonly SemaphoreSlim Room = new(12);
+    private static readonly SemaphoreSlim Room = new(16);
+
+    // Processes that start cost the most; they do it one after the other.
+    private static readonly SemaphoreSlim Start = new(1);
 
     public static Task<IReadOnlyList<CheckResult>> Publisher(Func<PublisherProcess> start, bool formatChange = false, string? only = null) =>
         InTurn(() =>
@@ -36,6 +41,8 @@ internal static class SuiteRun
         await Room.WaitAsync();
         try
         {
+            await Start.WaitAsync();
+            _ = Task.Delay(StartSpacingMilliseconds).ContinueWith(_ => Start.Release(), TaskScheduler.Default);
             return await Task.Factory.StartNew(run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         }
         finally
