@@ -129,7 +129,7 @@ public sealed class CameraTests : IDisposable
         int port = camera.Port;
         try
         {
-            using DaemonProcess daemon = DaemonProcess.Run($"cameras: {{a: {{source: '{camera.Url}', stall_timeout: 2s, open_timeout: 3s}}}}");
+            using DaemonProcess daemon = DaemonProcess.Run($"cameras: {{a: {{source: '{camera.Url}', stall_timeout: 2s, open_timeout: 3s, slots: 48}}}}");
             List<SubscriberEvent> events = [];
             using FrameSubscriber reader = daemon.Subscribe("a", Delivery.InOrder, events.Add);
             (ulong sequence, ulong epoch, _) = Next(reader);
@@ -139,7 +139,6 @@ public sealed class CameraTests : IDisposable
             daemon.WaitFor("a", info => info.Description?.State == StreamState.SourceLost);
             int seen = daemon.Log.Count;
             camera = new RtspServer(new RtspServerOptions { File = path, Repeat = TimeSpan.FromSeconds(120), Port = port });
-            daemon.WaitForLog("[301 camera-live] a: ", seen: seen);
 
             // What was there before the loss comes first, then the mark, then frames as if nothing had been.
             bool wasMarked = false;
@@ -155,6 +154,7 @@ public sealed class CameraTests : IDisposable
 
             Assert.Equal(0, reader.Reconnects);
             Assert.Contains(events, happening => happening.Kind == SubscriberEventKind.SourceLost);
+            daemon.WaitForLog("[301 camera-live] a: ", seen: seen);
         }
         finally
         {

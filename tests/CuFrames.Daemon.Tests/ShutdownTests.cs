@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using CuFrames.Client;
 using CuFrames.Protocol;
@@ -113,15 +114,35 @@ public sealed class ShutdownTests
     }
 
     [Fact]
+    public void A_log_on_a_full_disk_ends_nothing() => RequireGoesOn("/dev/full");
+
+    [Fact]
     public void A_log_that_nobody_reads_holds_up_nothing()
     {
-        // A pipe that is full: the shell sleeps instead of reading it.
-        using DaemonProcess daemon = new("cameras: {a: {source: 'test:64x48@50'}}")
+        using TemporaryDirectory folder = new();
+        string path = Path.Combine(folder.Path, "log");
+        using (Process make = Process.Start("mkfifo", [path]))
         {
-            Prefix = ["sh", "-c", "trap '' PIPE; exec \"$@\" 2>/dev/full", "sh"],
-        };
+            make.WaitForExit();
+        }
+
+        // A pipe holds 64 KiB (pipe(7)); the next byte waits.
+        using FileStream pipe = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+        pipe.Write(new byte[65536]);
+        RequireGoesOn(path);
+    }
+
+    /// <summary>With standard error on a file that takes nothing, the daemon starts, publishes, reloads and ends.</summary>
+    private static void RequireGoesOn(string log)
+    {
+        using DaemonProcess daemon = new("cameras: {a: {source: 'test:64x48@50'}}") { Prefix = ["sh", "-c", "log=$1; shift; exec \"$@\" 2>\"$log\"", "sh", log] };
         daemon.Start();
         using FrameSubscriber reader = daemon.Subscribe("a");
+        PatternReader.Next(reader);
+        daemon.Write("cameras: {a: {source: 'test:64x48@50'}, b: {source: 'test:64x48@50'}}");
+        daemon.Signal(Signals.HangUp);
+        using FrameSubscriber other = daemon.Subscribe("b");
+        PatternReader.Next(other);
         PatternReader.Next(reader);
         (int exitCode, TimeSpan time) = daemon.End();
         Assert.Equal(0, exitCode);
