@@ -48,6 +48,11 @@ internal static class BenchCommand
             Report(published, results, rate, json);
             return ExitCode.Success;
         }
+        catch (CuFramesException) when (interruption.Token.IsCancellationRequested)
+        {
+            // The processes did not end early by themselves: we ended them.
+            return ExitCode.Interrupted;
+        }
         finally
         {
             Kill(processes);

@@ -67,7 +67,7 @@ internal static class LsCommand
 
     private static TextTable MakeTable(List<StreamReport> streams)
     {
-        TextTable table = new("KEY", "STATE", "FORMAT", "SIZE", "#FPS", "#SLOTS", "#READERS", "#HEAD", "#DROPPED", "PUBLISHER", "REASON");
+        TextTable table = new("KEY", "STATE", "FORMAT", "SIZE", "#FPS", "#READERS", "#DROPPED", "#SLOTS", "#HEAD", "PUBLISHER", "~REASON");
         foreach (StreamReport stream in streams)
         {
             table.Add(
@@ -76,10 +76,10 @@ internal static class LsCommand
                 stream.Format ?? "",
                 stream.Width is { } width ? $"{width}x{stream.Height}" : "",
                 stream.Error is null ? Words.Rate(stream.Fps ?? stream.FpsAnnounced) : "",
-                stream.Slots is { } slots ? $"{slots}/{stream.MaxSlots}" : "",
                 $"{stream.Subscribers}",
-                $"{stream.Head}",
                 $"{stream.Dropped}",
+                stream.Slots is { } slots ? $"{slots}/{stream.MaxSlots}" : "",
+                $"{stream.Head}",
                 stream.Publisher ?? "",
                 stream.Reason);
         }
@@ -127,7 +127,7 @@ internal static class LsCommand
 
                 context.UpdateTarget(now.Count == 0
                     ? new Text($"No stream is published in {StreamDirectory.RuntimeDirectory}. Waiting; Ctrl-C ends.", new Style(Color.Grey))
-                    : MakeTable(Pair(now, before)).ToRenderable());
+                    : MakeTable(Pair(now, before)).ToRenderable(AnsiConsole.Profile.Width));
                 before = now;
                 WaitForChange(changed, interruption.Token);
             }

@@ -65,7 +65,7 @@ internal static class StatCommand
 
     private static void Print(List<StatReport> streams, SumReport sum, bool hasSum)
     {
-        TextTable table = new("KEY", "STATE", "FORMAT", "#FPS", "#DROPS/S", "#DROPPED", "#EVICTED", "#READERS", "#SLOTS", "#MEMORY", "REASON");
+        TextTable table = new("KEY", "STATE", "FORMAT", "#FPS", "#DROPS/S", "#DROPPED", "#EVICTED", "#READERS", "#SLOTS", "#MEMORY", "~REASON");
         foreach (StatReport report in streams)
         {
             StreamReport stream = report.Stream;

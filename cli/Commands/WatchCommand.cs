@@ -45,8 +45,8 @@ internal static class WatchCommand
         {
             AnsiConsole.Live(new Text($"Waiting for a frame of {key}.", new Style(Color.Grey))).Start(context =>
             {
-                Read(session, end, interval => context.UpdateTarget(TableOf(session, interval).ToRenderable()), interruption.Token);
-                context.UpdateTarget(TableOf(session, null).ToRenderable());
+                Read(session, end, interval => context.UpdateTarget(TableOf(session, interval).ToRenderable(AnsiConsole.Profile.Width)), interruption.Token);
+                context.UpdateTarget(TableOf(session, null).ToRenderable(AnsiConsole.Profile.Width));
             });
         }
 

@@ -84,7 +84,7 @@ internal sealed class LatencyHistogram
     public static LatencyHistogram FromPairs(ReadOnlySpan<long> pairs, long maximum)
     {
         LatencyHistogram histogram = new() { Maximum = maximum };
-        foreach (Pair pair in MemoryMarshal.Cast<long, Pair>(pairs))
+        foreach (Pair pair in MemoryMarshal.Cast<long, Pair>(pairs)) // the order of ToPairs
         {
             histogram._counts[pair.Index] += pair.Count;
             histogram.Count += pair.Count;

@@ -8,8 +8,8 @@ internal static class LimitChecks
     /// <summary>A subscriber costs a publisher two descriptors; 64 cameras with 5 readers each, and some room.</summary>
     private const long ComfortableDescriptors = 1024;
 
-    /// <summary>What a publisher and its first readers need at least.</summary>
-    private const long FewestDescriptors = 64;
+    /// <summary>Below 128 the runtime itself may not start; a few streams with a few readers need as much again.</summary>
+    private const long FewestDescriptors = 256;
 
     /// <summary>The kernel's own default; each reader maps a control block, a page and some segments per stream.</summary>
     private const long UsualMappings = 65_530;

@@ -4,16 +4,22 @@ using Spectre.Console.Rendering;
 
 namespace CuFrames.Cli.Internal;
 
-/// <summary>A table that is drawn with lines and wraps in a terminal, and is plain aligned text, never cut, anywhere else.</summary>
+/// <summary>
+/// A table. In a terminal it is drawn with lines, leaves out columns from the right until it fits, and has its remarks below it; anywhere else it is
+/// plain aligned text with everything in it.
+/// </summary>
 internal sealed class TextTable
 {
-    private readonly (string Name, bool IsNumber)[] _columns;
+    private readonly Column[] _columns;
     private readonly List<string[]> _rows = [];
 
     /// <summary>Makes a table.</summary>
-    /// <param name="columns">Headings; one that begins with <c>#</c> has numbers, aligned to the right.</param>
+    /// <param name="columns">
+    /// Headings, the most important first. One that begins with <c>#</c> has numbers, aligned to the right; one that begins with <c>~</c> has remarks,
+    /// which may be long.
+    /// </param>
     public TextTable(params string[] columns) =>
-        _columns = [.. columns.Select(name => (name.TrimStart('#'), name.StartsWith('#')))];
+        _columns = [.. columns.Select(name => new Column(name.TrimStart('#', '~'), name.StartsWith('#'), name.StartsWith('~')))];
 
     public void Add(params string[] cells) => _rows.Add(cells);
 
@@ -26,26 +32,60 @@ internal sealed class TextTable
         }
         else
         {
-            AnsiConsole.Write(ToRenderable());
+            AnsiConsole.Write(ToRenderable(AnsiConsole.Profile.Width));
         }
     }
 
-    public IRenderable ToRenderable()
+    /// <summary>The table for a terminal.</summary>
+    /// <param name="width">Columns of the terminal.</param>
+    public IRenderable ToRenderable(int width)
     {
+        List<int> shown = [.. UsedColumns().Where(column => !_columns[column].IsRemark)];
+        // A column has a line and a space on each side of it; the last line is one more.
+        while (shown.Count > 2 && shown.Sum(column => WidthOf(column) + 3) + 1 > width)
+        {
+            shown.RemoveAt(shown.Count - 1);
+        }
+
         Table table = new Table().Border(TableBorder.Rounded).BorderColor(Color.Grey);
-        int[] used = [.. UsedColumns()];
-        foreach (int column in used)
+        foreach (int column in shown)
         {
             TableColumn heading = new TableColumn(new Text(_columns[column].Name, new Style(decoration: Decoration.Bold))).Padding(1, 0);
-            table.AddColumn(_columns[column].IsNumber ? heading.RightAligned().NoWrap() : heading);
+            heading.NoWrap = column != shown[0];
+            table.AddColumn(_columns[column].IsNumber ? heading.RightAligned() : heading);
         }
 
         foreach (string[] row in _rows)
         {
-            table.AddRow(used.Select(column => new Text(row[column], StyleOf(row[column]))));
+            table.AddRow(shown.Select(column => new Text(row[column], StyleOf(row[column]))));
         }
 
-        return table;
+        IEnumerable<IRenderable> remarks =
+            from row in _rows
+            from column in Enumerable.Range(0, _columns.Length)
+            where _columns[column].IsRemark && row[column].Length > 0
+            select new Text($"{row[0]}: {row[column]}", new Style(Color.Yellow));
+        return new Rows(remarks.Prepend(table));
+    }
+
+    /// <summary>The table as plain text.</summary>
+    public string ToText()
+    {
+        int[] used = [.. UsedColumns()];
+        StringBuilder text = new();
+        foreach (string[] row in _rows.Prepend([.. _columns.Select(column => column.Name)]))
+        {
+            StringBuilder line = new();
+            foreach (int column in used)
+            {
+                int width = WidthOf(column);
+                line.Append(_columns[column].IsNumber ? row[column].PadLeft(width) : row[column].PadRight(width)).Append("  ");
+            }
+
+            text.Append(line.ToString().TrimEnd()).Append('\n');
+        }
+
+        return text.ToString();
     }
 
     private static Style StyleOf(string cell) => cell switch
@@ -56,27 +96,11 @@ internal sealed class TextTable
         _ => Style.Plain,
     };
 
-    public string ToText()
-    {
-        int[] used = [.. UsedColumns()];
-        int[] widths = [.. used.Select(column => _rows.Select(row => row[column].Length).Append(_columns[column].Name.Length).Max())];
-        StringBuilder text = new();
-        foreach (string[] row in _rows.Prepend([.. _columns.Select(column => column.Name)]))
-        {
-            StringBuilder line = new();
-            for (int i = 0; i < used.Length; i++)
-            {
-                string cell = row[used[i]];
-                line.Append(_columns[used[i]].IsNumber ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i])).Append("  ");
-            }
-
-            text.Append(line.ToString().TrimEnd()).Append('\n');
-        }
-
-        return text.ToString();
-    }
+    private int WidthOf(int column) => _rows.Select(row => row[column].Length).Append(_columns[column].Name.Length).Max();
 
     /// <summary>Columns in which no row has anything are left out.</summary>
     private IEnumerable<int> UsedColumns() =>
         Enumerable.Range(0, _columns.Length).Where(column => _rows.Count == 0 || _rows.Exists(row => row[column].Length > 0));
+
+    private readonly record struct Column(string Name, bool IsNumber, bool IsRemark);
 }

@@ -21,6 +21,8 @@ internal static class ReferenceClip
     {
         using Process ffmpeg = Start(
             "-y", "-f", "lavfi", "-i", string.Create(CultureInfo.InvariantCulture, $"testsrc2=size={Width}x{Height}:rate={Rate}:duration={Seconds}"),
+            // Colours as cameras of this size send them, and said so in the stream.
+            "-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
             "-c:v", "libx264", "-preset", "veryfast", "-b:v", "4M", "-g", $"{Rate}", "-bf", "0", "-pix_fmt", "yuv420p", path);
         ffmpeg.StandardOutput.ReadToEnd();
         RequireSuccess(ffmpeg);

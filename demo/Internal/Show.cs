@@ -20,6 +20,9 @@ internal sealed class Show : IDisposable
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Refresh = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>Refreshes over which a rate is measured.</summary>
+    private const int RateIntervals = 4;
+
     /// <summary>How long the RTSP server plays beyond the time asked for; with --keep the daemon connects again at the end.</summary>
     private const int SpareSeconds = 600;
 
@@ -136,7 +139,8 @@ internal sealed class Show : IDisposable
         WaitUntilLive();
         StreamDescription camera = StreamProbe.Ask(Camera).Info.Description!;
         int pictures = ReferenceClip.WriteHashes(clip, camera, Path.Combine(_folder, "pictures"));
-        _stage.Say($"cuframesd publishes {Camera} (connected and decoded once) and {Pattern}. ffmpeg decoded the clip too: {pictures} pictures to compare with.");
+        _stage.Say($"cuframesd publishes {Camera}, connected and decoded once, and {Pattern}.");
+        _stage.Say($"ffmpeg decoded the clip too: {pictures} pictures to compare with.");
     }
 
     private void WaitUntilLive()
@@ -175,7 +179,8 @@ internal sealed class Show : IDisposable
             _ = reader.Process.NextLine(StartTimeout, _cancellation);
         }
 
-        _stage.Say("Three readers run, each a process of its own. Every byte of every frame is compared, when it is taken and before it is released.");
+        _stage.Say("Three readers run, each a process of its own.");
+        _stage.Say("Every byte of every frame is compared, when it is taken and before it is released.");
     }
 
     private void Play(int seconds, bool keep)
@@ -185,13 +190,14 @@ internal sealed class Show : IDisposable
         Task script = Task.Run(() => Script(TimeSpan.FromSeconds(seconds / 4.0)));
         _stage.WithTable(() =>
         {
-            IReadOnlyList<StreamProbe> before = _first;
+            // Rates over half a second would jump by a frame or two.
+            Queue<IReadOnlyList<StreamProbe>> earlier = new([_first]);
             while (true)
             {
                 Pause(Refresh, isEnd: keep);
                 IReadOnlyList<StreamProbe> now = StreamProbe.Ask(Keys);
-                List<StreamReport> shown = [.. now.Select(probe => StreamReport.From(probe, before.FirstOrDefault(earlier => earlier.Info.Key == probe.Info.Key)))];
-                before = now;
+                List<StreamReport> shown = Pair(now, earlier.Count > RateIntervals ? earlier.Dequeue() : earlier.Peek());
+                earlier.Enqueue(now);
                 TimeSpan elapsed = TimeSpan.FromTicks((MonotonicClock.NowNanoseconds - started) / 100);
                 _stage.Show(elapsed, shown, _readers);
                 RequireRunning(_daemon!);
@@ -260,7 +266,7 @@ internal sealed class Show : IDisposable
     private void Stop()
     {
         IReadOnlyList<StreamProbe> last = StreamProbe.Ask(Keys);
-        _streams = [.. last.Select(probe => StreamReport.From(probe, _first.FirstOrDefault(first => first.Info.Key == probe.Info.Key)))];
+        _streams = Pair(last, _first);
         foreach (ReaderProcess reader in _readers.Where(reader => !reader.Process.Finish(StopTimeout)))
         {
             _problems.Add($"{reader.Name} did not end as it should. {reader.Process.Errors}");
@@ -306,6 +312,9 @@ internal sealed class Show : IDisposable
 
         return new DemoResult(_problems.Count == 0, streams, readers, _reclaimMilliseconds, _snapshot);
     }
+
+    private static List<StreamReport> Pair(IReadOnlyList<StreamProbe> now, IReadOnlyList<StreamProbe> before) =>
+        [.. now.Select(probe => StreamReport.From(probe, before.FirstOrDefault(earlier => earlier.Info.Key == probe.Info.Key)))];
 
     private static void RequireRunning(ChildProcess child)
     {

@@ -81,7 +81,7 @@ internal sealed class Stage
             lock (_news)
             {
                 live.UpdateTarget(new Rows(
-                    (IEnumerable<IRenderable>)[StreamTable(streams), ReaderTable(readers), .. _news.Select(text => new Text(text))]));
+                    (IEnumerable<IRenderable>)[MakeStreamTable(streams).ToRenderable(_console.Profile.Width), MakeReaderTable(readers).ToRenderable(_console.Profile.Width), .. _news.Select(text => new Text(text))]));
             }
         }
         else if (DateTime.UtcNow >= _nextLine)
@@ -105,10 +105,6 @@ internal sealed class Stage
         }
     }
 
-    private static IRenderable StreamTable(IReadOnlyList<StreamReport> streams) => MakeStreamTable(streams).ToRenderable();
-
-    private static IRenderable ReaderTable(IReadOnlyList<ReaderProcess> readers) => MakeReaderTable(readers).ToRenderable();
-
     private static TextTable MakeStreamTable(IReadOnlyList<StreamReport> streams)
     {
         TextTable table = new("STREAM", "STATE", "FORMAT", "#FPS", "#SLOTS", "#READERS", "#HEAD", "#DROPPED");
@@ -124,13 +120,13 @@ internal sealed class Stage
 
     private static TextTable MakeReaderTable(IReadOnlyList<ReaderProcess> readers)
     {
-        TextTable table = new("READER", "WHAT IT DOES", "#FRAMES", "#MISSED", "#TORN", "#P50", "#P99");
+        TextTable table = new("READER", "#FRAMES", "#MISSED", "#TORN", "#P50", "#P99", "WHAT IT DOES");
         foreach (ReaderProcess reader in readers)
         {
             if (reader.Report is { } report)
             {
                 table.Add(
-                    reader.Name, reader.What, $"{report.Frames}", $"{report.Missed}", $"{report.Torn}", Words.Microseconds(report.P50), Words.Microseconds(report.P99));
+                    reader.Name, $"{report.Frames}", $"{report.Missed}", $"{report.Torn}", Words.Microseconds(report.P50), Words.Microseconds(report.P99), reader.What);
             }
         }
 
