@@ -57,6 +57,12 @@ figures_of() { # kind, log, exit status
     summary)
       tail -n 1 "$2" | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p'
       ;;
+    # One test for each target of the fuzz runner, if all inputs were tried and none failed.
+    fuzz)
+      if [ "$3" -eq 0 ] && grep -Eq "^$fuzz_inputs inputs in .* 0 failures$" <(tr -d , <"$2"); then
+        echo "$(grep -cE '^[a-z-]+ +[0-9,]+ inputs +[0-9,]+ outcomes' "$2") 0 0"
+      fi
+      ;;
     # The exit status is all there is.
     status)
       if [ "$3" -eq 0 ]; then echo '1 0 0'; else echo '0 1 0'; fi
@@ -121,8 +127,8 @@ fi
 computing() {
   suite model 600 summary tests/model/check.sh
   suite format 600 status dotnet format CuFrames.sln --verify-no-changes --no-restore
-  suite shellcheck 60 status shellcheck ./*.sh .ci/run scripts/*.sh tests/model/*.sh
-  suite CuFrames.Fuzz 600 summary tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
+  suite shellcheck 60 status shellcheck ./*.sh .ci/run scripts/*.sh benchmarks/*.sh tests/model/*.sh
+  suite CuFrames.Fuzz 600 fuzz tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
 }
 
 moving() {
