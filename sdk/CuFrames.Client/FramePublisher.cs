@@ -481,6 +481,12 @@ public sealed class FramePublisher : IDisposable
                 return slot;
             }
 
+            // Who holds frames without being lossless is no better off than where frames are dropped.
+            if (!blocker.IsLossless && EvictHolders())
+            {
+                continue;
+            }
+
             if (remaining <= 0)
             {
                 if (_ring.Blocker is not { } late)
@@ -490,8 +496,7 @@ public sealed class FramePublisher : IDisposable
 
                 if (!late.IsLossless)
                 {
-                    // Its leases are as safe as they are where nobody is lossless.
-                    return EvictHolders() ? _ring.Pick() : -1;
+                    return -1;
                 }
 
                 _server.Evict(late, ErrorCode.LosslessTimeout,
