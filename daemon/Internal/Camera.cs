@@ -27,6 +27,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     private CameraRun? _previous;
     private long _previousUntil;
     private long _nextAttempt;
+    private long _restartAt = long.MaxValue;
     private long _startedAt;
     private TimeSpan _restartDelay = FirstRestart;
     private string? _trouble;
@@ -45,7 +46,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     internal bool IsDue(long now) => _run is null && now >= _nextAttempt;
 
     /// <summary>When <see cref="Advance"/> has something to do next, CLOCK_MONOTONIC in nanoseconds.</summary>
-    internal long NextDue => _run is null ? _nextAttempt : _run.IsStarted ? long.MaxValue : 0;
+    internal long NextDue => _run is null ? _nextAttempt : _run.IsStarted ? _restartAt : 0;
 
     /// <summary>Leaves the source to another camera's last run for a while.</summary>
     /// <param name="previous">That run, which was stopped.</param>
@@ -54,9 +55,11 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
 
     /// <summary>Does what is due: takes the key, starts the camera's thread.</summary>
     /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
-    internal void Advance(long now)
+    /// <returns>The run that was stopped, if the camera is started again.</returns>
+    internal CameraRun? Advance(long now)
     {
         _readers.Tick(now);
+        CameraRun? stopped = now >= _restartAt ? Restart(now) : null;
         if (IsDue(now))
         {
             Create(now);
@@ -69,6 +72,8 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
             _run.Start();
             log.Write(LogEvents.CameraStarted, $"The stream is published at {_run.Publisher.SocketPath}; frames are to come from {configuration.SourceText}.", configuration.Key);
         }
+
+        return stopped;
     }
 
     /// <summary>Says why no attempt is made now.</summary>
@@ -84,7 +89,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
         }
 
         log.Write(LogEvents.CameraSocketGone, $"{_run.Publisher.SocketPath} was removed; the stream is started again.", configuration.Key);
-        return Restart(now, TimeSpan.Zero);
+        return Restart(now);
     }
 
     /// <summary>Ends the stream.</summary>
@@ -94,6 +99,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
         CameraRun? run = _run;
         _run = null;
         _nextAttempt = long.MaxValue;
+        _restartAt = long.MaxValue;
         if (run is not null)
         {
             run.Stop();
@@ -107,12 +113,11 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     /// <param name="run">Whose pump.</param>
     /// <param name="status">What it says.</param>
     /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
-    /// <returns>The run that was stopped, if the camera has to be started again.</returns>
-    internal CameraRun? OnStatus(CameraRun run, CameraStatus status, long now)
+    internal void OnStatus(CameraRun run, CameraStatus status, long now)
     {
         if (!ReferenceEquals(run, _run))
         {
-            return null;
+            return;
         }
 
         run.Status = status;
@@ -129,14 +134,15 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
                 log.Write(LogEvents.CameraEnded, status.Reason, configuration.Key);
                 break;
             case CameraState.Failed when status.Error is null && status.Code == ErrorCode.None:
-                log.Write(LogEvents.CameraFault, $"{configuration.Redact(status.Reason)} Starting again in {_restartDelay.TotalSeconds:0} s.", configuration.Key);
-                return Restart(now, NextRestartDelay(now));
+                // Until then the stream stays and its state says what happened.
+                TimeSpan delay = NextRestartDelay(now);
+                _restartAt = now + (delay.Ticks * 100);
+                log.Write(LogEvents.CameraFault, $"{configuration.Redact(status.Reason)} Starting again in {delay.TotalSeconds:0} s.", configuration.Key);
+                break;
             case CameraState.Failed:
                 log.Write(LogEvents.CameraFailed, status.Reason, configuration.Key);
                 break;
         }
-
-        return null;
     }
 
     private TimeSpan NextRestartDelay(long now)
@@ -151,12 +157,13 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
         return delay;
     }
 
-    private CameraRun Restart(long now, TimeSpan delay)
+    private CameraRun Restart(long now)
     {
         CameraRun run = _run!;
         _run = null;
         run.Stop();
-        _nextAttempt = now + (delay.Ticks * 100);
+        _nextAttempt = now;
+        _restartAt = long.MaxValue;
         Follow(run, now);
         return run;
     }

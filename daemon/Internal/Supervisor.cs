@@ -205,7 +205,7 @@ internal sealed class Supervisor : IDisposable
 
             try
             {
-                camera.Advance(now);
+                End(camera.Advance(now));
             }
             catch (Exception error)
             {
@@ -327,7 +327,7 @@ internal sealed class Supervisor : IDisposable
 
     private Camera Make(CameraConfiguration configuration) => new(configuration, _directory, _log, _work.Add)
     {
-        StatusReceived = (camera, run, status) => End(camera.OnStatus(run, status, MonotonicClock.NowNanoseconds)),
+        StatusReceived = (camera, run, status) => camera.OnStatus(run, status, MonotonicClock.NowNanoseconds),
     };
 
     private void End(CameraRun? run)

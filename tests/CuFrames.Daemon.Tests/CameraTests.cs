@@ -121,6 +121,32 @@ public sealed class CameraTests : IDisposable
     }
 
     [Fact]
+    public void A_camera_whose_thread_fails_is_started_again_and_again_while_others_go_on()
+    {
+        // The kernel refuses files of more than 2 MB, and with them the memory of the large picture. The runtime itself makes one larger file,
+        // unless it is told not to; the signal that goes with the refusal is ignored, as a service manager can arrange it.
+        using DaemonProcess daemon = new("cameras: {large: {source: 'test:1280x720'}, small: {source: 'test:64x48@50', lossless: 30s}}")
+        {
+            Prefix = ["sh", "-c", "trap '' XFSZ; exec prlimit --fsize=2000000 \"$@\"", "sh"],
+        };
+        daemon.Environment["DOTNET_EnableWriteXorExecute"] = "0";
+        daemon.Start();
+        using FrameSubscriber reader = daemon.Subscribe("small", Delivery.Lossless);
+        ulong epoch = PatternReader.Next(reader).Epoch;
+        Assert.Contains("EFBIG", daemon.WaitForLog("[305 camera-fault] large: ", "Starting again in 1 s."), StringComparison.Ordinal);
+        StreamInfo first = daemon.WaitFor("large", info => info.Description?.State == StreamState.Ended);
+        Assert.Contains("EFBIG", first.StateText, StringComparison.Ordinal);
+        daemon.WaitForLog("[305 camera-fault] large: ", "Starting again in 2 s.");
+        Assert.NotEqual(first.Epoch, daemon.WaitFor("large", info => info.Description?.State == StreamState.Ended).Epoch);
+        for (int i = 0; i < 20; i++)
+        {
+            Assert.Equal(epoch, PatternReader.Next(reader).Epoch);
+        }
+
+        Assert.Equal(0, daemon.End().ExitCode);
+    }
+
+    [Fact]
     public void A_camera_that_goes_away_comes_back_in_the_same_epoch()
     {
         string path = _clips.H264("a.mp4", 320, 240, 1);
