@@ -15,7 +15,7 @@ internal sealed unsafe class ExampleSubscriber(string socketPath, TextWriter out
 {
     private const uint WantedLeases = 2;
     private const long SleepNanoseconds = 20_000_000;
-    private const long LongSleepNanoseconds = 1_000_000_000;
+    private const long LongSleepNanoseconds = 200_000_000;
     private const int RetryMilliseconds = 20;
 
     private readonly Dictionary<uint, (ulong Size, MemoryMapping Mapping)> _segments = [];

@@ -308,7 +308,9 @@ internal static class LeaseChecks
         }
 
         reader.AwaitFirstFrame();
-        Frame first = TakeOldest(reader) ?? reader.TakeNewest();
+
+        // What was published before a subscriber's first frame may have gaps in what is left of it.
+        Frame first = reader.TakeNewest();
         reader.Page.Cursor = first.Sequence;
         ReleaseLossless(reader, first);
         ulong last = first.Sequence;

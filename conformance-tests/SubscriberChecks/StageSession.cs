@@ -57,9 +57,9 @@ internal sealed class StageSession : IDisposable
         {
             Connection connection = stage.Accept();
             using Packet packet = connection.Receive(AnswerMilliseconds);
-            if (packet.Kind == PacketKind.HangUp)
+            if (packet.Kind == PacketKind.HangUp || (connection.Socket.Poll(IoEvents.Readable, 0) & IoEvents.HangUp) != 0)
             {
-                // A connection that the command has given up meanwhile.
+                // A connection that the command has given up meanwhile: the check before took longer than its patience.
                 connection.Dispose();
                 continue;
             }
@@ -281,17 +281,17 @@ internal sealed class StageSession : IDisposable
     }
 
     /// <summary>Expects BYE with a code, then a hang-up.</summary>
-    public void ExpectBye(ErrorCode code)
+    public void ExpectBye(ErrorCode code, int milliseconds = AnswerMilliseconds)
     {
         var watch = Stopwatch.StartNew();
-        while (!_hungUp && watch.ElapsedMilliseconds < AnswerMilliseconds)
+        while (!_hungUp && watch.ElapsedMilliseconds < milliseconds)
         {
             Read(50);
         }
 
         Message? bye = _messages.Find(message => message.Type == MessageType.BYE);
         Expect.That(bye is not null && bye.Error == code && _hungUp, $"BYE {code}, then a hang-up",
-            Found() + (_hungUp ? ", then a hang-up" : $", and no hang-up within {AnswerMilliseconds} ms"));
+            Found() + (_hungUp ? ", then a hang-up" : $", and no hang-up within {milliseconds} ms"));
     }
 
     /// <summary>Expects a hang-up without BYE.</summary>

@@ -35,7 +35,7 @@ public sealed class ExampleTests
             "2.6-hello-unknown-tlv-with-must-understand", "2.6-hello-known-tlv-out-of-place-with-must-understand",
             "13.1-active-must-understand",
         ],
-        [PublisherFault.HeadFirst] = ["4.2-sequences", "6.5-order"],
+        [PublisherFault.HeadFirst] = ["4.2-sequences", "6.5-order", "6.8-lossless"],
         [PublisherFault.NoCorrelation] = ["2.5-correlation"],
         [PublisherFault.LateSegment] = ["6.10-format-change"],
     };
