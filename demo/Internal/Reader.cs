@@ -45,13 +45,7 @@ internal static class Reader
                 {
                     bool isDamaged = (frame.Metadata.Flags & FrameFlags.Corrupt) != 0;
                     damaged += isDamaged ? 1 : 0;
-                    string? fault = check.FindFault(frame, isDamaged);
-                    if (hold > 0)
-                    {
-                        stopped.Wait(hold);
-                    }
-
-                    fault ??= check.FindChange(frame);
+                    string? fault = Inspect(check, frame, isDamaged, () => stopped.Wait(hold));
                     if (fault is not null)
                     {
                         torn++;
@@ -69,5 +63,21 @@ internal static class Reader
 
         Report();
         return ExitCode.Success;
+    }
+
+    /// <summary>Checks a frame, holds it, and checks it again.</summary>
+    private static string? Inspect(IContentCheck check, Frame frame, bool isDamaged, Action hold)
+    {
+        try
+        {
+            string? fault = check.FindFault(frame, isDamaged);
+            hold();
+            return fault ?? check.FindChange(frame);
+        }
+        catch (FrameLostException error)
+        {
+            // The slot holds another frame: it was written while our lease was on it.
+            return error.Message;
+        }
     }
 }

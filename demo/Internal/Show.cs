@@ -172,7 +172,8 @@ internal sealed class Show : IDisposable
         void Add(string name, string key, string what, params string[] arguments) =>
             _readers.Add(new ReaderProcess(name, key, what, Start(name, self, ["reader", key, .. arguments])));
         Add("front-newest", Camera, "newest frame, at once", "--pictures", pictures);
-        Add("front-slow", Camera, "holds each frame 150 ms", "--pictures", pictures, "--hold", "150");
+        // Longer than the six slots of a ring last at 25 frames per second: without its lease every frame would be overwritten while it is held.
+        Add("front-slow", Camera, "holds each frame 300 ms", "--pictures", pictures, "--hold", "300");
         Add("pattern-all", Pattern, "every frame, in order", "--delivery", "in-order");
         foreach (ReaderProcess reader in _readers)
         {
@@ -198,6 +199,7 @@ internal sealed class Show : IDisposable
                 IReadOnlyList<StreamProbe> now = StreamProbe.Ask(Keys);
                 List<StreamReport> shown = Pair(now, earlier.Count > RateIntervals ? earlier.Dequeue() : earlier.Peek());
                 earlier.Enqueue(now);
+                _streams = shown;
                 TimeSpan elapsed = TimeSpan.FromTicks((MonotonicClock.NowNanoseconds - started) / 100);
                 _stage.Show(elapsed, shown, _readers);
                 RequireRunning(_daemon!);
