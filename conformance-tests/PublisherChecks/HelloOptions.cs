@@ -6,7 +6,7 @@ namespace CuFrames.Conformance.PublisherChecks;
 /// <summary>What a HELLO asks for.</summary>
 internal sealed record HelloOptions
 {
-    private static uint s_correlation;
+    private static uint _lastCorrelation;
 
     public Delivery Delivery { get; init; } = Delivery.NEWEST;
 
@@ -17,7 +17,7 @@ internal sealed record HelloOptions
     public bool Probe { get; init; }
 
     /// <summary>A number that no other HELLO of this process has, so that a repeated one can be recognised.</summary>
-    public uint Correlation { get; init; } = 0xC0F00000 + Interlocked.Increment(ref s_correlation);
+    public uint Correlation { get; init; } = 0xC0F00000 + Interlocked.Increment(ref _lastCorrelation);
 
     public byte[] Build(params byte[][] more)
     {
