@@ -65,7 +65,7 @@ internal static class StatCommand
 
     private static void Print(List<StatReport> streams, SumReport sum, bool hasSum)
     {
-        TextTable table = new("KEY", "STATE", "FORMAT", "#FPS", "#DROPS/S", "#DROPPED", "#EVICTED", "#READERS", "#SLOTS", "#MEMORY", "~REASON");
+        TextTable table = new("KEY", "STATE", "FORMAT", "#FPS", "#DROPS/S", "#DROPPED", "#EVICTED", "#MEMORY", "#READERS", "#SLOTS", "~REASON");
         foreach (StatReport report in streams)
         {
             StreamReport stream = report.Stream;
@@ -77,16 +77,16 @@ internal static class StatCommand
                 stream.Error is null ? Words.Rate(report.DroppedPerSecond) : "",
                 $"{stream.Dropped}",
                 $"{stream.Evicted}",
+                stream.MemoryBytes is { } bytes ? Words.Bytes(bytes) : "",
                 $"{stream.Subscribers}",
                 $"{stream.Slots}",
-                stream.MemoryBytes is { } bytes ? Words.Bytes(bytes) : "",
                 stream.Reason);
         }
 
         if (hasSum)
         {
             table.Add("SUM", "", $"{sum.Streams} streams", Words.Rate(sum.Fps), Words.Rate(sum.DroppedPerSecond), $"{sum.Dropped}", $"{sum.Evicted}",
-                $"{sum.Subscribers}", $"{sum.Slots}", Words.Bytes(sum.MemoryBytes), "");
+                Words.Bytes(sum.MemoryBytes), $"{sum.Subscribers}", $"{sum.Slots}", "");
         }
 
         table.Write();
