@@ -47,14 +47,16 @@ public class HostilePublisherTests
         {
             raw.SendSegment(socket);
             raw.SendSegment(socket);
-        }),
+        }
+        ),
         ["segments without end"] = (ErrorCode.SegmentInvalid, raw => raw.AfterWelcome = socket =>
         {
             for (uint id = 1; id <= 100; id++)
             {
                 raw.SendSegment(socket, raw.Segment.Description with { SegmentId = id });
             }
-        }),
+        }
+        ),
         ["segment taken back that was not sent"] = (ErrorCode.ProtocolError, raw => raw.AfterWelcome = socket =>
             socket.Send(SegmentIdMessage.Write(new byte[64], MessageType.Retire, 9), [], 5000)),
         ["WELCOME twice"] = (ErrorCode.ProtocolError, raw => raw.AfterWelcome = socket => socket.Send(raw.Welcome.Write(new byte[4096], 1), [], 5000)),

@@ -30,13 +30,15 @@ public class HostileSubscriberTests
         ["a segment given back that was not taken"] = (ErrorCode.ProtocolError, raw => raw.Join().Send(SegmentIdMessage.Write(new byte[64], MessageType.Retired, 999))),
         ["the publisher's own message"] = (ErrorCode.ProtocolError, raw => raw.Join().Send(new NoticeMessage(NoticeKind.SourceLost, ErrorCode.None, "").Write(new byte[64]))),
         ["another version"] = (ErrorCode.VersionMismatch, raw => raw.Send(new HelloMessage { LowestVersion = 7, HighestVersion = 9, Leases = 1, Domains = [DomainOffer.Host] }.Write(new byte[512]))),
-        ["silence"] = (ErrorCode.HandshakeTimeout, _ => { }),
+        ["silence"] = (ErrorCode.HandshakeTimeout, _ => { }
+        ),
         ["a cursor that goes back"] = (ErrorCode.PageInvalid, raw =>
         {
             raw.Join().SetCursor(3);
             Thread.Sleep(700); // The publisher looks at the page four times a second.
             raw.SetCursor(1);
-        }),
+        }
+        ),
     };
 
     public static TheoryData<string> Names() => [.. Attacks.Keys];
