@@ -93,7 +93,7 @@ internal static class CommandLine
 
     private static void Abandon(SubscriberContext context)
     {
-        context.Dispose();
+        context.Abandon();
         Environment.Exit(Failure);
     }
 

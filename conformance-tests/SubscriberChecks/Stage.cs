@@ -20,6 +20,9 @@ internal sealed class Stage : IDisposable
     private readonly UnixSocket _listener;
     private Subject _subject;
 
+    // Written by the thread that handles a signal, read by the one that runs the check.
+    private volatile bool _abandoned;
+
     public Stage(IReadOnlyList<string> command)
     {
         _command = command;
@@ -43,6 +46,7 @@ internal sealed class Stage : IDisposable
                 return new Connection(socket);
             }
 
+            Expect.That(!_abandoned, "to be left to finish", "a signal");
             if (_subject.HasExited)
             {
                 string errors = _subject.Errors;
@@ -55,6 +59,14 @@ internal sealed class Stage : IDisposable
             Expect.That(watch.ElapsedMilliseconds < ConnectMilliseconds, $"the command to connect within {ConnectMilliseconds} ms", "no connection");
             _ = _listener.Poll(IoEvents.Readable, 100);
         }
+    }
+
+    /// <summary>Ends the command for good and removes the directory, but leaves alone what a running check uses. Any thread.</summary>
+    public void Abandon()
+    {
+        _abandoned = true;
+        _subject.Kill();
+        Directory.Delete(_directory, recursive: true);
     }
 
     public void Dispose()

@@ -55,13 +55,18 @@ internal sealed class Subject : IDisposable
         }
     }
 
-    public void Dispose()
+    /// <summary>Ends the command and what it started.</summary>
+    public void Kill()
     {
         if (!_process.HasExited)
         {
             _process.Kill(entireProcessTree: true);
         }
+    }
 
+    public void Dispose()
+    {
+        Kill();
         _process.WaitForExit();
         _process.Dispose();
         _lines.Dispose();

@@ -22,6 +22,15 @@ internal sealed class SubscriberContext(IReadOnlyList<string> command) : IDispos
         return stage;
     }
 
+    /// <summary>Ends the commands and removes the directories while checks still run. Any thread; the process must end then.</summary>
+    public void Abandon()
+    {
+        lock (_lock)
+        {
+            _stages.ForEach(stage => stage.Abandon());
+        }
+    }
+
     public void Dispose()
     {
         lock (_lock)
