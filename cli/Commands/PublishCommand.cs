@@ -129,7 +129,7 @@ internal static class PublishCommand
     private static Markup LineOf(PublishReport report)
     {
         string colour = report.State == "live" ? "green" : "yellow";
-        string reason = report.Reason.Length > 0 ? $"  [grey]{Markup.Escape(report.Reason)}[/]" : "";
+        string reason = report.State != "live" && report.Reason.Length > 0 ? $"  [grey]{Markup.Escape(report.Reason)}[/]" : "";
         return new Markup(
             $"[bold]{Markup.Escape(report.Key)}[/]  [{colour}]{report.State.Replace('_', ' ')}[/]  {Markup.Escape(report.Format)}  " +
             $"{Words.Rate(report.Fps)} fps  {report.Subscribers} readers  {report.Frames} frames  {report.Dropped} dropped{reason}");

@@ -80,7 +80,8 @@ internal sealed class ChildProcess : IDisposable
     {
         if (!_process.HasExited)
         {
-            using Process kill = Process.Start("kill", ["-TERM", $"{_process.Id}"]);
+            // The shell's own kill: the program of that name is not part of a minimal system.
+            using Process kill = Process.Start("sh", ["-c", $"kill -TERM {_process.Id}"]);
             kill.WaitForExit();
         }
 

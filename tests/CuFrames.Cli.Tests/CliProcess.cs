@@ -88,7 +88,8 @@ internal sealed class CliProcess : IDisposable
 
     public void Signal(string name)
     {
-        using Process kill = Process.Start("kill", [$"-{name}", $"{_process.Id}"]);
+        // The shell's own kill: the program of that name is not part of a minimal system.
+        using Process kill = Process.Start("sh", ["-c", $"kill -{name} {_process.Id}"]);
         kill.WaitForExit();
     }
 
