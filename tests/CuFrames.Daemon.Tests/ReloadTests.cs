@@ -192,4 +192,52 @@ public sealed class ReloadTests
         Assert.Contains(events, happening => happening is { Kind: SubscriberEventKind.Disconnected, Code: ErrorCode.ShuttingDown });
         Assert.Equal((96, PixelFormat.I420), (reader.Description!.Width, reader.Description.PixelFormat));
     }
+
+    [Fact]
+    public void Many_reloads_leave_nothing_behind()
+    {
+        string[] variants = ["cameras: {a: {source: 'test:64x48@50'}, b: {source: 'test:64x48'}}", "cameras: {a: {source: 'test:96x64@50'}, c: {source: 'rtsp://127.0.0.1:1/'}}"];
+        using DaemonProcess daemon = DaemonProcess.Run(variants[0]);
+        using FrameSubscriber reader = daemon.Subscribe("a");
+        Reload(20);
+        string[] before = Holdings();
+        Reload(60);
+
+        // The thread of a camera that was stopped may need a moment to end.
+        Stopwatch time = Stopwatch.StartNew();
+        while (!Holdings().SequenceEqual(before))
+        {
+            Assert.True(time.Elapsed < DaemonProcess.Patience, $"{string.Join(", ", before)}\nbecame\n{string.Join(", ", Holdings())}");
+            Thread.Sleep(50);
+        }
+
+        void Reload(int times)
+        {
+            for (int i = 1; i <= times; i++)
+            {
+                int seen = daemon.Log.Count;
+                daemon.Write(variants[i % 2]);
+                daemon.Signal(Signals.HangUp);
+                daemon.WaitForLog("(SIGHUP)", seen: seen);
+                PatternReader.Next(reader);
+            }
+
+            // The reader may still have been in the epoch before.
+            ulong epoch = daemon.WaitFor("a", info => info.Description is { Width: 64, State: StreamState.Live }).Epoch;
+            while (PatternReader.Next(reader).Epoch != epoch)
+            {
+                // What the old ring held.
+            }
+        }
+
+        // Sockets, watches, memory files and their mappings by kind and number; what else the runtime opens is its own affair.
+        string[] Holdings() =>
+        [
+            .. Directory.GetFileSystemEntries($"/proc/{daemon.ProcessId}/fd").Select(path => Path.GetFileName(new FileInfo(path).LinkTarget) ?? "")
+                .Concat(File.ReadLines($"/proc/{daemon.ProcessId}/maps").Where(line => line.Contains("cuframes-", StringComparison.Ordinal)).Select(line => "mapping " + line[line.IndexOf("cuframes-", StringComparison.Ordinal)..]))
+                .Select(name => name.Split(':', '[')[0] is "socket" ? "socket" : name)
+                .Where(name => name == "socket" || name.Contains("inotify", StringComparison.Ordinal) || name.Contains("cuframes-", StringComparison.Ordinal))
+                .GroupBy(name => name).Select(group => $"{group.Key} {group.Count()}").Order(),
+        ];
+    }
 }
