@@ -27,6 +27,7 @@ internal static class MessageChecks
         new("9.2-bye", "hangs up without an answer when the publisher says BYE", Bye),
         new("9.1-shutting-down", "leaves when the publisher says that it ends", ShuttingDown),
         new("6.9-evicted", "tells that it was evicted, and why", Evicted),
+        new("9.3-last-message", "reads the last message of a publisher that hung up without having read everything", LastMessage),
         new("9.3-hang-up", "notices a hang-up and connects again", HangUp),
         new("9.3-new-epoch", "begins with the first sequences of a new epoch", NewEpoch),
     ];
@@ -262,6 +263,20 @@ internal static class MessageChecks
         session.ExpectEvent("evicted", ErrorCode.LEASE_TIMEOUT);
         using StageSession again = StageSession.Start(context.Stage);
         again.TakeOne();
+    }
+
+    private static void LastMessage(SubscriberContext context)
+    {
+        using StageSession session = StageSession.StartWithFrame(context.Stage);
+        RingSegment added = session.Ring.AddSegment(1);
+        session.Broadcast(added.Announce(0), added.Descriptor);
+        Expect.That(session.Connection.Socket.Poll(IoEvents.Readable, StageSession.AnswerMilliseconds) != IoEvents.None, "SEGMENT_READY", "nothing");
+        session.Connection.Send(Message.Build(MessageType.NOTICE, 0, Tlv.U32(TlvType.NOTICE_KIND, (uint)NoticeKind.EVICTED),
+            Tlv.U32(TlvType.ERROR_CODE, (uint)ErrorCode.EVICTED_BY_OPERATOR), Tlv.Text(TlvType.ERROR_TEXT, "somebody asked for it")));
+
+        // Closed with SEGMENT_READY unread, the kernel reports ECONNRESET to the other side before it hands out the NOTICE.
+        session.Connection.Dispose();
+        session.ExpectEvent("evicted", ErrorCode.EVICTED_BY_OPERATOR);
     }
 
     private static void HangUp(SubscriberContext context)

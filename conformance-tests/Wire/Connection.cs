@@ -37,13 +37,6 @@ internal sealed class Connection : IDisposable
     public Packet Receive(int timeoutMilliseconds)
     {
         ReceiveResult result = Socket.Receive(_buffer, _descriptors, timeoutMilliseconds);
-        if (result.Status == ReceiveStatus.PeerGone)
-        {
-            // A peer that closes without having read everything makes the kernel report that first (ECONNRESET), before
-            // packets which the peer had sent. They are still there.
-            result = Socket.Receive(_buffer, _descriptors, 0);
-        }
-
         switch (result.Status)
         {
             case ReceiveStatus.WouldBlock:

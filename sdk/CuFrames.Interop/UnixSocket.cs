@@ -531,7 +531,7 @@ public sealed unsafe class UnixSocket : IDisposable
         }
     }
 
-    /// <summary>One recvmsg; null if it was interrupted.</summary>
+    /// <summary>One recvmsg; null if it is to be repeated.</summary>
     private ReceiveResult? TryReceive(Span<byte> buffer, DescriptorSet descriptors)
     {
         ulong* control = stackalloc ulong[ControlSize / sizeof(ulong)];
@@ -550,9 +550,10 @@ public sealed unsafe class UnixSocket : IDisposable
             {
                 return Marshal.GetLastPInvokeError() switch
                 {
-                    Errno.EINTR => null,
+                    // A peer that closed without having read everything: said once, before what it sent is handed out.
+                    Errno.EINTR or Errno.ECONNRESET => null,
                     Errno.EAGAIN => new ReceiveResult(ReceiveStatus.WouldBlock, 0),
-                    Errno.ECONNRESET or Errno.ENOTCONN => new ReceiveResult(ReceiveStatus.PeerGone, 0),
+                    Errno.ENOTCONN => new ReceiveResult(ReceiveStatus.PeerGone, 0),
                     _ => throw LinuxException.FromLastError("recvmsg", "receive a packet"),
                 };
             }

@@ -58,7 +58,7 @@ public sealed class ExampleTests
             "4.9-pitch-shorter-than-a-row", "4.9-pitch-shorter-than-a-row-with-crop", "4.9-chroma-pitch-shorter-than-a-row",
             "4.9-pitch-zero",
         ],
-        [SubscriberFault.NoSegmentReady] = ["6.3-segment-ready", "6.4-new-segment", "6.10-shrink"],
+        [SubscriberFault.NoSegmentReady] = ["6.3-segment-ready", "6.4-new-segment", "6.10-shrink", "9.3-last-message"],
         [SubscriberFault.NoRetired] = ["6.10-format-change", "6.10-shrink"],
         [SubscriberFault.NoFutureWriteCheck] = ["4.1-control-block-without-futurewrite", "6.3-segment-without-futurewrite"],
         [SubscriberFault.IgnoresMustUnderstand] = ["2.6-welcome-must-understand", "2.6-must-understand"],
