@@ -321,9 +321,15 @@ public sealed class CameraPump : IDisposable
             FrameMetadata metadata = frame.Metadata;
             _timeline.Place(ref metadata, MonotonicClock.NowNanoseconds);
             Configure(source, in frame);
-            if (isPaced && !WaitUntilDue(metadata.Pts))
+            if (isPaced)
             {
-                return;
+                if (!WaitUntilDue(metadata.Pts))
+                {
+                    return;
+                }
+
+                // A paced source plays the part of a camera, whose frame arrives when it is due: readers' latency must not hold our own wait.
+                metadata.ArrivalTime = MonotonicClock.NowNanoseconds;
             }
 
             if (!_publisher.TryBeginFrame(out FrameWriter writer))

@@ -102,6 +102,7 @@ public sealed class CameraPumpTests : IDisposable
             FrameMetadata metadata = camera.Next().Metadata;
             // The wait counts whole milliseconds.
             Assert.True(metadata.PublishTime - start >= metadata.Pts - 1_000_000, $"frame {i}");
+            Assert.True(metadata.ArrivalTime - start >= metadata.Pts - 1_000_000, $"frame {i}: it arrives when it is due");
         }
     }
 
