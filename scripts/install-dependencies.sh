@@ -22,9 +22,9 @@ packages=(gcc libc6-dev pkg-config libavformat-dev libavcodec-dev libavutil-dev 
 demo=(ffmpeg python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad)
 
-# For the tests: spin checks the model of the lease protocol, util-linux has unshare and prlimit, strace counts system
-# calls, shellcheck reads the scripts.
-tests=(spin util-linux strace shellcheck)
+# For the tests: g++ compiles the shim's header as C++, spin checks the model of the lease protocol, util-linux has
+# unshare and prlimit, strace counts system calls, shellcheck reads the scripts.
+tests=(g++ spin util-linux strace shellcheck)
 
 case ${1-} in
   build) ;;
