@@ -428,8 +428,16 @@ public sealed class CameraPump : IDisposable
             return true;
         }
 
-        long milliseconds = (due - now + 500_000) / 1_000_000;
-        return milliseconds <= 0 || !_stopped.Wait((int)Math.Min(milliseconds, int.MaxValue));
+        // A wait of whole milliseconds may end a millisecond early: then there is a rest to wait for.
+        for (long milliseconds; (milliseconds = (due - MonotonicClock.NowNanoseconds + 500_000) / 1_000_000) > 0;)
+        {
+            if (_stopped.Wait((int)Math.Min(milliseconds, int.MaxValue)))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private void Count(IPictureSource source)
