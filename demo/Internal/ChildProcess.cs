@@ -32,6 +32,8 @@ internal sealed class ChildProcess : IDisposable
         }
 
         start.Environment["CUFRAMES_DIR"] = directory;
+        // What a child leaves when it is killed goes away with the demo's folder.
+        start.Environment["TMPDIR"] = Path.GetDirectoryName(directory);
         _process = Process.Start(start) ?? throw new InvalidOperationException($"{program} could not be started.");
         _process.OutputDataReceived += (_, line) => OnLine(line.Data);
         _process.ErrorDataReceived += (_, line) => OnError(line.Data);
