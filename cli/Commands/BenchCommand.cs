@@ -29,13 +29,13 @@ internal static class BenchCommand
         List<Process> processes = [];
         try
         {
-            Process publisher = OwnProcess.Start(directory, "bench-publisher", "--seconds", $"{seconds}", "--fps", $"{rate}");
-            processes.Add(publisher);
+            // Ends our waits for lines of the processes, on the thread of the signal.
             using CancellationTokenRegistration _ = interruption.Token.Register(() => Kill(processes));
+            Process publisher = Start(processes, directory, ["bench-publisher", "--seconds", $"{seconds}", "--fps", $"{rate}"], interruption.Token);
             RequireReady(publisher);
             for (int i = 0; i < readers; i++)
             {
-                processes.Add(OwnProcess.Start(directory, "bench-reader"));
+                Start(processes, directory, ["bench-reader"], interruption.Token);
             }
 
             List<Process> reading = processes[1..];
@@ -48,7 +48,7 @@ internal static class BenchCommand
             Report(published, results, rate, json);
             return ExitCode.Success;
         }
-        catch (CuFramesException) when (interruption.Token.IsCancellationRequested)
+        catch (Exception error) when (error is CuFramesException or IOException && interruption.Token.IsCancellationRequested)
         {
             // The processes did not end early by themselves: we ended them.
             return ExitCode.Interrupted;
@@ -126,11 +126,26 @@ internal static class BenchCommand
     private static CuFramesException Failed(Process process) => new(
         ErrorCode.Disconnected, $"A process of the measurement ended early: {process.StandardError.ReadToEnd().Trim()}");
 
+    /// <summary>Starts a process. After an interruption none is started any more, so none can be overlooked.</summary>
+    private static Process Start(List<Process> processes, string directory, string[] arguments, CancellationToken cancellation)
+    {
+        lock (processes)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Process process = OwnProcess.Start(directory, arguments);
+            processes.Add(process);
+            return process;
+        }
+    }
+
     private static void Kill(List<Process> processes)
     {
-        foreach (Process process in processes.Where(process => !process.HasExited))
+        lock (processes)
         {
-            process.Kill();
+            foreach (Process process in processes.Where(process => !process.HasExited))
+            {
+                process.Kill();
+            }
         }
     }
 }

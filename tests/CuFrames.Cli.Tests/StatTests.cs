@@ -28,7 +28,7 @@ public sealed class StatTests : IDisposable
         JsonElement[] streams = [.. result.Json.GetProperty("streams").EnumerateArray()];
         Assert.Equal(["moving", "still"], streams.Select(stream => stream.GetProperty("stream").GetProperty("key").GetString()!));
         double fps = streams[0].GetProperty("stream").GetProperty("fps").GetDouble();
-        Assert.InRange(fps, 1, 101);
+        Assert.InRange(fps, 1, 120); // a wait of 10 ms may end a millisecond early
         Assert.Equal(0, streams[1].GetProperty("stream").GetProperty("fps").GetDouble());
         Assert.Equal(1, streams[1].GetProperty("stream").GetProperty("dropped").GetInt32());
         Assert.Equal(0, streams[1].GetProperty("dropped_per_second").GetDouble());
