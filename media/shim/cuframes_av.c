@@ -870,9 +870,9 @@ int cuframes_av_read_packet(cuframes_av_source *source, cuframes_av_packet_info 
     return result;
 }
 
-static int send_to_decoder(cuframes_av_source *source, const AVPacket *packet)
+/* What a call of the decoder means for our caller. */
+static int decoder_result(cuframes_av_source *source, int error)
 {
-    int error = avcodec_send_packet(source->decoder, packet);
     if (error == AVERROR(EAGAIN))
         return CUFRAMES_AV_AGAIN;
     if (error == AVERROR_EOF)
@@ -885,6 +885,11 @@ static int send_to_decoder(cuframes_av_source *source, const AVPacket *packet)
         return CUFRAMES_AV_INVALID_DATA;
     }
     return CUFRAMES_AV_OK;
+}
+
+static int send_to_decoder(cuframes_av_source *source, const AVPacket *packet)
+{
+    return decoder_result(source, avcodec_send_packet(source->decoder, packet));
 }
 
 int cuframes_av_send_packet(cuframes_av_source *source)
@@ -1025,18 +1030,8 @@ static int describe_frame(cuframes_av_source *source, cuframes_av_frame_info *in
 
 static int receive_from_decoder(cuframes_av_source *source, cuframes_av_frame_info *info)
 {
-    int error = avcodec_receive_frame(source->decoder, source->frame);
-    if (error == AVERROR(EAGAIN))
-        return CUFRAMES_AV_AGAIN;
-    if (error == AVERROR_EOF)
-        return CUFRAMES_AV_END;
-    if (error == AVERROR(ENOMEM))
-        return fail_av(source, error);
-    if (error < 0) {
-        fail_av(source, error);
-        return CUFRAMES_AV_INVALID_DATA;
-    }
-    return describe_frame(source, info);
+    int result = decoder_result(source, avcodec_receive_frame(source->decoder, source->frame));
+    return result == CUFRAMES_AV_OK ? describe_frame(source, info) : result;
 }
 
 int cuframes_av_receive_frame(cuframes_av_source *source, cuframes_av_frame_info *info)

@@ -489,12 +489,7 @@ public sealed class FramePublisher : IDisposable
 
             if (remaining <= 0)
             {
-                if (_ring.Blocker is not { } late)
-                {
-                    return -1;
-                }
-
-                if (!late.IsLossless)
+                if (_ring.Blocker is not { IsLossless: true } late)
                 {
                     return -1;
                 }
