@@ -101,4 +101,10 @@ public enum ErrorCode : uint
 
     /// <summary>Both processes are PID 1, which the legacy CUDA handle cannot bear.</summary>
     CudaIpcNamespace = 32,
+
+    /// <summary>The CUDA driver refused; the text names the call, the driver's code and what to do.</summary>
+    CudaCallFailed = 33,
+
+    /// <summary>There is no CUDA driver, or no device that this process sees.</summary>
+    CudaUnavailable = 34,
 }

@@ -32,4 +32,7 @@ public enum MessageType : byte
 
     /// <summary>The sender leaves.</summary>
     Bye = 10,
+
+    /// <summary>The event that a slot's lease is released by.</summary>
+    Event = 11,
 }

@@ -65,6 +65,10 @@ public enum TlvType : ushort
 
     /// <summary>A <see cref="Protocol.NoticeKind"/>.</summary>
     NoticeKind = 21,
+
     /// <summary>Why the stream is in its state.</summary>
     StateText = 22,
+
+    /// <summary>A <see cref="CudaEventLayout"/>.</summary>
+    CudaEvent = 23,
 }

@@ -57,6 +57,7 @@ internal static class StateChecks
             Tlv.Text(TlvType.STREAM_KEY, "a"), Tlv.Bytes(TlvType.STREAM_DESCRIPTION, new byte[Layout.StreamDescription.Size])),
         MessageType.SEGMENT => Message.Build(type, 1, Tlv.Bytes(TlvType.SEGMENT, CudaIpcSegment()),
             Tlv.Bytes(TlvType.CUDA_IPC_HANDLE, new byte[64])),
+        MessageType.EVENT => Message.Build(type, 0, Tlv.Bytes(TlvType.CUDA_EVENT, new byte[Limits.CudaEventSize])),
         _ => Message.Build(type, 1, Tlv.U32(TlvType.SEGMENT_ID, segment)),
     };
 

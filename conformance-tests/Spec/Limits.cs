@@ -21,6 +21,8 @@ internal static class Limits
     public const uint HandleHostMemfd = 1; // 6.2
     public const uint HandleCudaVmm = 2; // 6.2
     public const uint HandleCudaIpc = 3; // 6.2
+
+    public const int CudaEventSize = 72; // 7.2
     public const uint FenceCpu = 1; // 7.1
     public const uint WakeFutex = 1; // 8.1
     public const uint WakeDoorbell = 2; // 8.1

@@ -13,4 +13,5 @@ internal enum MessageType : byte
     NOTICE = 8,
     DOORBELL = 9,
     BYE = 10,
+    EVENT = 11,
 }

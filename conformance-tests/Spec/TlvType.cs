@@ -24,4 +24,6 @@ internal enum TlvType : ushort
     CUDA_IPC_HANDLE = 19,
     SEGMENT_ID = 20,
     NOTICE_KIND = 21,
+    STATE_TEXT = 22,
+    CUDA_EVENT = 23,
 }

@@ -18,11 +18,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 MESSAGE_MAGIC = b"CUFR"
 MESSAGES = {"HELLO": 1, "WELCOME": 2, "REFUSE": 3, "SEGMENT": 4, "SEGMENT_READY": 5, "RETIRE": 6, "RETIRED": 7,
-            "NOTICE": 8, "DOORBELL": 9, "BYE": 10}
+            "NOTICE": 8, "DOORBELL": 9, "BYE": 10, "EVENT": 11}
 TLVS = {"VERSION_RANGE": 1, "FEATURES": 2, "PROGRAM": 3, "DELIVERY": 4, "LEASES": 5, "DOMAIN": 6, "FENCES": 7, "WAKES": 8,
         "PROBE": 9, "VERSION": 10, "EPOCH": 11, "STREAM_KEY": 12, "STREAM_DESCRIPTION": 13, "SOURCE": 14,
         "SUBSCRIBER_ID": 15, "ERROR_CODE": 16, "ERROR_TEXT": 17, "SEGMENT": 18, "CUDA_IPC_HANDLE": 19, "SEGMENT_ID": 20,
-        "NOTICE_KIND": 21}
+        "NOTICE_KIND": 21, "STATE_TEXT": 22, "CUDA_EVENT": 23}
 ERRORS = {"PROTOCOL_ERROR": 1, "VERSION_MISMATCH": 2, "UNSUPPORTED_TLV": 3, "DESCRIPTOR_COUNT": 4, "INVALID_KEY": 5,
           "DELIVERY_NOT_GRANTED": 10, "DOMAIN_NOT_MAPPABLE": 11, "LEASE_QUOTA_EXCEEDED": 14, "PAGE_INVALID": 15,
           "SEGMENT_INVALID": 21, "CONTROL_BLOCK_INVALID": 22, "FRAME_INVALID": 23}
@@ -33,6 +33,7 @@ MUST_UNDERSTAND = 0x8000
 # Layouts of the document: name, offset, struct code ("16s" for bytes).
 MESSAGE_HEADER = [("magic", 0, "I"), ("version", 4, "B"), ("type", 5, "B"), ("flags", 6, "H"), ("payload_length", 8, "I"),
                   ("correlation_id", 12, "I")]
+CUDA_EVENT = [("slot", 0, "I"), ("reserved", 4, "I"), ("handle", 8, "64s")]
 DOMAIN_OFFER = [("domain", 0, "I"), ("handle_kinds", 4, "I"), ("device_uuid", 8, "16s")]
 STREAM_DESCRIPTION = [
     ("pixel_format", 0, "I"), ("width", 4, "I"), ("height", 8, "I"), ("state", 12, "I"), ("frame_rate_numerator", 16, "I"),
@@ -172,12 +173,13 @@ IN_PLACE = {
     "NOTICE": ["NOTICE_KIND", "ERROR_CODE", "ERROR_TEXT"],
     "DOORBELL": [],
     "BYE": ["ERROR_CODE", "ERROR_TEXT"],
+    "EVENT": ["CUDA_EVENT"],
 }
 STRINGS = {"PROGRAM", "STREAM_KEY", "SOURCE", "ERROR_TEXT"}
 WORDS = {"DELIVERY", "LEASES", "FENCES", "WAKES", "VERSION", "ERROR_CODE", "SEGMENT_ID", "NOTICE_KIND"}
 LONG_WORDS = {"FEATURES", "EPOCH", "SUBSCRIBER_ID"}
 TLV_LAYOUTS = {"DOMAIN": DOMAIN_OFFER, "STREAM_DESCRIPTION": STREAM_DESCRIPTION, "SEGMENT": SEGMENT_DESCRIPTION,
-               "VERSION_RANGE": [("lowest", 0, "H"), ("highest", 2, "H")]}
+               "VERSION_RANGE": [("lowest", 0, "H"), ("highest", 2, "H")], "CUDA_EVENT": CUDA_EVENT}
 
 
 def decode(name, value):
@@ -275,6 +277,7 @@ def message_vectors():
         "slots": 16}))
     notice = tlv("NOTICE_KIND", u32(3)) + tlv("ERROR_CODE", u32(13)) + tlv("ERROR_TEXT", "held 2.1 s".encode())
 
+    event = pack(CUDA_EVENT, 72, {"slot": 5, "handle": bytes(range(64))})
     good = [
         # name, paragraph, receiver, descriptors, packet
         ("hello-smallest", "3.2", "publisher", 0, hello()),
@@ -325,6 +328,9 @@ def message_vectors():
         ("doorbell", "8.3", "subscriber", 0, message("DOORBELL")),
         ("doorbell-with-unknown-tlv", "2.6", "subscriber", 0, message("DOORBELL", tlv(0x100, b"x"))),
         ("bye", "9.2", "publisher", 0, message("BYE")),
+        ("event", "7.2", "publisher", 0, message("EVENT", tlv("CUDA_EVENT", event))),
+        ("event-highest-slot", "7.2", "publisher", 0, message("EVENT", tlv("CUDA_EVENT", pack(
+            CUDA_EVENT, 72, {"slot": 63, "handle": bytes(range(100, 164))})))),
         ("bye-with-code", "9.2", "subscriber", 0, message("BYE", tlv("ERROR_CODE", u32(23)), tlv("ERROR_TEXT", b"bad"))),
     ]
 
@@ -422,6 +428,11 @@ def message_vectors():
         ("doorbell-with-must-understand", "2.6", "subscriber", 0,
          message("DOORBELL", tlv(0x100, b"x", flags=MUST_UNDERSTAND)), "UNSUPPORTED_TLV"),
         ("doorbell-with-descriptor", "2.4", "subscriber", 1, message("DOORBELL"), "DESCRIPTOR_COUNT"),
+        ("event-empty", "7.2", "publisher", 0, message("EVENT"), protocol),
+        ("event-too-short", "2.6", "publisher", 0, message("EVENT", tlv("CUDA_EVENT", event[:71])), protocol),
+        ("event-twice", "2.6", "publisher", 0, message("EVENT", tlv("CUDA_EVENT", event), tlv("CUDA_EVENT", event)), protocol),
+        ("event-slot-64", "7.2", "publisher", 0, message("EVENT", tlv("CUDA_EVENT", pack(
+            CUDA_EVENT, 72, {"slot": 64, "handle": bytes(64)}))), protocol),
         ("bye-invalid-utf8", "2.6", "publisher", 0, message("BYE", tlv("ERROR_TEXT", b"\xff")), protocol),
     ]
     noise = random.Random(20250101)

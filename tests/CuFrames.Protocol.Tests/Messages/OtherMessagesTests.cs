@@ -94,5 +94,18 @@ public sealed class OtherMessagesTests
     public void A_cuda_ipc_segment_without_handle_is_refused() => Assert.Equal(ErrorCode.ProtocolError, Refusal.Of(() =>
         ReadSegment(new SegmentDescription(1, MemoryDomain.Cuda, HandleKind.CudaIpc, 1, 4096, Samples.Device, 1))).Code);
 
+    [Fact]
+    public void An_event_survives()
+    {
+        byte[] handle = [.. Enumerable.Range(1, Wire.CudaIpcHandleSize).Select(value => (byte)value)];
+        EventMessage read = EventMessage.Read(new EventMessage(63, handle).Write(new byte[256])[16..]);
+        Assert.Equal(63, read.Slot);
+        Assert.Equal(handle, read.Handle.ToArray());
+    }
+
+    [Fact]
+    public void An_event_of_a_slot_that_does_not_exist_is_refused() => Assert.Equal(ErrorCode.ProtocolError, Refusal.Of(() =>
+        EventMessage.Read(new EventMessage(64, new byte[Wire.CudaIpcHandleSize]).Write(new byte[256])[16..])).Code);
+
     private static SegmentMessage ReadSegment(SegmentDescription description) => SegmentMessage.Read(new SegmentMessage(description, default).Write(new byte[256])[16..]);
 }

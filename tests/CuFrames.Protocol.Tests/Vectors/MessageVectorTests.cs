@@ -105,6 +105,10 @@ public sealed class MessageVectorTests
             case (SegmentMessage segment, "CUDA_IPC_HANDLE"):
                 Fields.Equal(segment.CudaIpcHandle.ToArray(), expected);
                 break;
+            case (EventMessage registered, "CUDA_EVENT"):
+                Fields.Equal(registered.Slot, expected.GetProperty("slot"));
+                Fields.Equal(registered.Handle.ToArray(), expected.GetProperty("handle"));
+                break;
             case (uint segmentId, "SEGMENT_ID"):
                 Fields.Equal(segmentId, expected);
                 break;
