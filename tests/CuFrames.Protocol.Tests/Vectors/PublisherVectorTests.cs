@@ -31,8 +31,14 @@ public sealed class PublisherVectorTests
 
             // The type decides in which state the message may come; what is no message is tried first of all.
             if (packet.Length > MessageHeaderLayout.TypeOffset && packet.AsSpan(0, 4).SequenceEqual("CUFR"u8) &&
-                (MessageType)packet[MessageHeaderLayout.TypeOffset] is MessageType.SegmentReady or MessageType.Retired or MessageType.Bye)
+                (MessageType)packet[MessageHeaderLayout.TypeOffset] is MessageType.SegmentReady or MessageType.Retired or MessageType.Bye or MessageType.Event)
             {
+                // This publisher lies in the host domain and grants no EVENT fence: to it a sound EVENT is out of place (7.2).
+                if (packet[MessageHeaderLayout.TypeOffset] == (byte)MessageType.Event)
+                {
+                    error ??= ErrorCode.ProtocolError;
+                }
+
                 SendInActive(socket, packet, descriptors, error);
             }
             else

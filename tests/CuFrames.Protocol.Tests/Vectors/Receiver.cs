@@ -27,6 +27,7 @@ internal static class Receiver
         {
             MessageType.SegmentReady or MessageType.Retired => Known(SegmentIdMessage.Read(payload)),
             MessageType.Bye => RefuseMessage.Read(payload),
+            MessageType.Event => EventMessage.Read(payload),
             _ => throw new ProtocolException(ErrorCode.ProtocolError, $"A publisher got {header.Type}."),
         };
     }
