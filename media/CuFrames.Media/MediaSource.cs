@@ -74,6 +74,8 @@ public sealed unsafe class MediaSource : IPictureSource
 
         AvNative.StreamInfo info = new() { Size = (uint)sizeof(AvNative.StreamInfo) };
         Require(AvNative.GetStreamInfo(_handle, &info));
+        AvNative.Decoder decoder = new() { Size = (uint)sizeof(AvNative.Decoder), Mode = AvNative.DecodeSoftware };
+        Require(AvNative.OpenDecoder(_handle, &decoder));
         _info = new MediaInfo(
             AvNative.TextOf(info.Container),
             AvNative.TextOf(info.Codec),

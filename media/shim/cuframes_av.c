@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "cuframes_av.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -19,6 +20,14 @@
 #include <libavutil/avutil.h>
 #include <libavutil/display.h>
 #include <libavutil/hwcontext.h>
+/*
+ * libavutil's header includes NVIDIA's cuda.h unless that was included before, and needs two names of it. They are pointers
+ * to structs that only the driver knows, so no CUDA toolkit is needed to build.
+ */
+#define CUDA_VERSION 0
+typedef struct CUctx_st *CUcontext;
+typedef struct CUstream_st *CUstream;
+#include <libavutil/hwcontext_cuda.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
@@ -39,6 +48,10 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "P010 and the RGB orde
     (LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100) && LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 30, 101))
 /* FFmpeg 7.0 replaced FF_PROFILE_UNKNOWN by AV_PROFILE_UNKNOWN (both are -99). */
 #define PROFILE_UNKNOWN (-99)
+
+/* Work surfaces of NVDEC beyond what libavcodec asks for itself (see make_frames). */
+#define NVDEC_OWN_SURFACES 1
+#define NVDEC_MAX_EXTRA_SURFACES 32
 
 #define MAX_SECRETS 32
 #define ERROR_CAPACITY 1024
@@ -71,6 +84,8 @@ struct cuframes_av_source {
     struct SwsContext *sws;
 
     cuframes_av_options options;
+    cuframes_av_decoder mode;
+    AVBufferRef *device; /* NVDEC only */
     struct secrets secrets;
     enum stage stage;
     bool is_live;
@@ -80,6 +95,7 @@ struct cuframes_av_source {
     uint64_t packets;
     uint64_t messages_at_last_frame;
     enum cuframes_av_format frame_format;
+    int nvdec_result;    /* why select_format chose nothing: the result of the call that it happened in */
     struct arrival arrivals[ARRIVALS];
 
     /* Written by the owner before a blocking call, read by libav's interrupt callback on the same thread. */
@@ -101,6 +117,9 @@ struct cuframes_av_source {
     char line[LINE_CAPACITY];
     size_t line_length;
     char last_line[LINE_CAPACITY];
+    bool is_setting_up;             /* libavcodec makes an NVDEC decoder */
+    bool is_out_of_device_memory;   /* a line of this call says so */
+    char setup_line[LINE_CAPACITY]; /* the first line of that: the cause, the rest are its echo */
 };
 
 /* The handle whose function runs on this thread: messages of libav objects that carry no handle belong to it. */
@@ -255,10 +274,7 @@ size_t cuframes_av_redact(const char *text, const char *secrets, char *result, s
 
 /* ---- log ------------------------------------------------------------------------------------------------------ */
 
-static enum AVPixelFormat select_format(AVCodecContext *context, const enum AVPixelFormat *formats)
-{
-    return avcodec_default_get_format(context, formats);
-}
+static enum AVPixelFormat select_format(AVCodecContext *context, const enum AVPixelFormat *formats);
 
 static cuframes_av_source *owner_of(void *object, bool *from_decoder)
 {
@@ -288,6 +304,11 @@ static void append_line(cuframes_av_source *source)
     if (length == 0)
         return;
     memcpy(source->last_line, clean, length + 1);
+    if (source->is_setting_up && !source->setup_line[0])
+        memcpy(source->setup_line, clean, length + 1);
+    /* libav turns every code of the driver into AVERROR_EXTERNAL; the driver's name of it is in the log alone. */
+    if (strstr(clean, "CUDA_ERROR_OUT_OF_MEMORY"))
+        source->is_out_of_device_memory = true;
     clean[length++] = '\n';
     /* A full buffer keeps its beginning: the first message tells the cause, the rest are its echo. */
     if (source->log_length + length < sizeof source->log) {
@@ -627,13 +648,26 @@ cuframes_av_source *cuframes_av_create(void)
     return source;
 }
 
+/* Frames first: those of NVDEC give their surface back to the decoder. */
+static void close_decoder(cuframes_av_source *source)
+{
+    av_frame_unref(source->frame);
+    source->frame_format = CUFRAMES_AV_FORMAT_NONE;
+    avcodec_free_context(&source->decoder);
+    av_buffer_unref(&source->device);
+    source->nvdec_result = 0;
+    pthread_mutex_lock(&source->log_lock);
+    source->is_setting_up = false;
+    pthread_mutex_unlock(&source->log_lock);
+}
+
 void cuframes_av_free(cuframes_av_source *source)
 {
     if (!source)
         return;
     cuframes_av_source *outer = current_source;
     current_source = source;
-    avcodec_free_context(&source->decoder);
+    close_decoder(source);
     /* Closing an RTSP session writes TEARDOWN; a peer that no longer reads must not hold us. */
     set_deadline(source, 500000000);
     if (source->format)
@@ -659,13 +693,380 @@ static bool starts_with(const char *text, const char *prefix)
     return strncasecmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static int open_decoder(cuframes_av_source *source)
+/* ---- NVDEC ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * NVIDIA's video decoding interface as far as it is asked here what the GPU can do; libavcodec does the decoding. The
+ * driver brings the library, so its names are declared here and it is opened when it is needed.
+ */
+enum cuvid_codec {
+    CUVID_MPEG1 = 0, CUVID_MPEG2 = 1, CUVID_MPEG4 = 2, CUVID_VC1 = 3, CUVID_H264 = 4, CUVID_JPEG = 5, CUVID_HEVC = 8,
+    CUVID_VP8 = 9, CUVID_VP9 = 10, CUVID_AV1 = 11
+};
+
+struct cuvid_caps { /* CUVIDDECODECAPS */
+    int codec;
+    int chroma;
+    unsigned depth_minus_8;
+    unsigned reserved1[3];
+    unsigned char is_supported;
+    unsigned char engines;
+    unsigned short output_formats;
+    unsigned max_width;
+    unsigned max_height;
+    unsigned max_macroblocks;
+    unsigned short min_width;
+    unsigned short min_height;
+    unsigned char has_histogram;
+    unsigned char counter_bits;
+    unsigned short max_histogram_bins;
+    unsigned reserved3[10];
+};
+_Static_assert(sizeof(struct cuvid_caps) == 88, "the driver writes this struct");
+
+struct cuvid {
+    int (*get_caps)(struct cuvid_caps *caps);
+    int (*push)(CUcontext context);
+    int (*pop)(CUcontext *context);
+    char obstacle[512]; /* why the above are not there; empty if they are */
+};
+
+static struct cuvid cuvid;
+static pthread_once_t cuvid_once = PTHREAD_ONCE_INIT;
+
+/* The libraries stay open: a process that asked once asks again, and libav opens them too. */
+static void cuvid_load(void)
+{
+    void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    void *decoder = driver ? dlopen("libnvcuvid.so.1", RTLD_NOW | RTLD_LOCAL) : NULL;
+    if (!decoder) {
+        const char *cause = dlerror();
+        snprintf(cuvid.obstacle, sizeof cuvid.obstacle,
+                 "%s cannot be loaded (%s); the NVIDIA driver brings it, and a container gets it with "
+                 "NVIDIA_DRIVER_CAPABILITIES=compute,video,utility",
+                 driver ? "libnvcuvid.so.1" : "libcuda.so.1", cause ? cause : "no reason given");
+        return;
+    }
+    /* A function's address comes as a pointer to an object; POSIX has it so, and C needs the detour. */
+    *(void **)&cuvid.push = dlsym(driver, "cuCtxPushCurrent_v2");
+    *(void **)&cuvid.pop = dlsym(driver, "cuCtxPopCurrent_v2");
+    *(void **)&cuvid.get_caps = dlsym(decoder, "cuvidGetDecoderCaps");
+    if (!cuvid.push || !cuvid.pop || !cuvid.get_caps) {
+        snprintf(cuvid.obstacle, sizeof cuvid.obstacle,
+                 "the NVIDIA driver is too old: it cannot be asked what its GPU decodes (cuvidGetDecoderCaps is missing)");
+    }
+}
+
+static int cuvid_codec_of(enum AVCodecID id)
+{
+    switch (id) {
+    case AV_CODEC_ID_MPEG1VIDEO: return CUVID_MPEG1;
+    case AV_CODEC_ID_MPEG2VIDEO: return CUVID_MPEG2;
+    case AV_CODEC_ID_MPEG4: return CUVID_MPEG4;
+    case AV_CODEC_ID_VC1:
+    case AV_CODEC_ID_WMV3: return CUVID_VC1;
+    case AV_CODEC_ID_H264: return CUVID_H264;
+    case AV_CODEC_ID_MJPEG: return CUVID_JPEG;
+    case AV_CODEC_ID_HEVC: return CUVID_HEVC;
+    case AV_CODEC_ID_VP8: return CUVID_VP8;
+    case AV_CODEC_ID_VP9: return CUVID_VP9;
+    case AV_CODEC_ID_AV1: return CUVID_AV1;
+    default: return -1;
+    }
+}
+
+/* CUFRAMES_AV_OK and the driver's answer, or CUFRAMES_AV_NVDEC_UNSUPPORTED and a text. */
+static int ask_caps(CUcontext context, enum AVCodecID id, unsigned depth, unsigned chroma, struct cuvid_caps *caps,
+                    char *text, size_t capacity)
+{
+    CUcontext popped;
+    int codec = cuvid_codec_of(id), error;
+
+    memset(caps, 0, sizeof *caps);
+    if (codec < 0) {
+        snprintf(text, capacity, "NVDEC knows no %s", avcodec_get_name(id));
+        return CUFRAMES_AV_NVDEC_UNSUPPORTED;
+    }
+    pthread_once(&cuvid_once, cuvid_load);
+    if (cuvid.obstacle[0]) {
+        copy_text(text, capacity, cuvid.obstacle);
+        return CUFRAMES_AV_NVDEC_UNSUPPORTED;
+    }
+    caps->codec = codec;
+    caps->chroma = (int)chroma;
+    caps->depth_minus_8 = depth - 8;
+    error = cuvid.push(context);
+    if (error == 0) {
+        error = cuvid.get_caps(caps);
+        cuvid.pop(&popped);
+    }
+    if (error != 0) {
+        snprintf(text, capacity, "the NVIDIA driver does not tell what its GPU decodes (cuvidGetDecoderCaps: CUDA error %d)",
+                 error);
+        return CUFRAMES_AV_NVDEC_UNSUPPORTED;
+    }
+    return CUFRAMES_AV_OK;
+}
+
+static bool has_cuda_config(const AVCodec *codec)
+{
+    const AVCodecHWConfig *config;
+    for (int i = 0; (config = avcodec_get_hw_config(codec, i)) != NULL; i++) {
+        if (config->device_type == AV_HWDEVICE_TYPE_CUDA && config->pix_fmt == AV_PIX_FMT_CUDA &&
+            (config->methods & AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * libavcodec's own decoder of a codec, which parses and lets NVDEC decode. Wrappers are passed over: those of other
+ * libraries (libdav1d) know no NVDEC, and those named *_cuvid parse by NVIDIA's parser and tell little of a damaged stream.
+ */
+static const AVCodec *nvdec_decoder_of(enum AVCodecID id)
+{
+    void *position = NULL;
+    const AVCodec *codec;
+    while ((codec = av_codec_iterate(&position)) != NULL) {
+        if (codec->id == id && av_codec_is_decoder(codec) && !codec->wrapper_name && has_cuda_config(codec))
+            return codec;
+    }
+    return NULL;
+}
+
+/* What NVDEC gives and a ring carries without a change of samples. The others have to be decoded in software. */
+static bool is_nvdec_format(enum AVPixelFormat format)
+{
+    return format == AV_PIX_FMT_YUV420P || format == AV_PIX_FMT_YUVJ420P || format == AV_PIX_FMT_YUV420P10;
+}
+
+static const char *format_name(enum AVPixelFormat format)
+{
+    const char *name = av_get_pix_fmt_name(format);
+    return name ? name : "of an unknown pixel format";
+}
+
+/* Whether NVDEC can decode the stream, as far as its parameters tell before the first packet. */
+static int require_nvdec(cuframes_av_source *source, const cuframes_av_decoder *mode)
 {
     const AVCodecParameters *parameters = source->stream->codecpar;
-    const AVCodec *codec = avcodec_find_decoder(parameters->codec_id);
+    enum AVPixelFormat format = (enum AVPixelFormat)parameters->format;
+    const char *codec = avcodec_get_name(parameters->codec_id);
+    struct cuvid_caps caps;
+    char text[ERROR_CAPACITY];
+
+    /* A camera that has sent no key picture yet has an unknown format; select_format looks again. */
+    if (format != AV_PIX_FMT_NONE && !is_nvdec_format(format)) {
+        return fail(source, CUFRAMES_AV_NVDEC_UNSUPPORTED,
+                    "the video is %s, and NVDEC is used for 4:2:0 with 8 or 10 bits only", format_name(format));
+    }
+    unsigned depth = format == AV_PIX_FMT_YUV420P10 ? 10 : 8;
+    int result = ask_caps(mode->cuda_context, parameters->codec_id, depth, 1, &caps, text, sizeof text);
+    if (result != CUFRAMES_AV_OK)
+        return fail(source, result, "%s", text);
+    if (!caps.is_supported) {
+        return fail(source, CUFRAMES_AV_NVDEC_UNSUPPORTED, "this GPU's NVDEC does not decode %s with %u bits", codec, depth);
+    }
+    /* Sizes of pictures that need no multiple of a block are rounded up by whoever coded them. */
+    unsigned width = ((unsigned)parameters->width + 15) & ~15u, height = ((unsigned)parameters->height + 15) & ~15u;
+    if (parameters->width > 0 && parameters->height > 0 &&
+        (width > caps.max_width || height > caps.max_height || width / 16 * (height / 16) > caps.max_macroblocks ||
+         width < caps.min_width || height < caps.min_height)) {
+        return fail(source, CUFRAMES_AV_NVDEC_UNSUPPORTED,
+                    "the video has %dx%d, and this GPU's NVDEC decodes %s from %ux%u to %ux%u with at most %u macroblocks",
+                    parameters->width, parameters->height, codec, caps.min_width, caps.min_height, caps.max_width,
+                    caps.max_height, caps.max_macroblocks);
+    }
+    return CUFRAMES_AV_OK;
+}
+
+/* The caller's context and stream as libav's device. It owns neither. */
+static int make_device(cuframes_av_source *source, const cuframes_av_decoder *mode)
+{
+    source->device = av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_CUDA);
+    if (!source->device)
+        return fail(source, CUFRAMES_AV_NVDEC_UNSUPPORTED, "the installed libavutil was built without CUDA");
+    AVCUDADeviceContext *cuda = ((AVHWDeviceContext *)(void *)source->device->data)->hwctx;
+    cuda->cuda_ctx = mode->cuda_context;
+    cuda->stream = mode->cuda_stream;
+    int error = av_hwdevice_ctx_init(source->device);
+    if (error < 0) {
+        fail_av(source, error);
+        return CUFRAMES_AV_NVDEC_UNSUPPORTED;
+    }
+    return CUFRAMES_AV_OK;
+}
+
+/* NVDEC's surfaces are the decoder's: a frame gets its address when it is mapped, nothing is allocated for it here. */
+static AVBufferRef *empty_buffer(size_t size)
+{
+    (void)size;
+    return av_buffer_create(NULL, 0, NULL, NULL, 0);
+}
+
+static void free_frames_pool(AVHWFramesContext *frames)
+{
+    av_buffer_pool_uninit(&frames->pool);
+}
+
+/*
+ * Sets the number of NVDEC's surfaces. libavcodec asks for the codec's picture buffer (H.264: reference pictures and
+ * reordered ones; H.265: sps_max_dec_pic_buffering + 1) and two more. We add one: send_packet decodes ahead of receive, so
+ * one picture may be mapped in libavcodec while it decodes the next. By itself libavcodec would add three for callers that
+ * hold several frames; ours holds one and gives it back before it asks for more. Each surface counts twice, because NVDEC
+ * allocates as many for its output: 6 MiB for 1080p in 8 bits.
+ */
+static int make_frames(cuframes_av_source *source, AVCodecContext *context)
+{
+    AVBufferRef *reference = NULL;
+    int error = avcodec_get_hw_frames_parameters(context, context->hw_device_ctx, AV_PIX_FMT_CUDA, &reference);
+    if (error < 0)
+        return error;
+    AVHWFramesContext *frames = (AVHWFramesContext *)(void *)reference->data;
+    frames->initial_pool_size += NVDEC_OWN_SURFACES + (int)source->mode.extra_surfaces;
+    frames->pool = av_buffer_pool_init(0, empty_buffer);
+    frames->free = free_frames_pool;
+    error = frames->pool ? av_hwframe_ctx_init(reference) : AVERROR(ENOMEM);
+    if (error < 0) {
+        av_buffer_unref(&reference);
+        return error;
+    }
+    context->hw_frames_ctx = reference;
+    return 0;
+}
+
+__attribute__((format(printf, 3, 4))) static enum AVPixelFormat refuse_nvdec(cuframes_av_source *source, int result,
+                                                                             const char *format, ...)
+{
+    char text[ERROR_CAPACITY];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    source->nvdec_result = fail(source, result, "%s", text);
+    return AV_PIX_FMT_NONE;
+}
+
+/*
+ * libavcodec asks here with CUDA among the formats if it could try NVDEC, and then once more without if NVDEC could not be
+ * set up. Its return codes do not tell why, its messages do.
+ */
+static enum AVPixelFormat refuse_after_setup(cuframes_av_source *source)
+{
+    char line[LINE_CAPACITY];
+    pthread_mutex_lock(&source->log_lock);
+    source->is_setting_up = false;
+    if (source->line_length)
+        append_line(source);
+    copy_text(line, sizeof line, source->setup_line);
+    pthread_mutex_unlock(&source->log_lock);
+    bool is_busy = strstr(line, "CUDA_ERROR_OUT_OF_MEMORY") ||
+        (strstr(line, "cuvidCreateDecoder") && !strstr(line, "CUDA_ERROR_NOT_SUPPORTED"));
+    return is_busy
+        ? refuse_nvdec(source, CUFRAMES_AV_NVDEC_BUSY, "NVDEC has no room for one more decoder: %s", line)
+        : refuse_nvdec(source, CUFRAMES_AV_NVDEC_UNSUPPORTED, "NVDEC cannot be set up: %s",
+                       line[0] ? line : "libavcodec gives no reason");
+}
+
+static enum AVPixelFormat select_format(AVCodecContext *context, const enum AVPixelFormat *formats)
+{
+    cuframes_av_source *source = context->opaque;
+    bool is_offered = false;
+
+    if (source->mode.mode != CUFRAMES_AV_NVDEC)
+        return avcodec_default_get_format(context, formats);
+    for (const enum AVPixelFormat *format = formats; *format != AV_PIX_FMT_NONE; format++)
+        is_offered |= *format == AV_PIX_FMT_CUDA;
+    pthread_mutex_lock(&source->log_lock);
+    bool has_failed = source->is_setting_up;
+    pthread_mutex_unlock(&source->log_lock);
+    if (!is_offered && has_failed)
+        return refuse_after_setup(source);
+    if (!is_offered || !is_nvdec_format(context->sw_pix_fmt)) {
+        const char *profile = avcodec_profile_name(context->codec_id, context->profile);
+        return refuse_nvdec(source, CUFRAMES_AV_NVDEC_UNSUPPORTED,
+                            "libavcodec decodes %s of profile %s in %s only in software, or not in a form that a ring carries",
+                            avcodec_get_name(context->codec_id), profile ? profile : "unknown",
+                            format_name(context->sw_pix_fmt));
+    }
+    pthread_mutex_lock(&source->log_lock);
+    source->is_setting_up = true;
+    source->setup_line[0] = 0;
+    pthread_mutex_unlock(&source->log_lock);
+    int error = make_frames(source, context);
+    if (error < 0) {
+        char name[AV_ERROR_MAX_STRING_SIZE];
+        return refuse_nvdec(source, CUFRAMES_AV_NVDEC_UNSUPPORTED, "NVDEC cannot be set up: %s", error_name(error, name));
+    }
+    return AV_PIX_FMT_CUDA;
+}
+
+size_t cuframes_av_nvdec_codecs(char *text, size_t capacity)
+{
+    void *position = NULL;
+    const AVCodec *codec;
+    size_t length = 0;
+
+    if (!text || capacity == 0)
+        return 0;
+    while ((codec = av_codec_iterate(&position)) != NULL) {
+        if (!av_codec_is_decoder(codec) || nvdec_decoder_of(codec->id) != codec)
+            continue;
+        const char *name = avcodec_get_name(codec->id);
+        if (length)
+            put(text, capacity, &length, ",", 1);
+        put(text, capacity, &length, name, strlen(name));
+    }
+    text[length] = 0;
+    return length;
+}
+
+int cuframes_av_get_nvdec_caps(void *cuda_context, const char *codec, uint32_t bit_depth, uint32_t chroma,
+                               cuframes_av_nvdec_caps *caps, char *error, size_t error_capacity)
+{
+    struct cuvid_caps answer;
+    if (!cuda_context || !codec || bit_depth < 8 || bit_depth > 16 || chroma > 3 || !caps || caps->size < sizeof *caps ||
+        !error || error_capacity == 0)
+        return CUFRAMES_AV_INVALID_ARGUMENT;
+    const AVCodecDescriptor *descriptor = avcodec_descriptor_get_by_name(codec);
+    int result = ask_caps(cuda_context, descriptor ? descriptor->id : AV_CODEC_ID_NONE, bit_depth, chroma, &answer, error,
+                          error_capacity);
+    memset(caps, 0, sizeof *caps);
+    caps->size = sizeof *caps;
+    if (result == CUFRAMES_AV_OK && answer.is_supported) {
+        caps->is_supported = 1;
+        caps->engines = answer.engines;
+        caps->min_width = answer.min_width;
+        caps->min_height = answer.min_height;
+        caps->max_width = answer.max_width;
+        caps->max_height = answer.max_height;
+        caps->max_macroblocks = answer.max_macroblocks;
+    }
+    return result;
+}
+
+/* ---- opening -------------------------------------------------------------------------------------------------- */
+
+static int open_decoder(cuframes_av_source *source, const cuframes_av_decoder *mode)
+{
+    const AVCodecParameters *parameters = source->stream->codecpar;
+    bool is_nvdec = mode->mode == CUFRAMES_AV_NVDEC;
+    const AVCodec *codec = is_nvdec ? nvdec_decoder_of(parameters->codec_id)
+                                    : avcodec_find_decoder(parameters->codec_id);
+    close_decoder(source);
+    source->mode = *mode;
+    source->end_sent = false;
     if (!codec) {
-        return fail(source, CUFRAMES_AV_UNSUPPORTED_CODEC, "the installed libavcodec has no decoder for %s",
+        return fail(source, is_nvdec ? CUFRAMES_AV_NVDEC_UNSUPPORTED : CUFRAMES_AV_UNSUPPORTED_CODEC,
+                    "the installed libavcodec has no %sdecoder for %s", is_nvdec ? "NVDEC " : "",
                     avcodec_get_name(parameters->codec_id));
+    }
+    if (is_nvdec) {
+        int result = require_nvdec(source, mode);
+        if (result == CUFRAMES_AV_OK)
+            result = make_device(source, mode);
+        if (result != CUFRAMES_AV_OK)
+            return result;
     }
     source->decoder = avcodec_alloc_context3(codec);
     if (!source->decoder)
@@ -676,7 +1077,7 @@ static int open_decoder(cuframes_av_source *source)
     source->decoder->opaque = source;
     source->decoder->get_format = select_format;
     source->decoder->pkt_timebase = source->stream->time_base;
-    source->decoder->thread_count = source->options.decode_threads;
+    source->decoder->thread_count = is_nvdec ? 1 : source->options.decode_threads;
     /* Without it a left crop is only applied down to an alignment, and the picture is too wide. */
     source->decoder->flags |= AV_CODEC_FLAG_UNALIGNED;
     if (source->options.flags & CUFRAMES_AV_LOW_DELAY) {
@@ -684,6 +1085,15 @@ static int open_decoder(cuframes_av_source *source)
         /* With B pictures the flag would put pictures out of order. */
         if (parameters->video_delay == 0)
             source->decoder->flags |= AV_CODEC_FLAG_LOW_DELAY;
+    }
+    if (is_nvdec) {
+        source->decoder->hw_device_ctx = av_buffer_ref(source->device);
+        if (!source->decoder->hw_device_ctx)
+            return fail(source, CUFRAMES_AV_NO_MEMORY, "out of memory");
+#ifdef AV_HWACCEL_FLAG_UNSAFE_OUTPUT
+        /* Without it FFmpeg 6 and newer copy every picture out of NVDEC's surface. Older ones never do. */
+        source->decoder->hwaccel_flags |= AV_HWACCEL_FLAG_UNSAFE_OUTPUT;
+#endif
     }
     error = avcodec_open2(source->decoder, codec, NULL);
     return error < 0 ? fail_av(source, error) : CUFRAMES_AV_OK;
@@ -745,9 +1155,8 @@ static int open_source(cuframes_av_source *source, const char *url)
         if ((int)i != index)
             source->format->streams[i]->discard = AVDISCARD_ALL;
     }
-    int result = open_decoder(source);
     source->stage = STAGE_READ;
-    return result;
+    return CUFRAMES_AV_OK;
 }
 
 int cuframes_av_open(cuframes_av_source *source, const char *url, const char *secrets,
@@ -770,11 +1179,32 @@ int cuframes_av_open(cuframes_av_source *source, const char *url, const char *se
     return result;
 }
 
+int cuframes_av_open_decoder(cuframes_av_source *source, const cuframes_av_decoder *decoder)
+{
+    if (!source)
+        return CUFRAMES_AV_INVALID_ARGUMENT;
+    if (!source->stream)
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source is not open");
+    if (!decoder || decoder->size < sizeof *decoder || decoder->mode > CUFRAMES_AV_NVDEC || decoder->reserved ||
+        decoder->extra_surfaces > NVDEC_MAX_EXTRA_SURFACES ||
+        (decoder->mode == CUFRAMES_AV_NVDEC && (!decoder->cuda_context || !decoder->cuda_stream))) {
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT,
+                    "a decoder is software, or NVDEC with a CUDA context, a stream and at most %d extra surfaces",
+                    NVDEC_MAX_EXTRA_SURFACES);
+    }
+    current_source = source;
+    int result = open_decoder(source, decoder);
+    if (result != CUFRAMES_AV_OK)
+        close_decoder(source);
+    current_source = NULL;
+    return result;
+}
+
 int cuframes_av_get_stream_info(cuframes_av_source *source, cuframes_av_stream_info *info)
 {
     if (!source || !info || info->size < sizeof *info)
         return CUFRAMES_AV_INVALID_ARGUMENT;
-    if (!source->stream || !source->decoder)
+    if (!source->stream)
         return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source is not open");
     const AVCodecParameters *parameters = source->stream->codecpar;
     memset(info, 0, sizeof *info);
@@ -863,11 +1293,28 @@ int cuframes_av_read_packet(cuframes_av_source *source, cuframes_av_packet_info 
     if (!source || !info || info->size < sizeof *info)
         return CUFRAMES_AV_INVALID_ARGUMENT;
     if (!source->stream || !source->decoder)
-        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source is not open");
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source has no decoder yet");
     current_source = source;
     int result = read_packet(source, info);
     current_source = NULL;
     return result;
+}
+
+static bool is_out_of_device_memory(cuframes_av_source *source)
+{
+    pthread_mutex_lock(&source->log_lock);
+    bool is_out = source->is_out_of_device_memory;
+    pthread_mutex_unlock(&source->log_lock);
+    return is_out;
+}
+
+/* Before each call of libavcodec: what the log tells from here on belongs to that call. */
+static void begin_decoder_call(cuframes_av_source *source)
+{
+    pthread_mutex_lock(&source->log_lock);
+    source->is_setting_up = false;
+    source->is_out_of_device_memory = false;
+    pthread_mutex_unlock(&source->log_lock);
 }
 
 /* What a call of the decoder means for our caller. */
@@ -877,6 +1324,16 @@ static int decoder_result(cuframes_av_source *source, int error)
         return CUFRAMES_AV_AGAIN;
     if (error == AVERROR_EOF)
         return CUFRAMES_AV_END;
+    if (source->nvdec_result) {
+        /* Its sentence was set where it was found. Once only: the packet may be sent again. */
+        int result = source->nvdec_result;
+        source->nvdec_result = 0;
+        return result;
+    }
+    if (error == AVERROR_EXTERNAL && is_out_of_device_memory(source)) {
+        fail_av(source, error);
+        return CUFRAMES_AV_NVDEC_BUSY;
+    }
     if (error == AVERROR(ENOMEM))
         return fail_av(source, error);
     /* What a decoder answers to a damaged packet differs by codec (INVALIDDATA, EINVAL, PATCHWELCOME, ...). */
@@ -889,6 +1346,7 @@ static int decoder_result(cuframes_av_source *source, int error)
 
 static int send_to_decoder(cuframes_av_source *source, const AVPacket *packet)
 {
+    begin_decoder_call(source);
     return decoder_result(source, avcodec_send_packet(source->decoder, packet));
 }
 
@@ -909,7 +1367,7 @@ int cuframes_av_send_end(cuframes_av_source *source)
     if (!source)
         return CUFRAMES_AV_INVALID_ARGUMENT;
     if (!source->decoder)
-        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source is not open");
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source has no decoder yet");
     current_source = source;
     source->end_sent = true;
     int result = send_to_decoder(source, NULL);
@@ -961,14 +1419,42 @@ static const struct arrival *arrival_of(const cuframes_av_source *source)
     return NULL;
 }
 
-static int describe_frame(cuframes_av_source *source, cuframes_av_frame_info *info)
+/* Format, size and addresses of a frame of NVDEC. */
+static int describe_cuda_planes(cuframes_av_source *source, cuframes_av_frame_info *info)
 {
     const AVFrame *frame = source->frame;
-    AVRational base = source->stream->time_base;
+    const AVHWFramesContext *frames = (const AVHWFramesContext *)(void *)frame->hw_frames_ctx->data;
+
+    copy_text(info->source_format, sizeof info->source_format, av_get_pix_fmt_name(frames->sw_format));
+    /* P016 in a stream of 10 bits has them in the upper end of a word, which is P010. */
+    bool is_wide = frames->sw_format == AV_PIX_FMT_P010LE || frames->sw_format == AV_PIX_FMT_P016LE;
+    if (!is_wide && frames->sw_format != AV_PIX_FMT_NV12) {
+        return fail(source, CUFRAMES_AV_UNSUPPORTED_FORMAT, "NVDEC gives %s, which a ring does not carry",
+                    info->source_format);
+    }
+    /* Of a frame in device memory libavcodec takes off the right and the lower crop only. */
+    size_t left = frame->crop_left, top = frame->crop_top, sample = is_wide ? 2 : 1;
+    if (left >= (size_t)frame->width || top >= (size_t)frame->height)
+        return fail(source, CUFRAMES_AV_INVALID_DATA, "the crop leaves nothing of the picture");
+    info->flags |= CUFRAMES_AV_FRAME_CUDA;
+    info->format = is_wide ? CUFRAMES_AV_FORMAT_P010 : CUFRAMES_AV_FORMAT_NV12;
+    info->width = (uint32_t)((size_t)frame->width - left);
+    info->height = (uint32_t)((size_t)frame->height - top);
+    for (int i = 0; i < 2; i++) {
+        /* Two chroma samples for two columns: a byte offset like that of luma, to a whole pair. */
+        size_t column = i == 0 ? left : left & ~(size_t)1, row = i == 0 ? top : top / 2;
+        info->planes[i] = frame->data[i] + row * (size_t)frame->linesize[i] + column * sample;
+        info->strides[i] = frame->linesize[i];
+    }
+    return CUFRAMES_AV_OK;
+}
+
+/* Format, size and addresses of a frame in host memory. */
+static int describe_host_planes(cuframes_av_source *source, cuframes_av_frame_info *info)
+{
+    const AVFrame *frame = source->frame;
     bool converted;
 
-    memset(info, 0, sizeof *info);
-    info->size = sizeof *info;
     source->frame_format = target_of((enum AVPixelFormat)frame->format, &converted);
     copy_text(info->source_format, sizeof info->source_format,
               av_get_pix_fmt_name((enum AVPixelFormat)frame->format));
@@ -976,9 +1462,28 @@ static int describe_frame(cuframes_av_source *source, cuframes_av_frame_info *in
         return fail(source, CUFRAMES_AV_UNSUPPORTED_FORMAT, "the decoder gives %s, which cannot be converted",
                     info->source_format);
     }
+    info->flags |= converted ? CUFRAMES_AV_FRAME_CONVERTED : 0;
     info->format = source->frame_format;
     info->width = (uint32_t)frame->width;
     info->height = (uint32_t)frame->height;
+    for (int i = 0; i < 4; i++) {
+        info->planes[i] = frame->data[i];
+        info->strides[i] = frame->linesize[i];
+    }
+    return CUFRAMES_AV_OK;
+}
+
+static int describe_frame(cuframes_av_source *source, cuframes_av_frame_info *info)
+{
+    const AVFrame *frame = source->frame;
+    AVRational base = source->stream->time_base;
+
+    memset(info, 0, sizeof *info);
+    info->size = sizeof *info;
+    int result = frame->format == AV_PIX_FMT_CUDA ? describe_cuda_planes(source, info)
+                                                  : describe_host_planes(source, info);
+    if (result != CUFRAMES_AV_OK)
+        return result;
     info->pts_ns = to_ns(frame->best_effort_timestamp, base);
 #if HAVE_FRAME_DURATION
     info->duration_ns = frame->duration > 0 ? to_ns(frame->duration, base) : 0;
@@ -1006,10 +1511,9 @@ static int describe_frame(cuframes_av_source *source, cuframes_av_frame_info *in
     bool corrupt = (frame->flags & AV_FRAME_FLAG_CORRUPT) || frame->decode_error_flags ||
         messages != source->messages_at_last_frame;
     source->messages_at_last_frame = messages;
-    info->flags = (key ? CUFRAMES_AV_FRAME_KEY : 0) | (corrupt ? CUFRAMES_AV_FRAME_CORRUPT : 0) |
+    info->flags |= (key ? CUFRAMES_AV_FRAME_KEY : 0) | (corrupt ? CUFRAMES_AV_FRAME_CORRUPT : 0) |
         (interlaced ? CUFRAMES_AV_FRAME_INTERLACED : 0) |
-        (interlaced && top_first ? CUFRAMES_AV_FRAME_TOP_FIELD_FIRST : 0) |
-        (converted ? CUFRAMES_AV_FRAME_CONVERTED : 0);
+        (interlaced && top_first ? CUFRAMES_AV_FRAME_TOP_FIELD_FIRST : 0);
     info->rotation = rotation_of(source);
     info->picture_type = frame->pict_type == AV_PICTURE_TYPE_I ? 'I'
         : frame->pict_type == AV_PICTURE_TYPE_P ? 'P'
@@ -1021,15 +1525,12 @@ static int describe_frame(cuframes_av_source *source, cuframes_av_frame_info *in
     info->chroma_location = (uint8_t)frame->chroma_location;
     info->range = frame->color_range == AVCOL_RANGE_JPEG || is_full_range_format((enum AVPixelFormat)frame->format) ? 2
         : frame->color_range == AVCOL_RANGE_MPEG ? 1 : 0;
-    for (int i = 0; i < 4; i++) {
-        info->planes[i] = frame->data[i];
-        info->strides[i] = frame->linesize[i];
-    }
     return CUFRAMES_AV_OK;
 }
 
 static int receive_from_decoder(cuframes_av_source *source, cuframes_av_frame_info *info)
 {
+    begin_decoder_call(source);
     int result = decoder_result(source, avcodec_receive_frame(source->decoder, source->frame));
     return result == CUFRAMES_AV_OK ? describe_frame(source, info) : result;
 }
@@ -1039,7 +1540,7 @@ int cuframes_av_receive_frame(cuframes_av_source *source, cuframes_av_frame_info
     if (!source || !info || info->size < sizeof *info)
         return CUFRAMES_AV_INVALID_ARGUMENT;
     if (!source->decoder)
-        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source is not open");
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source has no decoder yet");
     source->frame_format = CUFRAMES_AV_FORMAT_NONE;
     current_source = source;
     int result = receive_from_decoder(source, info);
@@ -1098,6 +1599,10 @@ int cuframes_av_frame_copy(cuframes_av_source *source, const cuframes_av_plane *
     if (!source)
         return CUFRAMES_AV_INVALID_ARGUMENT;
     enum cuframes_av_format format = source->frame_format;
+    if (source->frame->format == AV_PIX_FMT_CUDA) {
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT,
+                    "the frame is in device memory: copy it by CUDA from the addresses in its info");
+    }
     if (format == CUFRAMES_AV_FORMAT_NONE || !planes || plane_count != planes_of(format)) {
         return fail(source, CUFRAMES_AV_INVALID_ARGUMENT,
                     "frame copy needs a received frame and as many planes as its format has (%u), found %u",

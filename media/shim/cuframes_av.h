@@ -27,7 +27,7 @@ extern "C" {
 #define CUFRAMES_AV_API __attribute__((visibility("default")))
 
 /* Version of this interface. C# refuses a library with another one. */
-#define CUFRAMES_AV_ABI 1
+#define CUFRAMES_AV_ABI 2
 
 /* A time stamp that the source did not give. */
 #define CUFRAMES_AV_NO_TIME INT64_MIN
@@ -58,7 +58,10 @@ enum cuframes_av_result {
     CUFRAMES_AV_INVALID_DATA = -19,     /* open: not a media file; decode: this packet is damaged, go on */
     CUFRAMES_AV_ABORTED = -20,
     CUFRAMES_AV_IO = -21,               /* any other failure of the file or the connection */
-    CUFRAMES_AV_UNSUPPORTED_FORMAT = -22 /* no way from the picture's pixel format to one that CuFrames carries */
+    CUFRAMES_AV_UNSUPPORTED_FORMAT = -22, /* no way from the picture's pixel format to one that CuFrames carries */
+    /* -23 and -24 are errors that only CuFrames.Media has. */
+    CUFRAMES_AV_NVDEC_UNSUPPORTED = -25, /* this libavcodec, driver or GPU cannot decode this video by NVDEC */
+    CUFRAMES_AV_NVDEC_BUSY = -26         /* NVDEC could, but device memory or decoder sessions have run out */
 };
 
 /* Pixel formats that CuFrames carries. The numbers are this interface's own; C# maps them. */
@@ -80,6 +83,8 @@ enum cuframes_av_open_flags {
     CUFRAMES_AV_LOW_DELAY = 1 /* no frame threads; no reordering delay where the stream has no B pictures */
 };
 
+enum cuframes_av_decode_mode { CUFRAMES_AV_SOFTWARE = 0, CUFRAMES_AV_NVDEC = 1 };
+
 typedef struct cuframes_av_options {
     uint32_t size;
     uint32_t transport;      /* enum cuframes_av_transport; RTSP only */
@@ -88,6 +93,19 @@ typedef struct cuframes_av_options {
     int32_t decode_threads;  /* 0 = as many as there are cores */
     uint32_t flags;          /* enum cuframes_av_open_flags; unknown bits are refused */
 } cuframes_av_options;
+
+/*
+ * How to decode. A context and a stream belong to the caller and outlive the handle, or the next decoder of the handle.
+ * NVDEC's post-processing and the copies of a frame are ordered by the stream; give each handle one of its own.
+ */
+typedef struct cuframes_av_decoder {
+    uint32_t size;
+    uint32_t mode;           /* enum cuframes_av_decode_mode */
+    void *cuda_context;      /* CUcontext; NVDEC needs one */
+    void *cuda_stream;       /* CUstream; NVDEC needs one, the null stream is refused */
+    uint32_t extra_surfaces; /* decoded pictures kept beyond the one that receive gives; 0 to 32 */
+    uint32_t reserved;       /* 0 */
+} cuframes_av_decoder;
 
 typedef struct cuframes_av_stream_info {
     uint32_t size;
@@ -120,7 +138,8 @@ enum cuframes_av_frame_flags {
     CUFRAMES_AV_FRAME_CORRUPT = 2,          /* the decoder reported damage in or just before this picture */
     CUFRAMES_AV_FRAME_INTERLACED = 4,
     CUFRAMES_AV_FRAME_TOP_FIELD_FIRST = 8,
-    CUFRAMES_AV_FRAME_CONVERTED = 16        /* swscale changed the samples: source_format is not carried as it is */
+    CUFRAMES_AV_FRAME_CONVERTED = 16,       /* swscale changed the samples: source_format is not carried as it is */
+    CUFRAMES_AV_FRAME_CUDA = 32             /* planes[] are device addresses in the decoder's context */
 };
 
 typedef struct cuframes_av_frame_info {
@@ -142,7 +161,12 @@ typedef struct cuframes_av_frame_info {
     uint8_t range;           /* 0 unspecified, 1 limited, 2 full */
     uint8_t chroma_location; /* H.273 chroma sample location type plus 1; 0 = unknown */
     uint8_t reserved[2];
-    const uint8_t *planes[4]; /* decoded picture with crop applied, in source_format; valid until the next receive */
+    /*
+     * The decoded picture with crop applied, in source_format; valid until the next receive. With CUFRAMES_AV_FRAME_CUDA
+     * these are device addresses, written by work on the decoder's stream: copy on that stream, and let the copy finish
+     * before the next receive, open_decoder or free, any of which gives the surface back to NVDEC.
+     */
+    const uint8_t *planes[4];
     int32_t strides[4];      /* bytes */
     char source_format[32];  /* libav's name */
 } cuframes_av_frame_info;
@@ -151,6 +175,18 @@ typedef struct cuframes_av_plane {
     uint8_t *data;
     size_t pitch;            /* bytes from row to row */
 } cuframes_av_plane;
+
+/* What one GPU's NVDEC does of one codec, depth and chroma format. Sizes are those of the coded picture. */
+typedef struct cuframes_av_nvdec_caps {
+    uint32_t size;
+    uint32_t is_supported;
+    uint32_t engines;        /* NVDEC units that decode it */
+    uint32_t min_width;
+    uint32_t min_height;
+    uint32_t max_width;
+    uint32_t max_height;
+    uint32_t max_macroblocks; /* width x height / 256 */
+} cuframes_av_nvdec_caps;
 
 typedef struct cuframes_av_versions {
     uint32_t size;
@@ -170,17 +206,40 @@ CUFRAMES_AV_API int cuframes_av_get_versions(cuframes_av_versions *versions);
 /* 1 if a software decoder with this libav name (h264, hevc, ...) is in the loaded libavcodec. */
 CUFRAMES_AV_API int cuframes_av_has_decoder(const char *name);
 
+/*
+ * Codecs that the loaded libavcodec can decode by NVDEC, libav's names, comma separated. Says nothing of the GPU. Returns
+ * the length without the terminator; 0: libavcodec was built without NVDEC.
+ */
+CUFRAMES_AV_API size_t cuframes_av_nvdec_codecs(char *text, size_t capacity);
+
+/*
+ * Asks the driver what the GPU of a context (CUcontext) decodes. `codec` is libav's name; `chroma` 0 to 3 stands for
+ * 4:0:0, 4:2:0, 4:2:2, 4:4:4. CUFRAMES_AV_NVDEC_UNSUPPORTED: there is no answer, `error` says why (no libnvcuvid.so.1,
+ * a codec that NVDEC does not know). An answer of "no" is CUFRAMES_AV_OK with is_supported 0.
+ */
+CUFRAMES_AV_API int cuframes_av_get_nvdec_caps(void *cuda_context, const char *codec, uint32_t bit_depth,
+                                               uint32_t chroma, cuframes_av_nvdec_caps *caps, char *error,
+                                               size_t error_capacity);
+
 /* NULL only when memory is out. */
 CUFRAMES_AV_API cuframes_av_source *cuframes_av_create(void);
 CUFRAMES_AV_API void cuframes_av_free(cuframes_av_source *source);
 
 /*
- * Connects, probes and prepares the decoder. One open per handle. `secrets`: texts that must never appear in any text
+ * Connects and probes. One open per handle. `secrets`: texts that must never appear in any text
  * of this handle, one per line, may be NULL. Texts shorter than three bytes are not searched for; userinfo and query
  * of every URL in a text are always blanked.
  */
 CUFRAMES_AV_API int cuframes_av_open(cuframes_av_source *source, const char *url, const char *secrets,
                                      const cuframes_av_options *options);
+
+/*
+ * Prepares the decoder; after open, and again to go on with another one: frames that the old one still held are lost, and
+ * the packet that was read last may be sent to the new one. CUFRAMES_AV_NVDEC_UNSUPPORTED and CUFRAMES_AV_NVDEC_BUSY come
+ * from here or, because much of a stream's properties stands in its packets, from send or receive: nothing is ever decoded
+ * in software by a handle that was told to use NVDEC.
+ */
+CUFRAMES_AV_API int cuframes_av_open_decoder(cuframes_av_source *source, const cuframes_av_decoder *decoder);
 
 /* Makes every present and later open or read of this handle return CUFRAMES_AV_ABORTED soon. Any thread. */
 CUFRAMES_AV_API void cuframes_av_abort(cuframes_av_source *source);
@@ -199,7 +258,7 @@ CUFRAMES_AV_API int cuframes_av_send_packet(cuframes_av_source *source);
 /* Tells the decoder that no packet follows; receive until CUFRAMES_AV_END. */
 CUFRAMES_AV_API int cuframes_av_send_end(cuframes_av_source *source);
 
-/* Next decoded frame, kept by the handle until the next receive. */
+/* Next decoded frame, kept by the handle until the next receive. A frame of NVDEC is in device memory. */
 CUFRAMES_AV_API int cuframes_av_receive_frame(cuframes_av_source *source, cuframes_av_frame_info *info);
 
 /* Error messages of the decoder since open. Any damage that libav only tells by its log is in here. */
@@ -207,7 +266,8 @@ CUFRAMES_AV_API uint64_t cuframes_av_decoder_messages(cuframes_av_source *source
 
 /*
  * Writes the received frame, cropped, in the format that its info names. `planes` has as many entries as the format has
- * planes. Exactly width x height samples are written; bytes between the row's end and the pitch are left alone.
+ * planes. Exactly width x height samples are written; bytes between the row's end and the pitch are left alone. A frame in
+ * device memory is refused: the caller copies it by CUDA from the addresses in its info.
  */
 CUFRAMES_AV_API int cuframes_av_frame_copy(cuframes_av_source *source, const cuframes_av_plane *planes,
                                            uint32_t plane_count);

@@ -33,6 +33,7 @@ public sealed unsafe class ShimTests
             (typeof(AvNative.Options), "cuframes_av_options"), (typeof(AvNative.StreamInfo), "cuframes_av_stream_info"),
             (typeof(AvNative.PacketInfo), "cuframes_av_packet_info"), (typeof(AvNative.FrameInfo), "cuframes_av_frame_info"),
             (typeof(PicturePlane), "cuframes_av_plane"), (typeof(AvNative.Versions), "cuframes_av_versions"),
+            (typeof(AvNative.Decoder), "cuframes_av_decoder"), (typeof(AvNative.NvdecCaps), "cuframes_av_nvdec_caps"),
         ];
         using MediaClips folder = new();
         string header = Path.GetFullPath(Path.Combine(SourceFolder(), "../../media/shim/cuframes_av.h"));

@@ -70,10 +70,12 @@ int main(int argc, char **argv)
         cuframes_av_packet_info packet = { .size = sizeof packet };
         cuframes_av_frame_info frame = { .size = sizeof frame };
         cuframes_av_stream_info info = { .size = sizeof info };
+        cuframes_av_decoder decoder = { .size = sizeof decoder, .mode = CUFRAMES_AV_SOFTWARE };
         char text[256];
         int end_sent = 0, limit = 2000;
 
-        if (cuframes_av_open(source, argv[i], "secret", &options) < 0) {
+        if (cuframes_av_open(source, argv[i], "secret", &options) < 0 ||
+            cuframes_av_open_decoder(source, &decoder) < 0) {
             failed++;
         } else {
             cuframes_av_get_stream_info(source, &info);

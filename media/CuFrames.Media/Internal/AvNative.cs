@@ -6,7 +6,7 @@ namespace CuFrames.Media.Internal;
 /// <summary>The functions and structs of media/shim/cuframes_av.h, which documents them.</summary>
 internal static unsafe partial class AvNative
 {
-    internal const uint Abi = 1;
+    internal const uint Abi = 2;
     internal const long NoTime = long.MinValue;
     internal const uint LowDelay = 1;
 
@@ -15,12 +15,17 @@ internal static unsafe partial class AvNative
     internal const uint FrameInterlaced = 4;
     internal const uint FrameTopFieldFirst = 8;
     internal const uint FrameConverted = 16;
+    internal const uint FrameCuda = 32;
+
+    internal const uint DecodeSoftware = 0;
+    internal const uint DecodeNvdec = 1;
 
     internal const int Ok = 0;
     internal const int End = 1;
     internal const int Again = 2;
     internal const int NoMemory = -2;
     internal const int InvalidData = -19;
+    internal const int NvdecUnsupported = -25;
 
     private const string Library = "cuframes_av";
 
@@ -38,6 +43,15 @@ internal static unsafe partial class AvNative
 
     [LibraryImport(Library, EntryPoint = "cuframes_av_open", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Open(AvSourceHandle source, string url, string? secrets, Options* options);
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_open_decoder")]
+    internal static partial int OpenDecoder(AvSourceHandle source, Decoder* decoder);
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_nvdec_codecs")]
+    internal static partial nuint NvdecCodecs(byte* text, nuint capacity);
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_get_nvdec_caps", StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int GetNvdecCaps(nint context, string codec, uint bitDepth, uint chroma, NvdecCaps* caps, byte* error, nuint errorCapacity);
 
     [LibraryImport(Library, EntryPoint = "cuframes_av_abort")]
     internal static partial void Abort(AvSourceHandle source);
@@ -100,6 +114,30 @@ internal static unsafe partial class AvNative
         public long StallTimeout;
         public int DecodeThreads;
         public uint Flags;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct Decoder
+    {
+        public uint Size;
+        public uint Mode;
+        public nint CudaContext;
+        public nint CudaStream;
+        public uint ExtraSurfaces;
+        public uint Reserved;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct NvdecCaps
+    {
+        public uint Size;
+        public uint IsSupported;
+        public uint Engines;
+        public uint MinWidth;
+        public uint MinHeight;
+        public uint MaxWidth;
+        public uint MaxHeight;
+        public uint MaxMacroblocks;
     }
 
     [StructLayout(LayoutKind.Sequential)]
