@@ -128,7 +128,7 @@ fi
 computing() {
   suite model 600 summary tests/model/check.sh
   suite format 600 status dotnet format CuFrames.sln --verify-no-changes --no-restore
-  suite shellcheck 60 status shellcheck ./*.sh .ci/run scripts/*.sh benchmarks/*.sh tests/model/*.sh
+  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh benchmarks/*.sh tests/model/*.sh gpu/*.sh gpu/bundle/*
   suite CuFrames.Fuzz 600 fuzz tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
 }
 

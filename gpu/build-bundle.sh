@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Makes one archive that runs the GPU tests and the GPU bench on a machine that has an NVIDIA driver, glibc 2.36 or newer, and
+# nothing else of what CuFrames needs: no .NET, no FFmpeg, no compiler.
+#
+#   gpu/build-bundle.sh [OUTPUT.tar.xz]        default: gpu/cuframes-gpu.tar.xz, which git ignores
+#
+# There: tar -xf cuframes-gpu.tar.xz && cuframes-gpu/run-gpu-tests && cuframes-gpu/run-gpu-bench
+# What is slow to make (FFmpeg, clips) is kept in gpu/.cache.
+
+set -euo pipefail
+export LC_ALL=C.UTF-8
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname -- "$here")
+output=$(realpath -m -- "${1:-$here/cuframes-gpu.tar.xz}")
+most_bytes=$((50 * 1024 * 1024))
+
+"$root/scripts/install-dependencies.sh" demo
+cd -- "$root"
+# shellcheck source=scripts/require-dotnet.sh
+. scripts/require-dotnet.sh
+
+ffmpeg=$(gpu/build-ffmpeg.sh)
+clips=$(gpu/build-clips.sh)
+
+work=$(mktemp -d "$here/.cache/bundle.XXXXXX")
+trap 'rm -rf -- "$work"' EXIT
+bundle=$work/cuframes-gpu
+mkdir -p "$bundle"/{apps,lib,clips}
+
+publish() { # project
+  local name
+  name=$(sed -nE 's|.*<AssemblyName>(.*)</AssemblyName>.*|\1|p' "$1")
+  name=${name:-$(basename -- "$1" .csproj)}
+  echo "Publishing $name"
+  dotnet publish "$1" --configuration Release --no-self-contained --output "$bundle/apps/$name" --nologo -verbosity:quiet
+}
+
+for project in tests/CuFrames.TestPeer daemon cli conformance-tests; do
+  publish "$project"/*.csproj
+done
+# Every suite with a test that asks for a GPU. run-gpu-tests runs all suites that it finds.
+for project in tests/*.Tests; do
+  if grep -rqE --include='*.cs' 'Trait\("needs", *"gpu"\)' "$project"; then
+    publish "$project"/*.csproj
+  fi
+done
+
+echo "Adding .NET, FFmpeg, clips"
+runtime=$(sed -nE 's/.*"version": "([^"]+)".*/\1/p' "$bundle/apps/cuframesd/cuframesd.runtimeconfig.json" | head -n 1)
+installed=$(dirname -- "$(readlink -f -- "$(command -v dotnet)")")
+# The newest of the same major version is what the host would choose.
+version=$(basename -- "$(find "$installed/shared/Microsoft.NETCore.App" -mindepth 1 -maxdepth 1 -name "${runtime%%.*}.*" | sort -V | tail -n 1)")
+mkdir -p "$bundle/dotnet/host/fxr" "$bundle/dotnet/shared/Microsoft.NETCore.App"
+cp -a "$installed/dotnet" "$bundle/dotnet/"
+cp -a "$installed/host/fxr/$version" "$bundle/dotnet/host/fxr/"
+cp -a "$installed/shared/Microsoft.NETCore.App/$version" "$bundle/dotnet/shared/Microsoft.NETCore.App/"
+for licence in LICENSE.txt ThirdPartyNotices.txt; do
+  if [ -e "$installed/$licence" ]; then
+    cp "$installed/$licence" "$bundle/dotnet/"
+  fi
+done
+mkdir "$bundle/ffmpeg"
+cp -a "$ffmpeg"/. "$bundle/ffmpeg/"
+cp -a "$clips"/. "$bundle/clips/"
+# .NET needs the first two to start and the others for hashes and random numbers; a bare host has none of them.
+for library in libstdc++.so.6 libgcc_s.so.1 libssl.so.3 libcrypto.so.3; do
+  cp -L "$(ldconfig -p | sed -nE "s|^\s*${library//+/\\+} .*x86-64.* => (.*)|\1|p" | head -n 1)" "$bundle/lib/"
+done
+cp gpu/bundle/* "$bundle/"
+{
+  echo "commit $(git rev-parse HEAD)$(git diff --quiet HEAD -- || echo ' with changes')"
+  echo "built $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  echo ".NET $version"
+  head -n 1 "$ffmpeg/BUILT-WITH"
+} >"$bundle/VERSION"
+
+# Symbols and documentation are most of what nobody needs there.
+find "$bundle/apps" -type f \( -name '*.pdb' -o -name '*.xml' \) -delete
+# One file for all copies of the same content.
+(cd "$bundle" && find . -type f -links 1 -size +0 -exec sha256sum {} + | sort) | while read -r sum file; do
+  if [ "$sum" = "${last_sum-}" ]; then
+    ln -f -- "$bundle/$last_file" "$bundle/$file"
+  else
+    last_sum=$sum last_file=$file
+  fi
+done
+
+echo "Checking what it needs of the host"
+newest=2.36
+while IFS= read -r -d '' file; do
+  if [ "$(head -c 4 -- "$file" | tail -c 3 | tr -d '\0')" != ELF ]; then
+    continue
+  fi
+  needed=$(objdump -p "$file" 2>/dev/null | grep -oE 'GLIBC_[0-9]+\.[0-9.]+' | sed 's/GLIBC_//' | sort -V | tail -n 1 || true)
+  if [ -n "$needed" ] && [ "$(printf '%s\n' "$needed" "$newest" | sort -V | tail -n 1)" != "$newest" ]; then
+    echo "$file needs glibc $needed; the bundle promises to run with $newest" >&2
+    exit 1
+  fi
+done < <(find "$bundle" -type f -size +1k -print0)
+
+echo "Packing"
+mkdir -p -- "$(dirname -- "$output")"
+tar -C "$work" --owner=0 --group=0 --numeric-owner --sort=name -cf - cuframes-gpu | xz -9e -T1 >"$output.part"
+mv -- "$output.part" "$output"
+bytes=$(stat -c %s -- "$output")
+echo "$output: $(((bytes + 1048575) / 1048576)) MiB packed, $(du -sm "$bundle" | cut -f 1) MiB unpacked"
+if [ "$bytes" -gt "$most_bytes" ]; then
+  echo "The archive is larger than $((most_bytes / 1048576)) MiB." >&2
+  exit 1
+fi

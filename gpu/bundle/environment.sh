@@ -1,0 +1,15 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # bundle is set by whoever reads this file
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# To be sourced with $bundle set to the folder of the unpacked archive: makes the programs in it find each other and nothing
+# else of the host but the driver's libraries, which stay where the host has them.
+
+export CUFRAMES_BUNDLE="$bundle" CUFRAMES_CLIPS="$bundle/clips"
+export DOTNET_ROOT="$bundle/dotnet" DOTNET_MULTILEVEL_LOOKUP=0 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+export PATH="$bundle/dotnet:$bundle/ffmpeg/bin:$bundle/apps/cuframes:$bundle/apps/cuframesd:${PATH:-/usr/bin:/bin}"
+export LD_LIBRARY_PATH="$bundle/ffmpeg/lib:$bundle/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+export LC_ALL=C.UTF-8
+if [ -z "${HOME:-}" ]; then
+  export HOME=/tmp
+fi
