@@ -23,7 +23,7 @@ public sealed class FramePublisher : IDisposable
     private readonly SlotRing _ring;
     private readonly SubscriberTable _table;
     private readonly ControlBlock _block;
-    private readonly List<HostSegment> _extraSegments = [];
+    private readonly List<Segment> _extraSegments = [];
     private FrameMetadata _openMetadata;
     private FrameMetadata _emptyMetadata;
     private Picture _layout;
@@ -59,6 +59,12 @@ public sealed class FramePublisher : IDisposable
     /// <summary>Sequence of the newest frame; 0 before the first.</summary>
     public ulong Head => _ring.Head;
 
+    /// <summary>Where frames lie.</summary>
+    public MemoryDomain Memory => _server.Domain;
+
+    /// <summary>The context of the device that frames lie on; null in main memory. The publisher's own unless the options named one.</summary>
+    public CudaContext? Cuda => _server.Cuda;
+
     internal ref FrameMetadata OpenMetadata => ref _openMetadata;
 
     /// <summary>Takes the key and listens. Subscribers can connect from now on; frames can be published after <see cref="Configure"/>.</summary>
@@ -66,6 +72,7 @@ public sealed class FramePublisher : IDisposable
     /// <param name="options">How to publish; null: the defaults.</param>
     /// <exception cref="StreamUnavailableException">ALREADY_PUBLISHED, or the runtime directory is missing or not writable.</exception>
     /// <exception cref="CuFramesException">INVALID_KEY or CONFIGURATION_INVALID.</exception>
+    /// <exception cref="CudaException">CUDA_UNAVAILABLE, or the driver refused a context.</exception>
     /// <exception cref="LinuxException">The kernel refused memory or a socket.</exception>
     public static FramePublisher Create(string key, PublisherOptions? options = null)
     {
@@ -117,7 +124,7 @@ public sealed class FramePublisher : IDisposable
         else
         {
             // The old format stays until the new ring is there.
-            HostSegment segment = MakeRing(format, slotSize);
+            Segment segment = MakeRing(format, slotSize);
             _server.SetFormat(format, segment.Description.Generation);
             _ring.DrainAll();
             _extraSegments.Clear();
@@ -217,7 +224,15 @@ public sealed class FramePublisher : IDisposable
     internal Span<byte> PlaneOf(int slot, int plane, int length)
     {
         RequireOpen(slot);
-        return _ring.SegmentOf(slot).Mapping.Slice((long)_ring.PictureOf(slot).PlaneOffset[plane], length);
+        return _ring.SegmentOf(slot).Slice((long)_ring.PictureOf(slot).PlaneOffset[plane], length);
+    }
+
+    internal ulong DeviceAddressOf(int slot, int plane)
+    {
+        RequireOpen(slot);
+        return Memory == MemoryDomain.Cuda
+            ? _ring.SegmentOf(slot).AddressOf((long)_ring.PictureOf(slot).PlaneOffset[plane])
+            : throw new InvalidOperationException("This frame lies in main memory: use Plane or PlaneAddress.");
     }
 
     internal ulong PublishOpen(int slot)
@@ -321,7 +336,7 @@ public sealed class FramePublisher : IDisposable
     }
 
     /// <summary>Makes the first segment of a new generation.</summary>
-    private HostSegment MakeRing(StreamFormat format, long slotSize)
+    private Segment MakeRing(StreamFormat format, long slotSize)
     {
         bool hasEvicted = false;
         while (true)
@@ -393,7 +408,7 @@ public sealed class FramePublisher : IDisposable
 
         try
         {
-            HostSegment segment = _server.AddSegment(_slotSize, slots, _server.Generation);
+            Segment segment = _server.AddSegment(_slotSize, slots, _server.Generation);
             _ring.AddSlots(segment, _layout, _slotSize);
             _extraSegments.Add(segment);
             _server.Slots = _ring.WritableCount;
@@ -411,7 +426,7 @@ public sealed class FramePublisher : IDisposable
     {
         _server.ShrinkIsDue = false;
         _server.NeededAt = MonotonicClock.NowNanoseconds;
-        foreach (HostSegment segment in _extraSegments)
+        foreach (Segment segment in _extraSegments)
         {
             _ring.Drain(segment);
         }
@@ -437,7 +452,9 @@ public sealed class FramePublisher : IDisposable
 
     private unsafe int WaitForLossless()
     {
+        // A GPU that ends a lease rings no bell; half a millisecond is below any frame's duration.
         const long sliceNanoseconds = 20_000_000;
+        const long gpuSliceNanoseconds = 500_000;
         long deadline = MonotonicClock.NowNanoseconds + (_options.LosslessTimeout.Ticks * 100);
         while (true)
         {
@@ -464,7 +481,8 @@ public sealed class FramePublisher : IDisposable
             {
                 if (slot < 0 && remaining > 0 && blocker.IsLossless && ReferenceEquals(blocker, _ring.Blocker))
                 {
-                    Futex.Wait(blocker.Page.ProgressWord, progress, Math.Min(remaining, sliceNanoseconds));
+                    long slice = blocker.Fences == Fence.Cpu ? sliceNanoseconds : gpuSliceNanoseconds;
+                    Futex.Wait(blocker.Page.ProgressWord, progress, Math.Min(remaining, slice));
                 }
                 else if (slot < 0 && remaining > 0 && !blocker.IsLossless)
                 {
@@ -515,7 +533,7 @@ public sealed class FramePublisher : IDisposable
                 for (int slot = 0; slot < ControlBlockLayout.SlotCapacity; slot++)
                 {
                     // What is in the way is the slot's frame, whatever the word says: a hostile subscriber changes it at every look.
-                    ulong blocked = session.Page.LeaseOf(slot) != 0 ? _block.SlotState(slot) : 0;
+                    ulong blocked = session.Holds(slot) ? _block.SlotState(slot) : 0;
                     if (blocked != session.BlockedFrame[slot])
                     {
                         session.BlockedFrame[slot] = blocked;

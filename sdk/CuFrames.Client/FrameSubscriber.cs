@@ -54,7 +54,17 @@ public sealed class FrameSubscriber : IDisposable
     /// <summary>Frames that may be held at once, as granted; 0 when there is no connection.</summary>
     public int GrantedLeases => _connection?.GrantedLeases ?? 0;
 
-    /// <summary>Frames that are held now.</summary>
+    /// <summary>The context in which frames are mapped; null when there is no connection, or the stream lies in main memory.</summary>
+    public CudaContext? Cuda => _connection?.Cuda?.Context;
+
+    /// <summary>How <see cref="Frame.Release(CudaStream)"/> ends a lease: <see cref="Fence.Stream"/> and <see cref="Fence.Event"/> do not wait,
+    /// <see cref="Fence.Cpu"/> waits for the stream first. CPU when there is no connection.</summary>
+    public Fence ReleaseFence => _connection?.Cuda?.ReleaseFence ?? Fence.Cpu;
+
+    /// <summary>Why <see cref="ReleaseFence"/> is not STREAM although both sides offer it; else empty.</summary>
+    public string ReleaseFenceReason => _connection?.Cuda?.FenceReason ?? "";
+
+    /// <summary>Frames that are held now, those included whose release is still on its way through the GPU.</summary>
     public int HeldFrames => _connection?.HeldFrames ?? 0;
 
     /// <summary>Frames taken since this object was made.</summary>
@@ -99,8 +109,10 @@ public sealed class FrameSubscriber : IDisposable
 
     /// <summary>Takes a frame if there is one, without waiting and without connecting.</summary>
     /// <param name="frame">The frame, to be released.</param>
-    /// <returns>False when there is none.</returns>
+    /// <returns>False when there is none, or when all leases are on their way through the GPU: their frames were released to streams whose work
+    /// has not ended.</returns>
     /// <exception cref="CuFramesException">LEASES_EXHAUSTED: as many frames are held as were granted.</exception>
+    /// <exception cref="CudaException">The CUDA context is broken, by whatever ran in it.</exception>
     /// <exception cref="ProtocolException">The publisher breaks the protocol. The next call that waits connects again.</exception>
     public bool TryTake(out Frame frame)
     {
@@ -142,7 +154,11 @@ public sealed class FrameSubscriber : IDisposable
                     return false;
                 }
 
-                if (_connection!.PrepareToSleep(Wake.Futex, out uint word))
+                if (_connection!.AwaitsGpu)
+                {
+                    _connection.SleepForGpu();
+                }
+                else if (_connection.PrepareToSleep(Wake.Futex, out uint word))
                 {
                     _connection.Sleep(word, remaining);
                 }
@@ -191,7 +207,12 @@ public sealed class FrameSubscriber : IDisposable
         while (!TryTake(out frame))
         {
             cancellation.ThrowIfCancellationRequested();
-            if (IsConnected)
+            if (_connection is { AwaitsGpu: true })
+            {
+                // Nothing tells when the GPU has written a word: looking again is what there is to do.
+                await Task.Delay(1, cancellation).ConfigureAwait(false);
+            }
+            else if (IsConnected)
             {
                 await WaitForDoorbell(cancellation).ConfigureAwait(false);
             }

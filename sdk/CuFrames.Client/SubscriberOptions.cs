@@ -1,3 +1,4 @@
+using CuFrames.Interop;
 using CuFrames.Protocol;
 
 namespace CuFrames.Client;
@@ -13,6 +14,14 @@ public sealed record SubscriberOptions
 
     /// <summary>How many frames are to be held at once, 1 to 64. The publisher may grant fewer.</summary>
     public int Leases { get; init; } = 2;
+
+    /// <summary>Release fences that may be used for frames in device memory (docs/protocol.md 7); CPU always may. Of those that both sides can do
+    /// the first of STREAM, EVENT, CPU is taken: <see cref="FrameSubscriber.ReleaseFence"/>.</summary>
+    public Fence Fences { get; init; } = Fence.Cpu | Fence.Stream | Fence.Event;
+
+    /// <summary>Context in which frames in device memory are mapped; it stays the caller's. Null: the primary context of the device that the
+    /// stream lies on, which is the one that CUDA's runtime and the frameworks use.</summary>
+    public CudaContext? Cuda { get; init; }
 
     /// <summary>Whether to connect again, in the call that waits for a frame, when the publisher is gone or has evicted this subscriber.</summary>
     public bool Reconnect { get; init; } = true;

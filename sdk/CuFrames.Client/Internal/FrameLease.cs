@@ -38,4 +38,7 @@ internal sealed class FrameLease(StreamConnection connection, int slot)
         segment = Segment;
         return Interlocked.CompareExchange(ref _sequence, 0, sequence) == sequence;
     }
+
+    /// <summary>Takes <see cref="TryEnd"/> back, by the thread that it gave true to, when the release could not be carried out.</summary>
+    public void Restore(ulong sequence) => Volatile.Write(ref _sequence, sequence);
 }

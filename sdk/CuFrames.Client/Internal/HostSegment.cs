@@ -1,36 +1,27 @@
 using CuFrames.Interop;
 using CuFrames.Protocol;
+using CuFrames.Protocol.Messages;
 
 namespace CuFrames.Client.Internal;
 
 /// <summary>A segment in main memory, as its publisher has it: a sealed memfd, mapped writable before the seal.</summary>
-internal sealed class HostSegment : IDisposable
+internal sealed class HostSegment : Segment
 {
     private const MemoryFileSeals Seals =
         MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink | MemoryFileSeals.FutureWrite;
 
     private HostSegment(FileDescriptor file, MemoryMapping mapping, SegmentDescription description)
+        : base(description)
     {
         File = file;
         Mapping = mapping;
-        Description = description;
     }
 
-    public FileDescriptor File { get; }
+    public override FileDescriptor File { get; }
 
     public MemoryMapping Mapping { get; }
 
-    public SegmentDescription Description { get; }
-
-    public uint Id => Description.SegmentId;
-
-    public long Size => Mapping.Length;
-
-    /// <summary>Slots of the table that lie here. Written by the publishing thread only.</summary>
-    public int SlotCount { get; set; }
-
-    /// <summary>Its slots are emptied and not written again. Written by the publishing thread only.</summary>
-    public bool IsDraining { get; set; }
+    public override SegmentMessage Message => new(Description, default);
 
     /// <exception cref="LinuxException">There is no memory; nothing is left behind.</exception>
     public static HostSegment Create(uint id, uint generation, long size, int slots)
@@ -59,7 +50,11 @@ internal sealed class HostSegment : IDisposable
         }
     }
 
-    public void Dispose()
+    public override Span<byte> Slice(long offset, int length) => Mapping.Slice(offset, length);
+
+    public override unsafe ulong AddressOf(long offset) => (ulong)(Mapping.Pointer + offset);
+
+    public override void Dispose()
     {
         Mapping.Dispose();
         File.Dispose();

@@ -1,16 +1,15 @@
-using CuFrames.Interop;
-
 namespace CuFrames.Client.Internal;
 
-/// <summary>A segment as a subscriber has it: mapped read-only, once.</summary>
-internal sealed class MappedSegment(uint id, MemoryMapping mapping)
+/// <summary>A segment as a subscriber has it: mapped once.</summary>
+internal abstract class MappedSegment(uint id, long size)
 {
     // Incremented by the taking thread, decremented by whichever thread releases a frame; both are full fences.
     private int _held;
 
     public uint Id { get; } = id;
 
-    public MemoryMapping Mapping { get; } = mapping;
+    /// <summary>Bytes.</summary>
+    public long Size { get; } = size;
 
     /// <summary>The publisher wants it back. Taking thread only.</summary>
     public bool IsRetiring { get; set; }
@@ -20,4 +19,6 @@ internal sealed class MappedSegment(uint id, MemoryMapping mapping)
     public void Hold() => Interlocked.Increment(ref _held);
 
     public void Release() => Interlocked.Decrement(ref _held);
+
+    public abstract void Unmap();
 }

@@ -27,13 +27,14 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     private readonly PublisherOptions _options;
     private readonly string _program;
     private readonly FileLock _lock;
+    private readonly SegmentMemory _memory;
     private readonly UnixSocket _listener;
     private readonly PeerCredentials _self;
     private readonly FileDescriptor _controlFile;
     private readonly MemoryMapping _controlMapping;
     private readonly List<SubscriberSession> _pending = [];
     private readonly List<SubscriberSession> _probes = [];
-    private readonly List<HostSegment> _segments = [];
+    private readonly List<Segment> _segments = [];
     private readonly List<Retirement> _retirements = [];
     private readonly byte[] _send = new byte[4096];
     private readonly byte[] _receive = new byte[Wire.MaxMessageSize];
@@ -48,6 +49,9 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     private long _nextAudit;
     private string _stateText = "";
 
+    // What is taken from the budget that publishers share.
+    private long _budgetTaken;
+
     private ulong _evicted;
     private ulong _hungUp;
     private ulong _refused;
@@ -60,7 +64,17 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         string directory = options.Directory ?? StreamDirectory.RuntimeDirectory;
         string lockPath = Path.Combine(directory, key + ".lock");
         SocketPath = Path.Combine(directory, key + ".sock");
-        _lock = TakeKey(key, lockPath);
+        _memory = new SegmentMemory(key, options);
+        try
+        {
+            _lock = TakeKey(key, lockPath);
+        }
+        catch
+        {
+            _memory.Dispose();
+            throw;
+        }
+
         try
         {
             Epoch = NewEpoch();
@@ -88,6 +102,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             _controlMapping?.Dispose();
             _controlFile?.Dispose();
             _lock.Dispose();
+            _memory.Dispose();
             throw;
         }
     }
@@ -97,6 +112,10 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     public string SocketPath { get; }
 
     public ulong Epoch { get; }
+
+    public MemoryDomain Domain => _memory.Domain;
+
+    public CudaContext? Cuda => _memory.Context;
 
     public SubscriberTable Table { get; } = new();
 
@@ -241,13 +260,15 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
     /// <summary>Makes a segment and tells everybody. Publishing thread, outside of the frame's path.</summary>
     /// <exception cref="LinuxException">There is no memory.</exception>
-    /// <exception cref="CuFramesException">The stream's memory limit stands in the way.</exception>
-    public HostSegment AddSegment(long slotSize, int slots, uint generation)
+    /// <exception cref="CuFramesException">The stream's memory limit or the shared budget stands in the way, or the device has no room.</exception>
+    public Segment AddSegment(long slotSize, int slots, uint generation)
     {
         lock (_gate)
         {
-            long limit = _options.MemoryLimit != 0 ? _options.MemoryLimit : 2 * LargestSlot(slotSize) * _options.MaxSlots;
-            long wanted = slotSize * slots;
+            long limit = _options.MemoryLimit != 0
+                ? _options.MemoryLimit
+                : (2 * LargestSlot(slotSize) + _memory.Granularity) * _options.MaxSlots;
+            long wanted = _memory.SizeOf(slotSize, slots);
             long used = SegmentBytes();
             if (used + UnansweredBytes() + wanted > limit)
             {
@@ -257,14 +278,26 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             if (used + UnansweredBytes() + wanted > limit)
             {
                 throw new CuFramesException(ErrorCode.OutOfResources,
-                    $"Stream '{Key}' needs {wanted} more bytes for {slots} slots; its limit is {limit}, in use are {used}, and readers " +
-                    $"have yet to give back {UnansweredBytes()}. Raise the memory limit or lower the number of slots.");
+                    $"Stream '{Key}' asks for {MemoryBudget.Text(wanted)} for {slots} slots; its limit is {MemoryBudget.Text(limit)}, in use are " +
+                    $"{MemoryBudget.Text(used)}, readers have yet to give back {MemoryBudget.Text(UnansweredBytes())}, and it would be " +
+                    $"{MemoryBudget.Text(used + UnansweredBytes() + wanted)}. Raise the memory limit or lower the number of slots.");
             }
 
-            HostSegment segment = HostSegment.Create(++_lastSegmentId, generation, wanted, slots);
+            TakeFromBudget(wanted);
+            Segment segment;
+            try
+            {
+                segment = _memory.Create(++_lastSegmentId, generation, wanted, slots);
+            }
+            catch
+            {
+                SettleBudget();
+                throw;
+            }
+
             segment.SlotCount = slots;
             _segments.Add(segment);
-            ReadOnlySpan<byte> message = new SegmentMessage(segment.Description, default).Write(_send);
+            ReadOnlySpan<byte> message = segment.Message.Write(_send);
             foreach (SubscriberSession session in Table.Active)
             {
                 if (SendOrEvict(session, message, segment.File))
@@ -279,7 +312,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     }
 
     /// <summary>Gives a segment up that no slot lies in any more. Publishing thread, outside of the frame's path.</summary>
-    public void RetireSegment(HostSegment segment)
+    public void RetireSegment(Segment segment)
     {
         lock (_gate)
         {
@@ -301,6 +334,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
             Block.ControlMessages++;
             segment.Dispose();
+            SettleBudget();
         }
     }
 
@@ -470,12 +504,15 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
             // Nobody looks at a page now.
             Table.Reap();
-            foreach (HostSegment segment in _segments)
+            foreach (Segment segment in _segments)
             {
                 segment.Dispose();
             }
 
             _segments.Clear();
+            _retirements.Clear();
+            SettleBudget();
+            _memory.Dispose();
             _controlMapping.Dispose();
             _controlFile.Dispose();
             _descriptors.Dispose();
@@ -620,9 +657,12 @@ internal sealed class PublisherServer : LoopSource, IDisposable
                 if (retirement is not null)
                 {
                     retirement.Unanswered.Remove(session);
-                    _retirements.RemoveAll(candidate => candidate.Unanswered.Count == 0);
+                    ForgetAnsweredRetirements();
                 }
 
+                break;
+            case MessageType.Event:
+                AddEvent(session, EventMessage.Read(payload));
                 break;
             case MessageType.Bye:
                 RefuseMessage bye = RefuseMessage.Read(payload);
@@ -651,7 +691,9 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
         if (FindRefusal(session, hello) is { } refusal)
         {
-            Refuse(session, header.CorrelationId, refusal.Code, refusal.Text, (byte)hello.LowestVersion);
+            // A reader that has not called the CUDA driver yet learns in this way that it has to (it comes again at once): nothing to report.
+            bool isQuestion = refusal.Code == ErrorCode.DomainNotMappable && !hello.Domains.Any(offer => offer.Domain == MemoryDomain.Cuda);
+            Refuse(session, header.CorrelationId, refusal.Code, refusal.Text, (byte)hello.LowestVersion, !isQuestion);
             return;
         }
 
@@ -686,12 +728,13 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         session.Id = ++_lastSubscriberId;
         session.Delivery = hello.Delivery;
         session.Leases = (int)Math.Min(hello.Leases, (uint)_options.MaxLeases);
+        session.Fences = GrantedFences(hello.Fences);
         welcome = welcome with
         {
             SubscriberId = session.Id,
             Delivery = hello.Delivery,
             Leases = (uint)session.Leases,
-            Fences = Fence.Cpu,
+            Fences = session.Fences,
             Wakes = (hello.Wakes & Wake.Doorbell) | Wake.Futex,
         };
         FileDescriptor page;
@@ -717,9 +760,9 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             }
         }
 
-        foreach (HostSegment segment in _segments)
+        foreach (Segment segment in _segments)
         {
-            if (!SendOrEvict(session, new SegmentMessage(segment.Description, default).Write(_send), segment.File))
+            if (!SendOrEvict(session, segment.Message.Write(_send), segment.File))
             {
                 return;
             }
@@ -760,15 +803,67 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             return (ErrorCode.DeliveryNotGranted, $"Stream '{Key}' does not offer lossless delivery, because its source does not wait. Ask for in-order delivery.");
         }
 
-        foreach (DomainOffer domain in hello.Domains)
+        return _memory.FindObstacle(Key, hello.Domains) is { } distance ? (ErrorCode.DomainNotMappable, distance) : null;
+    }
+
+    private Fence GrantedFences(Fence wanted)
+    {
+        Fence able = Fence.Cpu;
+        if (_memory.Context is { } context)
         {
-            if (domain.Fits(MemoryDomain.Host, HandleKind.HostMemfd, Guid.Empty))
-            {
-                return null;
-            }
+            able |= Fence.Stream | (context.Device.HasIpcEvents ? Fence.Event : 0);
         }
 
-        return (ErrorCode.DomainNotMappable, $"Stream '{Key}' lies in main memory, in sealed memfds, and the subscriber does not say that it can map those.");
+        return (wanted & able) | Fence.Cpu;
+    }
+
+    /// <summary>7.2: opens the event of a slot.</summary>
+    private void AddEvent(SubscriberSession session, EventMessage message)
+    {
+        if ((session.Fences & Fence.Event) == 0)
+        {
+            throw new ProtocolException(ErrorCode.ProtocolError, "EVENT was sent, and the EVENT fence was not granted.");
+        }
+
+        CudaEvent opened;
+        try
+        {
+            opened = CudaEvent.OpenInterprocess(_memory.Context!, message.Handle.Span);
+        }
+        catch (CudaException error)
+        {
+            throw new ProtocolException(
+                error.Code == ErrorCode.CudaIpcNamespace ? error.Code : ErrorCode.SegmentInvalid, $"The event of slot {message.Slot} cannot be opened: {error.Message}");
+        }
+
+        if (!session.TryAddEvent(message.Slot, opened))
+        {
+            opened.Dispose();
+            throw new ProtocolException(ErrorCode.ProtocolError, $"A second event for slot {message.Slot} was sent.");
+        }
+    }
+
+    private void TakeFromBudget(long bytes)
+    {
+        _options.Budget?.Take(Key, bytes);
+        _budgetTaken += bytes;
+    }
+
+    /// <summary>Gives back what is not in use any more.</summary>
+    private void SettleBudget()
+    {
+        long spare = _budgetTaken - SegmentBytes() - UnansweredBytes();
+        if (spare > 0)
+        {
+            _options.Budget?.Give(spare);
+            _budgetTaken -= spare;
+        }
+    }
+
+    private void ForgetAnsweredRetirements()
+    {
+        _retirements.RemoveAll(candidate => candidate.Unanswered.Count == 0);
+        SettleBudget();
     }
 
     private StreamDescription Describe()
@@ -785,6 +880,8 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             Slots = Slots,
             MaxSlots = _options.MaxSlots,
             Subscribers = Table.Active.Length,
+            Domain = _memory.Domain,
+            Device = _memory.Device,
             Head = Block.Head,
             Dropped = Block.Dropped,
             MemoryBytes = (ulong)SegmentBytes(),
@@ -813,11 +910,12 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         }
     }
 
-    private void Refuse(SubscriberSession session, uint correlation, ErrorCode code, string text, byte version = Wire.Version)
+    private void Refuse(
+        SubscriberSession session, uint correlation, ErrorCode code, string text, byte version = Wire.Version, bool isReported = true)
     {
-        _refused++;
+        _refused += isReported ? 1u : 0u;
         _ = session.Socket.TrySendSmall(new RefuseMessage(code, text).WriteRefuse(_send, correlation, version));
-        Drop(session, PublisherEventKind.SubscriberRefused, code, text);
+        Drop(session, isReported ? PublisherEventKind.SubscriberRefused : PublisherEventKind.SubscriberLeft, code, text);
     }
 
     private bool SendOrEvict(SubscriberSession session, ReadOnlySpan<byte> message, FileDescriptor? descriptor)
@@ -866,7 +964,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
                 retirement.Unanswered.Remove(session);
             }
 
-            _retirements.RemoveAll(candidate => candidate.Unanswered.Count == 0);
+            ForgetAnsweredRetirements();
             Table.Reap();
         }
         else
@@ -897,6 +995,12 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             PageAudit.Copy(session.Page, first);
             PageAudit.Copy(session.Page, second);
             ErrorCode code = PageAudit.Check(first, second, Block.Head, session.Leases, ref session.LastCursor, out string text);
+            if (code == ErrorCode.None && session.HasBrokenEvent)
+            {
+                code = ErrorCode.SegmentInvalid;
+                text = "The driver cannot tell any more whether an event of this subscriber has completed.";
+            }
+
             if (code != ErrorCode.None)
             {
                 Evict(session, code, text);
@@ -934,7 +1038,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     /// <summary>Size of the largest slot there is: after a change to a small format, the large frames still need their room.</summary>
     private long LargestSlot(long slotSize)
     {
-        foreach (HostSegment segment in _segments)
+        foreach (Segment segment in _segments)
         {
             slotSize = Math.Max(slotSize, segment.Size / segment.Description.Slots);
         }
@@ -950,7 +1054,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     private long SegmentBytes()
     {
         long bytes = 0;
-        foreach (HostSegment segment in _segments)
+        foreach (Segment segment in _segments)
         {
             bytes += segment.Size;
         }

@@ -18,6 +18,7 @@ namespace CuFrames.Client.Internal;
 /// 6. Read the table of subscribers again, then their lease words: n loads. A subscriber sets its lease word, then a full fence, then reads
 ///    the state; so either it sees our mark and lets go, or we see its lease here and put the state back. Else <c>state := 0</c>.
 ///    The mark keeps the sequence, so that readers who hold the frame do not take it for lost in the moment between.
+///    A lease that the subscriber has released to its GPU (EVENT) costs a query of the driver in addition, which waits for nothing.
 ///    The table is read behind the fence because a subscriber that joined in between may have leased the slot.
 /// 7. Leave the table: one plain store.
 /// The model in tests/model checks steps 5 and 6.
@@ -25,7 +26,7 @@ namespace CuFrames.Client.Internal;
 internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
 {
     private readonly ulong[] _sequence = new ulong[ControlBlockLayout.SlotCapacity];
-    private readonly HostSegment?[] _segment = new HostSegment?[ControlBlockLayout.SlotCapacity];
+    private readonly Segment?[] _segment = new Segment?[ControlBlockLayout.SlotCapacity];
     private readonly Picture[] _picture = new Picture[ControlBlockLayout.SlotCapacity];
     private readonly uint[] _generation = new uint[ControlBlockLayout.SlotCapacity];
 
@@ -47,12 +48,12 @@ internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
     /// <summary>Who stood in the way of the oldest slot at the last pick that failed.</summary>
     public SubscriberSession? Blocker { get; private set; }
 
-    public HostSegment SegmentOf(int slot) => _segment[slot]!;
+    public Segment SegmentOf(int slot) => _segment[slot]!;
 
     public ref readonly Picture PictureOf(int slot) => ref _picture[slot];
 
     /// <summary>Takes entries of the table for a segment's slots.</summary>
-    public void AddSlots(HostSegment segment, in Picture layout, long slotSize)
+    public void AddSlots(Segment segment, in Picture layout, long slotSize)
     {
         int index = 0;
         for (int slot = 0; slot < ControlBlockLayout.SlotCapacity && index < segment.SlotCount; slot++)
@@ -91,7 +92,7 @@ internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
     }
 
     /// <summary>No new frame goes to a segment's slots any more.</summary>
-    public void Drain(HostSegment segment)
+    public void Drain(Segment segment)
     {
         segment.IsDraining = true;
         for (ulong slots = _writable; slots != 0; slots &= slots - 1)
@@ -119,7 +120,7 @@ internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
 
     /// <summary>Empties the oldest of the slots that are draining, if nobody holds it.</summary>
     /// <returns>The segment that has no slot left now, to be retired; null if there is none.</returns>
-    public HostSegment? DrainOne()
+    public Segment? DrainOne()
     {
         table.Enter();
         int slot = TakeOldest(_draining);
@@ -129,7 +130,7 @@ internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
             return null;
         }
 
-        HostSegment segment = _segment[slot]!;
+        Segment segment = _segment[slot]!;
         _draining &= ~(1UL << slot);
         _segment[slot] = null;
         return --segment.SlotCount == 0 ? segment : null;
@@ -203,7 +204,7 @@ internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
         foreach (SubscriberSession session in table.Active)
         {
             bool isAhead = session.IsLossless && session.Page.Cursor < sequence;
-            if (isAhead || session.Page.LeaseOf(slot) != 0)
+            if (isAhead || session.Holds(slot))
             {
                 MetCursor |= isAhead;
                 Blocker ??= session;
@@ -223,7 +224,7 @@ internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
 
         foreach (SubscriberSession session in table.Active)
         {
-            if (session.Page.LeaseOf(slot) != 0)
+            if (session.Holds(slot))
             {
                 Blocker ??= session;
                 return true;

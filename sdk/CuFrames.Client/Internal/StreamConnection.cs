@@ -7,7 +7,7 @@ namespace CuFrames.Client.Internal;
 
 /// <summary>
 /// The subscriber's side of one connection: handshake, mappings, the lease protocol (docs/protocol.md 6.6). Used by one thread, the taking
-/// thread, but for <see cref="Release"/> and <see cref="IsValid"/>, which any thread may call.
+/// thread, but for <see cref="Release(FrameLease, ulong)"/> and its twin, and <see cref="IsValid"/>, which any thread may call.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "Frames that are held outlive Close: LeaveMappings disposes what is owned.")]
 internal sealed class StreamConnection
@@ -47,6 +47,9 @@ internal sealed class StreamConnection
     // nanoseconds, a frame may be seen before its segment has come.
     private readonly long _segmentsDue = MonotonicClock.NowNanoseconds + (HandshakeTimeoutMilliseconds * 1_000_000L);
     private bool _awaitsSegment;
+
+    // Set once, before the connection is used; null in the host domain.
+    private CudaAttachment? _cuda;
 
     // Held frames plus one while the subscriber uses the connection. Whoever brings it to zero unmaps.
     private int _users = 1;
@@ -100,6 +103,12 @@ internal sealed class StreamConnection
 
     public int HeldFrames => Volatile.Read(ref _users) - 1;
 
+    /// <summary>Null when the stream lies in main memory.</summary>
+    public CudaAttachment? Cuda => _cuda;
+
+    /// <summary>Whether the last take gave nothing because the GPU has not carried out our own releases yet. Taking thread.</summary>
+    public bool AwaitsGpu { get; private set; }
+
     /// <summary>Why the connection ended.</summary>
     public ErrorCode EndCode { get; private set; }
 
@@ -111,41 +120,29 @@ internal sealed class StreamConnection
 
     /// <exception cref="StreamUnavailableException">Nobody publishes the stream, or the publisher refuses.</exception>
     /// <exception cref="ProtocolException">The publisher breaks the protocol.</exception>
+    /// <exception cref="CudaException">The stream's device cannot be used.</exception>
     public static StreamConnection Open(string key, SubscriberOptions options, string program, ulong previousEpoch, ulong previousCursor)
     {
-        UnixSocket socket = Connect(key, options.Directory ?? StreamDirectory.RuntimeDirectory);
+        // The driver costs a process hundreds of milliseconds and megabytes: it is called only for a stream that needs it, which is known when
+        // the publisher has refused main memory.
+        bool offersCuda = options.Cuda is not null || CudaDriver.IsInitialised;
         try
         {
-            HelloMessage hello = new()
-            {
-                Program = program,
-                Delivery = options.Delivery,
-                Leases = (uint)options.Leases,
-                Domains = [DomainOffer.Host],
-                Fences = Fence.Cpu,
-                Wakes = Wake.Futex | Wake.Doorbell,
-            };
-            using DescriptorSet descriptors = new();
-            WelcomeMessage welcome = Greet(socket, key, hello, descriptors);
-            try
-            {
-                return Map(socket, welcome, descriptors, previousEpoch, previousCursor);
-            }
-            catch (ProtocolException error)
-            {
-                SayBye(socket, error.Code, error.Message);
-                throw;
-            }
+            return Connect(key, options, program, previousEpoch, previousCursor, offersCuda);
         }
-        catch
+        catch (StreamUnavailableException error) when (error.Code == ErrorCode.DomainNotMappable && !offersCuda)
         {
-            HangUp(socket);
-            throw;
+            if (!CudaDriver.TryInitialise(out string? obstacle))
+            {
+                throw new StreamUnavailableException(error.Code, $"{error.Message} In this process: {obstacle}", error);
+            }
+
+            return Connect(key, options, program, previousEpoch, previousCursor, offersCuda: true);
         }
     }
 
     /// <summary>Asks for a stream's description only.</summary>
-    /// <inheritdoc cref="Open" path="/exception"/>
+    /// <inheritdoc cref="Open(string, SubscriberOptions, string, ulong, ulong)" path="/exception"/>
     public static WelcomeMessage Probe(string key, string directory, string program)
     {
         using UnixSocket socket = Connect(key, directory);
@@ -159,6 +156,12 @@ internal sealed class StreamConnection
     /// <exception cref="ProtocolException">The publisher breaks the protocol; the connection is over.</exception>
     public FrameLease? TryTake(bool newest)
     {
+        AwaitsGpu = false;
+        if (_cuda is { HasPending: true })
+        {
+            FinishReleases();
+        }
+
         if (_block.ControlMessages != _seenControlMessages)
         {
             ReadSocket();
@@ -183,6 +186,13 @@ internal sealed class StreamConnection
 
         if (HeldFrames >= _granted)
         {
+            if (_cuda is { HasPending: true })
+            {
+                _cuda.ThrowIfBroken();
+                AwaitsGpu = true;
+                return null;
+            }
+
             throw new CuFramesException(ErrorCode.LeasesExhausted,
                 $"{_granted} frames are held, which is what the publisher granted. Release one before the next is taken, or ask for more leases.");
         }
@@ -192,6 +202,11 @@ internal sealed class StreamConnection
             if ((newest ? TryLease(head) : TryLeaseOldest(head)) is { } lease)
             {
                 return lease;
+            }
+
+            if (AwaitsGpu)
+            {
+                return null;
             }
 
             if (_awaitsSegment)
@@ -250,6 +265,59 @@ internal sealed class StreamConnection
         segment!.Release();
         LeaveMappings();
     }
+
+    /// <summary>Ends a lease behind the work of a stream, without waiting for it unless no fence but CPU is there. Any thread.</summary>
+    /// <exception cref="CudaException">The driver refused; the frame is held as before.</exception>
+    public void Release(FrameLease lease, ulong sequence, CudaStream stream)
+    {
+        if (_cuda is null || _cuda.ReleaseFence == Fence.Cpu)
+        {
+            stream.Synchronize();
+            Release(lease, sequence);
+            return;
+        }
+
+        if (!lease.TryEnd(sequence, out _))
+        {
+            return;
+        }
+
+        try
+        {
+            _cuda.EnqueueRelease(lease.Slot, sequence, stream);
+        }
+        catch
+        {
+            lease.Restore(sequence);
+            throw;
+        }
+
+        _page.CountRelease();
+    }
+
+    /// <summary>Finishes the releases that the GPU has carried out. The taking thread, or the control loop once the connection is closed.</summary>
+    /// <exception cref="CudaException">The context is broken.</exception>
+    public void FinishReleases()
+    {
+        int slot;
+        while ((slot = _cuda!.TryFinish()) >= 0)
+        {
+            FinishRelease(slot);
+        }
+    }
+
+    /// <summary>Gives up the releases of a context that is broken, so that memory is not kept for it.</summary>
+    public void AbandonReleases()
+    {
+        int slot;
+        while ((slot = _cuda!.Abandon()) >= 0)
+        {
+            FinishRelease(slot);
+        }
+    }
+
+    /// <summary>Sleeps for a moment while all our leases are on their way through the GPU. Nothing tells when it has written a word.</summary>
+    public unsafe void SleepForGpu() => _ = Futex.Wait(_block.FutexWord, Volatile.Read(ref *_block.FutexWord), 100_000);
 
     /// <summary>Says that we are about to sleep, in the given way.</summary>
     /// <returns>False when there is something to see already; then we do not sleep.</returns>
@@ -344,7 +412,98 @@ internal sealed class StreamConnection
         }
 
         HangUp(_socket);
+        if (_cuda is not null && HeldFrames > 0)
+        {
+            // Frames are held or on their way through the GPU, and nobody will call us for the latter.
+            _ = new DeferredClose(this);
+        }
+
         LeaveMappings();
+    }
+
+    private static StreamConnection Connect(
+        string key, SubscriberOptions options, string program, ulong previousEpoch, ulong previousCursor, bool offersCuda)
+    {
+        UnixSocket socket = Connect(key, options.Directory ?? StreamDirectory.RuntimeDirectory);
+        try
+        {
+            HelloMessage hello = new()
+            {
+                Program = program,
+                Delivery = options.Delivery,
+                Leases = (uint)options.Leases,
+                Domains = offersCuda ? [DomainOffer.Host, .. CudaOffers(options.Cuda)] : [DomainOffer.Host],
+                Fences = offersCuda ? FencesOf(options) : Fence.Cpu,
+                Wakes = Wake.Futex | Wake.Doorbell,
+            };
+            using DescriptorSet descriptors = new();
+            WelcomeMessage welcome = Greet(socket, key, hello, descriptors);
+            try
+            {
+                StreamConnection connection = Map(socket, welcome, descriptors, previousEpoch, previousCursor);
+                connection.Attach(key, hello, options);
+                return connection;
+            }
+            catch (CuFramesException error)
+            {
+                SayBye(socket, error.Code, error.Message);
+                throw;
+            }
+        }
+        catch
+        {
+            HangUp(socket);
+            throw;
+        }
+    }
+
+    private static IEnumerable<DomainOffer> CudaOffers(CudaContext? context)
+    {
+        foreach (CudaDevice device in context is null ? CudaDriver.Devices : [context.Device])
+        {
+            uint kinds = 1u << (int)HandleKind.CudaIpc;
+            if (device.HasVirtualMemory && device.HasPosixHandles)
+            {
+                kinds |= 1u << (int)HandleKind.CudaVmm;
+            }
+
+            yield return new DomainOffer(MemoryDomain.Cuda, kinds, device.Uuid);
+        }
+    }
+
+    private static Fence FencesOf(SubscriberOptions options)
+    {
+        Fence able = Fence.Cpu;
+        foreach (CudaDevice device in options.Cuda is { } context ? [context.Device] : CudaDriver.Devices)
+        {
+            able |= device.HasStreamMemoryOperations && device.HasHostRegistration ? Fence.Stream : 0;
+            able |= device.HasIpcEvents ? Fence.Event : 0;
+        }
+
+        return (able & options.Fences) | Fence.Cpu;
+    }
+
+    /// <summary>Opens the device that the stream lies on. Whatever goes wrong, the mappings are left.</summary>
+    private void Attach(string key, HelloMessage hello, SubscriberOptions options)
+    {
+        StreamDescription description = Welcome.Description;
+        if (description.Domain != MemoryDomain.Cuda)
+        {
+            return;
+        }
+
+        try
+        {
+            bool wasOffered = hello.Domains.Any(offer => offer.Domain == MemoryDomain.Cuda && offer.Device == description.Device);
+            CudaDevice device = (wasOffered ? CudaDriver.FindDevice(description.Device) : null)
+                ?? throw new ProtocolException(ErrorCode.SegmentInvalid, $"Stream '{key}' lies on GPU-{description.Device}, which was not offered.");
+            _cuda = new CudaAttachment(device, options.Cuda, _socket, _page, Welcome.Fences & hello.Fences);
+        }
+        catch
+        {
+            LeaveMappings();
+            throw;
+        }
     }
 
     private static UnixSocket Connect(string key, string directory)
@@ -555,7 +714,7 @@ internal sealed class StreamConnection
     private FrameLease? TryLeaseOldest(ulong head)
     {
         ulong sequence = Math.Max(_cursor + 1, head >= ControlBlockLayout.IndexCapacity ? head - ControlBlockLayout.IndexCapacity + 1 : 1);
-        for (; sequence <= head && !_awaitsSegment; sequence++)
+        for (; sequence <= head && !_awaitsSegment && !AwaitsGpu; sequence++)
         {
             if (TryLease(sequence) is { } lease)
             {
@@ -573,6 +732,17 @@ internal sealed class StreamConnection
         if (entry >> 8 != sequence || slot >= ControlBlockLayout.SlotCapacity || _block.SlotState(slot) != sequence)
         {
             return null;
+        }
+
+        if (_cuda is { } cuda && cuda.IsPending(slot))
+        {
+            // The publisher has seen our release carried out before we have.
+            FinishReleases();
+            if (cuda.IsPending(slot))
+            {
+                AwaitsGpu = true;
+                return null;
+            }
         }
 
         if (_leases[slot].Sequence is not 0 and var held)
@@ -613,7 +783,7 @@ internal sealed class StreamConnection
 
         string? fault = segment is null
             ? State == ConnectionState.Active ? $"segment {descriptor.SegmentId} was never announced" : null
-            : descriptor.Picture.FindFault((ulong)segment.Mapping.Length);
+            : descriptor.Picture.FindFault((ulong)segment.Size);
         if (fault is not null && _block.HoldsFrame(slot, sequence) && State == ConnectionState.Active)
         {
             _page.Release(slot);
@@ -670,7 +840,7 @@ internal sealed class StreamConnection
         switch (header.Type)
         {
             case MessageType.Segment:
-                AddSegment(segment!.Description);
+                AddSegment(segment!);
                 break;
             case MessageType.Retire:
                 uint id = SegmentIdMessage.Read(payload);
@@ -718,17 +888,21 @@ internal sealed class StreamConnection
         }
     }
 
-    private void AddSegment(SegmentDescription description)
+    private void AddSegment(SegmentMessage message)
     {
+        SegmentDescription description = message.Description;
         if (FindSegment(description.SegmentId) is not null)
         {
             throw new ProtocolException(ErrorCode.ProtocolError, $"Segment {description.SegmentId} was announced before.");
         }
 
-        if (description.Domain != MemoryDomain.Host || description.HandleKind != HandleKind.HostMemfd)
+        bool isHost = description.Domain == MemoryDomain.Host && description.HandleKind == HandleKind.HostMemfd;
+        bool isCuda = description.Domain == MemoryDomain.Cuda && description.HandleKind is HandleKind.CudaVmm or HandleKind.CudaIpc;
+        if (_cuda is null ? !isHost : !isCuda || description.Device != _cuda.Context.Device.Uuid)
         {
             throw new ProtocolException(ErrorCode.SegmentInvalid,
-                $"Segment {description.SegmentId} is of domain {description.Domain} and kind {description.HandleKind}; this subscriber offered host memfds only.");
+                $"Segment {description.SegmentId} is of domain {description.Domain} and kind {description.HandleKind}, on GPU-{description.Device}; " +
+                (_cuda is null ? "the stream was said to lie in main memory." : $"the stream was said to lie on {_cuda.Context.Device.UuidText}."));
         }
 
         if (_segments.Count == MaxSegments)
@@ -736,20 +910,56 @@ internal sealed class StreamConnection
             throw new ProtocolException(ErrorCode.SegmentInvalid, $"{MaxSegments} segments are live already, and every one has at least one of the {MaxSegments} slots.");
         }
 
+        _segments.Add(_cuda is null ? MapHost(description) : Import(message));
+        Tell(MessageType.SegmentReady, description.SegmentId);
+    }
+
+    private HostMappedSegment MapHost(SegmentDescription description)
+    {
         using FileDescriptor file = _descriptors.Take(0);
         RequireMemfd(file, ReadOnlySeals, (long)description.Size, ErrorCode.SegmentInvalid, $"Segment {description.SegmentId}");
-        MemoryMapping mapping;
         try
         {
-            mapping = MemoryMapping.Map(file, (long)description.Size, MappingAccess.ReadOnly);
+            return new HostMappedSegment(description.SegmentId, MemoryMapping.Map(file, (long)description.Size, MappingAccess.ReadOnly));
         }
         catch (LinuxException error)
         {
             throw new ProtocolException(ErrorCode.SegmentInvalid, $"Segment {description.SegmentId} of {description.Size} bytes cannot be mapped: {error.Message}");
         }
+    }
 
-        _segments.Add(new MappedSegment(description.SegmentId, mapping));
-        Tell(MessageType.SegmentReady, description.SegmentId);
+    private CudaMappedSegment Import(SegmentMessage message)
+    {
+        SegmentDescription description = message.Description;
+        long size = (long)description.Size;
+        try
+        {
+            if (description.HandleKind == HandleKind.CudaIpc)
+            {
+                return new CudaMappedSegment(description.SegmentId, CudaMemory.OpenInterprocess(_cuda!.Context, message.CudaIpcHandle.Span, size), size);
+            }
+
+            using FileDescriptor file = _descriptors.Take(0);
+            return new CudaMappedSegment(description.SegmentId, CudaMemory.ImportReadOnly(_cuda!.Context, file, size), size);
+        }
+        catch (CudaException error)
+        {
+            throw new ProtocolException(
+                error.Code == ErrorCode.CudaIpcNamespace ? error.Code : ErrorCode.SegmentInvalid,
+                $"Segment {description.SegmentId} of {description.Size} bytes cannot be mapped: {error.Message}");
+        }
+    }
+
+    private void FinishRelease(int slot)
+    {
+        MappedSegment segment = _leases[slot].Segment!;
+        if (_isLossless)
+        {
+            WakePublisher();
+        }
+
+        segment.Release();
+        LeaveMappings();
     }
 
     private void AnswerRetirements()
@@ -762,7 +972,7 @@ internal sealed class StreamConnection
             if (segment.IsRetiring && !segment.IsHeld)
             {
                 _segments.RemoveAt(i);
-                segment.Mapping.Dispose();
+                segment.Unmap();
                 Tell(MessageType.Retired, segment.Id);
             }
         }
@@ -789,7 +999,7 @@ internal sealed class StreamConnection
         return null;
     }
 
-    private ProtocolException Violation(ErrorCode code, string text)
+    private CuFramesException Violation(ErrorCode code, string text)
     {
         if (State == ConnectionState.Active)
         {
@@ -797,7 +1007,8 @@ internal sealed class StreamConnection
             End(ConnectionState.Disconnected, code, text);
         }
 
-        return new ProtocolException(code, text);
+        // What two PID namespaces make impossible is nobody's breach.
+        return code == ErrorCode.CudaIpcNamespace ? new StreamUnavailableException(code, text) : new ProtocolException(code, text);
     }
 
     private void End(ConnectionState state, ErrorCode code, string text)
@@ -814,9 +1025,10 @@ internal sealed class StreamConnection
         {
             foreach (MappedSegment segment in _segments)
             {
-                segment.Mapping.Dispose();
+                segment.Unmap();
             }
 
+            _cuda?.Dispose();
             _pageMapping.Dispose();
             _controlMapping.Dispose();
             _descriptors.Dispose();

@@ -61,6 +61,10 @@ internal readonly unsafe struct SubscriberPage(byte* address)
 
     public void Release(int slot) => Volatile.Write(ref U64(SubscriberPageLayout.LeaseOffset(slot)), 0);
 
+    /// <summary>7.2: written with release, after the event was recorded.</summary>
+    public void SetEventPending(int slot, ulong sequence) =>
+        Volatile.Write(ref U64(SubscriberPageLayout.LeaseOffset(slot)), sequence | SubscriberPageLayout.EventPending);
+
     /// <summary>Frames may be released by any thread of the subscriber.</summary>
     public void CountRelease() => Interlocked.Increment(ref U64(SubscriberPageLayout.ReleasedOffset));
 

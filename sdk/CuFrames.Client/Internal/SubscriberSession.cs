@@ -13,6 +13,9 @@ internal sealed class SubscriberSession : LoopSource
     public ulong LastCursor;
 
     private readonly PublisherServer _server;
+
+    // Each entry is written once, under the server's gate, with release; read by the publishing thread.
+    private readonly CudaEvent?[] _events = new CudaEvent?[ControlBlockLayout.SlotCapacity];
     private MemoryMapping? _pageMapping;
 
     public SubscriberSession(PublisherServer server, UnixSocket socket, long acceptedAt)
@@ -58,6 +61,53 @@ internal sealed class SubscriberSession : LoopSource
 
     public bool IsLossless => Delivery == Delivery.Lossless;
 
+    /// <summary>Fences that were granted.</summary>
+    public Fence Fences { get; set; }
+
+    /// <summary>Whether the driver could not answer for one of the subscriber's events. Written by the publishing thread, read by the audit.</summary>
+    public bool HasBrokenEvent { get; private set; }
+
+    /// <summary>Notes the event that ends the subscriber's leases of a slot. Under the gate.</summary>
+    /// <returns>False when there is one already.</returns>
+    public bool TryAddEvent(int slot, CudaEvent registered)
+    {
+        if (_events[slot] is not null)
+        {
+            return false;
+        }
+
+        Volatile.Write(ref _events[slot], registered);
+        return true;
+    }
+
+    /// <summary>Whether the subscriber's lease word keeps a slot from being written (7.1, 7.2). Publishing thread, between Enter and Exit of the
+    /// table. Waits for nothing.</summary>
+    public bool Holds(int slot)
+    {
+        ulong word = Page.LeaseOf(slot);
+        if ((word & SubscriberPageLayout.EventPending) == 0)
+        {
+            return word != 0;
+        }
+
+        CudaEvent? registered = Volatile.Read(ref _events[slot]);
+        if (registered is null || HasBrokenEvent)
+        {
+            return true;
+        }
+
+        try
+        {
+            return !registered.IsComplete;
+        }
+        catch (CudaException)
+        {
+            // Whatever became of the event, the frame is safe as long as it counts as held. The next audit evicts the subscriber.
+            HasBrokenEvent = true;
+            return true;
+        }
+    }
+
     public unsafe FileDescriptor CreatePage()
     {
         FileDescriptor file = MemoryFile.Create("cuframes-page", SubscriberPageLayout.FileSize);
@@ -88,6 +138,11 @@ internal sealed class SubscriberSession : LoopSource
         Span<byte> packet = stackalloc byte[256];
         while (Socket.Receive(packet, descriptors).Status is not (ReceiveStatus.PeerGone or ReceiveStatus.WouldBlock))
         {
+        }
+
+        foreach (CudaEvent? registered in _events)
+        {
+            registered?.Dispose();
         }
 
         Socket.Dispose();

@@ -43,7 +43,7 @@ internal sealed unsafe class ControlBlockTarget : FuzzTarget
         foreach ((uint id, long size) in Segments)
         {
             _segments.Add(MapNew(size));
-            SegmentsOf(_connection).Add(new MappedSegment(id, _segments[^1]));
+            SegmentsOf(_connection).Add(new HostMappedSegment(id, _segments[^1]));
         }
     }
 

@@ -1,0 +1,60 @@
+using CuFrames.Protocol;
+
+namespace CuFrames.Client;
+
+/// <summary>
+/// A limit of memory that several publishers share, as those of one daemon do on one GPU. It counts the segments of their rings, those
+/// included that readers still have to give back. Thread-safe.
+/// </summary>
+/// <param name="limit">Bytes, greater than zero.</param>
+/// <param name="name">What the memory is, for texts: <c>GPU memory</c>.</param>
+public sealed class MemoryBudget(long limit, string name)
+{
+    private readonly Lock _gate = new();
+    private long _inUse;
+
+    /// <summary>Bytes that may be in use.</summary>
+    public long Limit { get; } = limit > 0 ? limit : throw new ArgumentOutOfRangeException(nameof(limit), limit, "A memory budget is greater than zero.");
+
+    /// <summary>What the memory is.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>Bytes in use now.</summary>
+    public long InUse
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _inUse;
+            }
+        }
+    }
+
+    /// <summary>Takes memory before it is allocated.</summary>
+    /// <exception cref="CuFramesException">OUT_OF_RESOURCES: the limit stands in the way; nothing was taken.</exception>
+    internal void Take(string key, long bytes)
+    {
+        lock (_gate)
+        {
+            if (_inUse + bytes > Limit)
+            {
+                throw new CuFramesException(ErrorCode.OutOfResources,
+                    $"Stream '{key}' asks for {Text(bytes)} of {Name}; the limit of all streams is {Text(Limit)}, in use are {Text(_inUse)}, " +
+                    $"and it would be {Text(_inUse + bytes)}. Raise the limit, or use fewer streams, slots or pixels.");
+            }
+
+            _inUse += bytes;
+        }
+    }
+
+    internal void Give(long bytes)
+    {
+        lock (_gate)
+        {
+            _inUse -= bytes;
+        }
+    }
+
+    internal static string Text(long bytes) => $"{bytes / 1048576.0:0.0} MiB";
+}
