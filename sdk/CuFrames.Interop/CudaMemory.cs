@@ -132,8 +132,8 @@ public sealed class CudaMemory : SafeHandle
             memory.MapAllocation(CudaNative.AccessRead);
 
             // The mapping keeps the memory; the handle is not needed any more.
-            memory._allocation = 0;
             memory.Check(CudaNative.ReleaseAllocation(allocation), "cuMemRelease", "let go of the handle of");
+            memory._allocation = 0;
             return memory;
         }
         catch
@@ -221,7 +221,11 @@ public sealed class CudaMemory : SafeHandle
                 "cuMemExportToShareableHandle", "export");
             descriptor.Adopt(number);
             GC.KeepAlive(this);
-            return descriptor;
+
+            // The driver does not promise it.
+            return LibC.Fcntl(descriptor, LibC.F_SETFD, LibC.FD_CLOEXEC) < 0
+                ? throw LinuxException.FromLastError("fcntl", $"mark descriptor {number} as close-on-exec")
+                : descriptor;
         }
         catch
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using CuFrames.Interop.Internal;
 
@@ -187,7 +188,7 @@ public sealed class CudaStream : SafeHandle
         CudaResult result = CudaNative.Copy2D(&description, this);
         if (result != CudaResult.Success)
         {
-            throw new CudaException("cuMemcpy2DAsync_v2", result, $"queue the copy {copy}");
+            throw new CudaException("cuMemcpy2DAsync_v2", result, $"queue the copy of {Describe(copy)}");
         }
     }
 
@@ -295,6 +296,13 @@ public sealed class CudaStream : SafeHandle
 
         return true;
     }
+
+    private static string Describe(in CudaCopy copy) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{copy.Rows:N0} rows of {copy.RowBytes:N0} bytes from {Side(copy.SourceIsDevice)} address 0x{copy.Source:x} (pitch {copy.SourcePitch:N0}) " +
+        $"to {Side(copy.DestinationIsDevice)} address 0x{copy.Destination:x} (pitch {copy.DestinationPitch:N0})");
+
+    private static string Side(bool isDevice) => isDevice ? "device" : "host";
 
     private bool Query()
     {

@@ -101,6 +101,7 @@ internal static class CudaAdvice
         string? visible = Environment.GetEnvironmentVariable("CUDA_VISIBLE_DEVICES");
         return visible is null
             ? "No GPU is visible: check nvidia-smi, and in a container that the GPU is passed in (docker run --gpus all)."
-            : $"CUDA_VISIBLE_DEVICES is '{visible}' and leaves no GPU: name one that nvidia-smi -L lists, or unset it.";
+            : $"CUDA_VISIBLE_DEVICES is '{visible}' and leaves no GPU: name one that nvidia-smi -L lists, or unset it. " +
+              "A GPU in MIG mode counts only by its instances.";
     }
 }

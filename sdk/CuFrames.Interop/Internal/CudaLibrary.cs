@@ -29,7 +29,7 @@ internal static class CudaLibrary
         }
         catch (Exception error) when (error is DllNotFoundException or BadImageFormatException)
         {
-            obstacle = $"The CUDA driver's library {CudaNative.Library} cannot be opened: {FirstLine(error.Message)} " +
+            obstacle = $"The CUDA driver's library {CudaNative.Library} cannot be opened: {Reason(error.Message)} " +
                 "Install the NVIDIA driver, or in a container let the NVIDIA container toolkit bring it in " +
                 "(--gpus all, NVIDIA_DRIVER_CAPABILITIES=compute,video,utility).";
             return string.Empty;
@@ -79,9 +79,10 @@ internal static class CudaLibrary
         return CudaNative.Library;
     }
 
-    private static string FirstLine(string text)
+    /// <summary>What the dynamic linker said: the last line of the exception's text, after general advice.</summary>
+    private static string Reason(string text)
     {
-        string line = text.Split('\n', 2)[0].Trim();
+        string line = text.Trim().Split('\n')[^1];
         return line.EndsWith('.') ? line : line + ".";
     }
 }
