@@ -19,12 +19,17 @@ internal sealed record CameraConfiguration
 
     public required MediaTransport Transport { get; init; }
 
+    public required DecodeMode Decode { get; init; }
+
     public required int DecodeThreads { get; init; }
 
     /// <summary>Null: as the source is.</summary>
     public required bool? Paced { get; init; }
 
     public required bool Loop { get; init; }
+
+    /// <summary>Where the ring lies.</summary>
+    public required FrameMemory Memory { get; init; }
 
     public required int Slots { get; init; }
 
@@ -46,6 +51,17 @@ internal sealed record CameraConfiguration
 
     /// <summary>The source without secrets.</summary>
     public string SourceText => Url?.Display ?? Pattern!.ToText();
+
+    /// <summary><see cref="Memory"/> as one writes it in the configuration.</summary>
+    public string MemoryText => Memory switch
+    {
+        FrameMemory.Cuda => "cuda",
+        FrameMemory.CudaIpc => "cuda-ipc",
+        _ => "host",
+    };
+
+    /// <summary>Whether the camera cannot run without a CUDA device.</summary>
+    public bool NeedsGpu => Memory != FrameMemory.Host || Decode == DecodeMode.Nvdec;
 
     /// <summary>Whether the camera need not be touched when the other configuration takes the place of this one.</summary>
     /// <param name="other">The other.</param>

@@ -5,12 +5,8 @@ using CuFrames.Media;
 
 namespace CuFrames.Daemon.Internal;
 
-/// <summary>A key that a camera may have: the one table that the reader, the error texts and docs/configuration.md follow.</summary>
-/// <param name="Name">The key.</param>
-/// <param name="Default">What holds without it, as one would write it; <c>-</c>: nothing.</param>
-/// <param name="Accepted">The accepted values, for people.</param>
-/// <param name="Parse">Gives the value, or null after reporting what is wrong.</param>
-internal sealed record CameraKey(string Name, string Default, string Accepted, Func<ConfigurationValue, object?> Parse)
+/// <summary>The keys that a camera may have.</summary>
+internal static class CameraKey
 {
     private static readonly TimeSpan Tenth = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan TenMinutes = TimeSpan.FromMinutes(10);
@@ -24,9 +20,11 @@ internal sealed record CameraKey(string Name, string Default, string Accepted, F
     internal const string Username = "username";
     internal const string Password = "password";
     internal const string PasswordFile = "password_file";
+    internal const string Decode = "decode";
     internal const string DecodeThreads = "decode_threads";
     internal const string Paced = "paced";
     internal const string Loop = "loop";
+    internal const string Memory = "memory";
     internal const string Slots = "slots";
     internal const string MaxSlots = "max_slots";
     internal const string MemoryLimit = "memory_limit";
@@ -37,7 +35,7 @@ internal sealed record CameraKey(string Name, string Default, string Accepted, F
     internal const string Readers = "readers";
 
     /// <summary>All keys, in the order in which they are shown.</summary>
-    internal static IReadOnlyList<CameraKey> All { get; } =
+    internal static IReadOnlyList<ConfigurationKey> All { get; } =
     [
         new(Source, "-", "a URL (rtsp://, http://, ...), a file's path, or test[:[FORMAT@]WIDTHxHEIGHT[@RATE]]", value => value.Text()),
         new(Enabled, "true", "true, false", value => value.Boolean()),
@@ -45,9 +43,13 @@ internal sealed record CameraKey(string Name, string Default, string Accepted, F
         new(Username, "-", "a text without a colon", value => value.Text(text => text.Contains(':', StringComparison.Ordinal) ? "a colon in it" : null)),
         new(Password, "-", "a text", value => value.Text()),
         new(PasswordFile, "-", "the path of a file that holds the password", value => value.Text()),
+        new(Decode, Auto, "auto, nvdec, software", value => value.Choice(
+            (Auto, DecodeMode.Auto), ("nvdec", DecodeMode.Nvdec), ("software", DecodeMode.Software))),
         new(DecodeThreads, "1", "a whole number from 0 (one per core) to 64", value => value.Integer(0, 64)),
         new(Paced, Auto, "auto, true, false", value => value.Choice((Auto, Auto), ("true", true), ("false", (object)false))),
         new(Loop, "false", "true, false", value => value.Boolean()),
+        new(Memory, "host", "host, cuda, cuda-ipc", value => value.Choice(
+            ("host", FrameMemory.Host), ("cuda", FrameMemory.Cuda), ("cuda-ipc", FrameMemory.CudaIpc))),
         new(Slots, "6", $"a whole number from 2 to {PublisherOptions.SlotLimit}", value => value.Integer(2, PublisherOptions.SlotLimit)),
         new(MaxSlots, "24", $"a whole number from 2 to {PublisherOptions.SlotLimit}", value => value.Integer(2, PublisherOptions.SlotLimit)),
         new(MemoryLimit, Auto, "auto, or a size from 1MiB to 1024GiB, such as 256MiB or 2GiB", value => value.IsText(Auto) ? 0L : value.Size(1L << 20, 1L << 40)),

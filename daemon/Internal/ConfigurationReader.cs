@@ -13,7 +13,7 @@ internal sealed class ConfigurationReader
 
     private const int MaxPasswordFileSize = 4096;
 
-    private static readonly string[] TopKeys = ["directory", "defaults", "cameras"];
+    private static readonly string[] TopKeys = ["directory", "gpu", "defaults", "cameras"];
 
     private readonly string _folder;
     private readonly Func<string, string?> _environment;
@@ -91,6 +91,7 @@ internal sealed class ConfigurationReader
         string? directory = null;
         ConfigurationValue? defaultsPlace = null;
         ConfigurationValue? camerasPlace = null;
+        ConfigurationSettings? gpu = null;
         ConfigurationValue whole = new(top, top, "", $"a mapping with the keys {string.Join(", ", TopKeys)}", false, _environment, _problems);
         whole.Keys(TopKeys, (name, value) =>
         {
@@ -98,6 +99,9 @@ internal sealed class ConfigurationReader
             {
                 case "directory":
                     directory = (value with { Accepted = "an absolute path" }).Text(text => Path.IsPathFullyQualified(text) ? null : "a relative path");
+                    break;
+                case "gpu":
+                    gpu = ConfigurationSettings.Read(value, GpuKey.All);
                     break;
                 case "defaults":
                     defaultsPlace = value;
@@ -114,7 +118,7 @@ internal sealed class ConfigurationReader
             whole.Report("the key 'cameras' is missing", "cameras: and below it one key per camera; cameras: {} for none");
         }
 
-        CameraSettings? defaults = defaultsPlace is null ? null : CameraSettings.Read(defaultsPlace);
+        ConfigurationSettings? defaults = defaultsPlace is null ? null : ConfigurationSettings.Read(defaultsPlace, CameraKey.All);
         List<CameraConfiguration> cameras = [];
         camerasPlace?.Keys(null, (key, value) =>
         {
@@ -125,25 +129,32 @@ internal sealed class ConfigurationReader
                     $"1 to {StreamKey.MaxNameLength} of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit, such as front-door");
             }
 
-            if (ReadCamera(key, value, CameraSettings.Read(value), defaults) is { } camera)
+            if (ReadCamera(key, value, ConfigurationSettings.Read(value, CameraKey.All), defaults) is { } camera)
             {
                 cameras.Add(camera);
             }
 
             return true;
         });
-        return new DaemonConfiguration(directory, cameras);
+        return new DaemonConfiguration(directory, ReadGpu(gpu), cameras);
+    }
+
+    private static GpuConfiguration ReadGpu(ConfigurationSettings? settings)
+    {
+        return new GpuConfiguration(Get(GpuKey.Device, new GpuSelection(0, null)), Get(GpuKey.MemoryLimit, 0L), Get(GpuKey.MaxDecoders, 0));
+
+        T Get<T>(string name, T otherwise) => settings is not null && settings.TryGet(name, out T? value) ? value! : otherwise;
     }
 
     /// <summary>Puts a camera's keys and the defaults together. What follows from several keys is judged where each of them is good.</summary>
-    private CameraConfiguration? ReadCamera(string key, ConfigurationValue place, CameraSettings own, CameraSettings? defaults)
+    private CameraConfiguration? ReadCamera(string key, ConfigurationValue place, ConfigurationSettings own, ConfigurationSettings? defaults)
     {
         if (IsBad(CameraKey.Source) || place.Node.Kind is ConfigurationNodeKind.Scalar or ConfigurationNodeKind.List)
         {
             return null;
         }
 
-        CameraSettings? holder = own.Has(CameraKey.Source) ? own : defaults?.Has(CameraKey.Source) == true ? defaults : null;
+        ConfigurationSettings? holder = own.Has(CameraKey.Source) ? own : defaults?.Has(CameraKey.Source) == true ? defaults : null;
         if (holder is null)
         {
             place.ReportKey("the key 'source' is missing", CameraKey.All[0].Accepted);
@@ -177,7 +188,7 @@ internal sealed class ConfigurationReader
 
         if (pattern is not null)
         {
-            RequireNot(CameraKey.DecodeThreads, CameraKey.Loop, CameraKey.OpenTimeout, CameraKey.StallTimeout);
+            RequireNot(CameraKey.Decode, CameraKey.DecodeThreads, CameraKey.Loop, CameraKey.OpenTimeout, CameraKey.StallTimeout);
         }
 
         TimeSpan lossless = Get(CameraKey.Lossless, TimeSpan.Zero);
@@ -215,9 +226,11 @@ internal sealed class ConfigurationReader
             Pattern = pattern,
             Enabled = Get(CameraKey.Enabled, true),
             Transport = Get(CameraKey.Transport, MediaTransport.Tcp),
+            Decode = Get(CameraKey.Decode, DecodeMode.Auto),
             DecodeThreads = Get(CameraKey.DecodeThreads, 1),
             Paced = Get<object>(CameraKey.Paced, CameraKey.Auto) as bool?,
             Loop = Get(CameraKey.Loop, false),
+            Memory = Get(CameraKey.Memory, FrameMemory.Host),
             Slots = slots,
             MaxSlots = maxSlots,
             MemoryLimit = Get(CameraKey.MemoryLimit, 0L),
@@ -263,7 +276,7 @@ internal sealed class ConfigurationReader
     }
 
     /// <summary>Puts user name and password into the URL, from the camera's own keys, else the defaults.</summary>
-    private RedactedUrl ReadCredentials(RedactedUrl url, CameraSettings own, CameraSettings? defaults)
+    private RedactedUrl ReadCredentials(RedactedUrl url, ConfigurationSettings own, ConfigurationSettings? defaults)
     {
         bool hasOwn = own.Has(CameraKey.Username) || own.Has(CameraKey.Password) || own.Has(CameraKey.PasswordFile);
         if (url.HasCredentials)
@@ -277,8 +290,8 @@ internal sealed class ConfigurationReader
             return url;
         }
 
-        CameraSettings? userHolder = Holder(CameraKey.Username);
-        CameraSettings? passwordHolder = own.Has(CameraKey.Password) || own.Has(CameraKey.PasswordFile) ? own : Holder(CameraKey.Password) ?? Holder(CameraKey.PasswordFile);
+        ConfigurationSettings? userHolder = Holder(CameraKey.Username);
+        ConfigurationSettings? passwordHolder = own.Has(CameraKey.Password) || own.Has(CameraKey.PasswordFile) ? own : Holder(CameraKey.Password) ?? Holder(CameraKey.PasswordFile);
         if (userHolder is null && passwordHolder is null)
         {
             return url;
@@ -308,10 +321,10 @@ internal sealed class ConfigurationReader
         userHolder.TryGet(CameraKey.Username, out string? user);
         return password is null ? url : url.WithCredentials(user!, password);
 
-        CameraSettings? Holder(string name) => own.Has(name) ? own : defaults?.Has(name) == true ? defaults : null;
+        ConfigurationSettings? Holder(string name) => own.Has(name) ? own : defaults?.Has(name) == true ? defaults : null;
     }
 
-    private string? ReadPasswordFile(CameraSettings holder)
+    private string? ReadPasswordFile(ConfigurationSettings holder)
     {
         ConfigurationValue place = holder.PlaceOf(CameraKey.PasswordFile);
         holder.TryGet(CameraKey.PasswordFile, out string? path);

@@ -7,15 +7,20 @@ namespace CuFrames.Daemon.Internal;
 
 /// <summary>A whole configuration. Immutable.</summary>
 /// <param name="Directory">The runtime directory that the file names; null: it names none.</param>
+/// <param name="Gpu">The GPU of all cameras that use one.</param>
 /// <param name="Cameras">The cameras, those that are not enabled included, in the file's order.</param>
-internal sealed record DaemonConfiguration(string? Directory, IReadOnlyList<CameraConfiguration> Cameras)
+internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration Gpu, IReadOnlyList<CameraConfiguration> Cameras)
 {
     /// <summary>Everything that holds, as YAML, without secrets.</summary>
     /// <param name="directory">The runtime directory that holds.</param>
     public string Describe(string directory)
     {
         StringBuilder text = new();
-        text.Append("directory: ").Append(Quote(directory)).Append("\ncameras:").Append(Cameras.Count == 0 ? " {}\n" : "\n");
+        text.Append("directory: ").Append(Quote(directory)).Append("\ngpu:\n");
+        text.Append("  device: ").Append(Gpu.Device).Append('\n');
+        text.Append("  memory_limit: ").Append(Gpu.MemoryLimit == 0 ? GpuKey.None : $"{Number(Gpu.MemoryLimit)}B").Append('\n');
+        text.Append("  max_decoders: ").Append(Gpu.MaxDecoders == 0 ? GpuKey.None : Number(Gpu.MaxDecoders)).Append('\n');
+        text.Append("cameras:").Append(Cameras.Count == 0 ? " {}\n" : "\n");
         foreach (CameraConfiguration camera in Cameras)
         {
             text.Append("  ").Append(Quote(camera.Key)).Append(":\n");
@@ -29,12 +34,14 @@ internal sealed record DaemonConfiguration(string? Directory, IReadOnlyList<Came
 
             if (camera.Url is not null)
             {
+                Add(CameraKey.Decode, camera.Decode.ToString().ToLowerInvariant());
                 Add(CameraKey.DecodeThreads, Number(camera.DecodeThreads));
                 Add(CameraKey.Loop, Bool(camera.Loop));
                 Add(CameraKey.OpenTimeout, Time(camera.OpenTimeout));
                 Add(CameraKey.StallTimeout, Time(camera.StallTimeout));
             }
 
+            Add(CameraKey.Memory, camera.MemoryText);
             Add(CameraKey.Slots, Number(camera.Slots));
             Add(CameraKey.MaxSlots, Number(camera.MaxSlots));
             Add(CameraKey.MemoryLimit, camera.MemoryLimit == 0 ? CameraKey.Auto : $"{Number(camera.MemoryLimit)}B");

@@ -18,9 +18,9 @@ public sealed class ConfigurationTests : IDisposable
         { "^", ["the key 'cameras' is missing. Accepted: cameras: and below it one key per camera"] },
         { "cameras: [|^", ["this is not YAML"] },
         { "cameras: {}|^---|cameras: {}", ["a second document begins here. Accepted: one YAML document."] },
-        { "^- a", ["found a list. Accepted: a mapping with the keys directory, defaults, cameras."] },
-        { "^hello", ["found a text. Accepted: a mapping with the keys directory, defaults, cameras."] },
-        { "cameras: {}|^camaras: {}", ["camaras: unknown key 'camaras' (did you mean 'cameras'?). Accepted: directory, defaults, cameras."] },
+        { "^- a", ["found a list. Accepted: a mapping with the keys directory, gpu, defaults, cameras."] },
+        { "^hello", ["found a text. Accepted: a mapping with the keys directory, gpu, defaults, cameras."] },
+        { "cameras: {}|^camaras: {}", ["camaras: unknown key 'camaras' (did you mean 'cameras'?). Accepted: directory, gpu, defaults, cameras."] },
         { "cameras: {}|^cameras: {}", ["cameras: the key stands here a second time; the first is in line 1. Accepted: each key once."] },
         { "cameras: ^[]", ["cameras: found a list. Accepted: a mapping of stream keys to cameras."] },
         { "cameras: ^*nowhere", ["this is not YAML: No anchor '&nowhere' stands before this alias."] },
@@ -39,6 +39,20 @@ public sealed class ConfigurationTests : IDisposable
         { "cameras:|  a: {source: rtsp://h/, transport: ^upd}", ["cameras.a.transport: found 'upd' (did you mean 'udp'?). Accepted: tcp, udp."] },
         { "cameras:|  a: {source: a.mp4, transport: ^udp}", ["cameras.a.transport: the key has no meaning for a file. Accepted: the key only where the source is a camera's URL."] },
         { "cameras:|  a: {source: test, loop: ^true}", ["cameras.a.loop: the key has no meaning for the test pattern. Accepted: the key only where the source is a camera's URL or a file."] },
+        { "cameras:|  a: {source: rtsp://h/, decode: ^nvdek}", ["cameras.a.decode: found 'nvdek' (did you mean 'nvdec'?). Accepted: auto, nvdec, software."] },
+        { "cameras:|  a: {source: test, decode: ^software}", ["cameras.a.decode: the key has no meaning for the test pattern. Accepted: the key only where the source is a camera's URL or a file."] },
+        { "cameras:|  a: {source: test, memory: ^cuda_ipc}", ["cameras.a.memory: found 'cuda_ipc' (did you mean 'cuda-ipc'?). Accepted: host, cuda, cuda-ipc."] },
+        { "cameras:|  a: {source: test, memory: ^[host]}", ["cameras.a.memory: found a list. Accepted: host, cuda, cuda-ipc."] },
+        { "gpu: ^0|cameras: {}", ["gpu: found a text. Accepted: a mapping with the keys device, memory_limit, max_decoders."] },
+        { "gpu: {^devise: 0}|cameras: {}", ["gpu.devise: unknown key 'devise' (did you mean 'device'?). Accepted: device, memory_limit, max_decoders."] },
+        { "gpu: {device: ^-1}|cameras: {}", ["gpu.device: found '-1'. Accepted: a number from 0 to 255, or a UUID (GPU-... or MIG-...) as nvidia-smi -L prints it."] },
+        { "gpu: {device: ^256}|cameras: {}", ["gpu.device: found '256'. Accepted: a number from 0 to 255"] },
+        { "gpu: {device: ^GPU-1234}|cameras: {}", ["gpu.device: found 'GPU-1234'. Accepted: a number from 0 to 255"] },
+        { "gpu: {device: ^8f3a6d3c-1111-2222-3333-444455556666}|cameras: {}", ["gpu.device: found '8f3a6d3c-1111-2222-3333-444455556666'. Accepted: a number"] },
+        { "gpu: {memory_limit: ^4096}|cameras: {}", ["gpu.memory_limit: found '4096', which has no unit. Accepted: none, or a size from 1MiB to 1024GiB, such as 512MiB or 4GiB."] },
+        { "gpu: {memory_limit: ^1 KiB}|cameras: {}", ["gpu.memory_limit: found '1 KiB'. Accepted: none, or a size"] },
+        { "gpu: {max_decoders: ^0}|cameras: {}", ["gpu.max_decoders: found '0'. Accepted: none, or a whole number from 1 to 1024."] },
+        { "gpu: {max_decoders: ^many}|cameras: {a: {source: test, memory: ^gpu}}", ["gpu.max_decoders: found 'many'.", "cameras.a.memory: found 'gpu'."] },
         { "cameras:|  a: {source: rtsp://h/, decode_threads: ^65}", ["cameras.a.decode_threads: found '65'. Accepted: a whole number from 0 (one per core) to 64."] },
         { "cameras:|  a: {source: rtsp://h/, decode_threads: ^1.5}", ["cameras.a.decode_threads: found '1.5'. Accepted: a whole number"] },
         { "cameras:|  a: {source: rtsp://h/, decode_threads: ^99999999999}", ["cameras.a.decode_threads: found '99999999999'. Accepted: a whole number"] },
@@ -105,13 +119,15 @@ public sealed class ConfigurationTests : IDisposable
         string path = Write(
             """
             directory: /run/somewhere
+            gpu: {device: GPU-8F3A6D3C-1111-2222-3333-444455556666, memory_limit: 512 MiB, max_decoders: 12}
             defaults: &defaults
+              decode: nvdec
               slots: 4
               username: viewer
               password: ${CUFRAMES_TEST_SECRET}
             cameras:
-              one: {source: rtsp://h/a, slots: 30, transport: udp, memory_limit: 1.5GiB, readers: {users: [root, 7], groups: [0]}}
-              two: {source: "http://h/x?token=Geh3imes-Passwort", password_file: pw, open_timeout: 0.5s, enabled: false}
+              one: {source: rtsp://h/a, slots: 30, transport: udp, memory_limit: 1.5GiB, readers: {users: [root, 7], groups: [0]}, memory: cuda}
+              two: {source: "http://h/x?token=Geh3imes-Passwort", password_file: pw, open_timeout: 0.5s, enabled: false, decode: software, memory: cuda-ipc}
               three: {source: clips/a.mp4, loop: true, lossless: true, paced: false, decode_threads: 0, readers: everyone}
               four: {source: "test:i420@64x48@30000/1001", lossless: 2min}
               five: {source: "rtsp://x:${CUFRAMES_TEST_SECRET}@h/", readers: own}
@@ -123,16 +139,22 @@ public sealed class ConfigurationTests : IDisposable
         Assert.Equal(
             $$"""
             directory: /run/somewhere
+            gpu:
+              device: GPU-8f3a6d3c-1111-2222-3333-444455556666
+              memory_limit: 536870912B
+              max_decoders: 12
             cameras:
               one:
                 source: rtsp://viewer:***@h/a
                 enabled: true
                 paced: auto
                 transport: udp
+                decode: nvdec
                 decode_threads: 1
                 loop: false
                 open_timeout: 10000ms
                 stall_timeout: 5000ms
+                memory: cuda
                 slots: 30
                 max_slots: 30
                 memory_limit: 1610612736B
@@ -144,10 +166,12 @@ public sealed class ConfigurationTests : IDisposable
                 enabled: false
                 paced: auto
                 transport: tcp
+                decode: software
                 decode_threads: 1
                 loop: false
                 open_timeout: 500ms
                 stall_timeout: 5000ms
+                memory: cuda-ipc
                 slots: 4
                 max_slots: 24
                 memory_limit: auto
@@ -158,10 +182,12 @@ public sealed class ConfigurationTests : IDisposable
                 source: {{_folder.Path}}/clips/a.mp4
                 enabled: true
                 paced: false
+                decode: nvdec
                 decode_threads: 0
                 loop: true
                 open_timeout: 10000ms
                 stall_timeout: 5000ms
+                memory: host
                 slots: 4
                 max_slots: 24
                 memory_limit: auto
@@ -172,6 +198,7 @@ public sealed class ConfigurationTests : IDisposable
                 source: test:i420@64x48@30000/1001
                 enabled: true
                 paced: auto
+                memory: host
                 slots: 4
                 max_slots: 24
                 memory_limit: auto
@@ -183,10 +210,12 @@ public sealed class ConfigurationTests : IDisposable
                 enabled: true
                 paced: auto
                 transport: tcp
+                decode: nvdec
                 decode_threads: 1
                 loop: false
                 open_timeout: 10000ms
                 stall_timeout: 5000ms
+                memory: host
                 slots: 4
                 max_slots: 24
                 memory_limit: auto
@@ -197,6 +226,7 @@ public sealed class ConfigurationTests : IDisposable
                 source: test:nv12@1280x720@25
                 enabled: true
                 paced: auto
+                memory: host
                 slots: 2
                 max_slots: 48
                 memory_limit: auto
@@ -211,7 +241,7 @@ public sealed class ConfigurationTests : IDisposable
     [Fact]
     public void What_is_printed_is_a_good_configuration_itself()
     {
-        string path = Write("cameras:\n  a: {source: test}\n  b: {source: 'http://h/a b?x=1'}\n  1: {source: a.mp4, lossless: 1s, memory_limit: 2GiB}\n");
+        string path = Write("cameras:\n  a: {source: test}\n  b: {source: 'http://h/a b?x=1'}\n  1: {source: a.mp4, lossless: 1s, memory_limit: 2GiB, memory: cuda}\ngpu: {max_decoders: 3, device: MIG-8f3a6d3c-1111-2222-3333-444455556666}\n");
         (_, string first, _) = Check(path);
         (int exitCode, string second, string errors) = Check(Write(first));
         Assert.Equal("", errors);
@@ -239,7 +269,7 @@ public sealed class ConfigurationTests : IDisposable
         string[] arguments = ["--check", "--config", path, .. option == "--check" ? Array.Empty<string>() : [option, value!]];
         (int exitCode, string output, _) = DaemonProcess.Execute(new Dictionary<string, string?> { ["CUFRAMES_DIR"] = "/from/environment" }, arguments);
         Assert.Equal(0, exitCode);
-        Assert.Equal(expected + "\ncameras: {}\n", output);
+        Assert.Equal(expected + "\ngpu:\n  device: 0\n  memory_limit: none\n  max_decoders: none\ncameras: {}\n", output);
     }
 
     [Fact]

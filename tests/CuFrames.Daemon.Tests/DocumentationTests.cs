@@ -8,12 +8,14 @@ public sealed class DocumentationTests
 {
     private static readonly string Text = File.ReadAllText(Path.Combine(Repository.Root, "docs", "configuration.md"));
 
-    [Fact]
-    public void The_table_of_keys_is_the_daemons_own()
+    [Theory]
+    [InlineData("key")]
+    [InlineData("key of gpu")]
+    public void The_table_of_keys_is_the_daemons_own(string name)
     {
-        string[][] rows = Rows("| key | default | accepted | what it does |");
+        string[][] rows = Rows($"| {name} | default | accepted | what it does |");
         Assert.Equal(
-            CameraKey.All.Select(key => $"{key.Name} / {key.Default} / {key.Accepted}"),
+            (name == "key" ? CameraKey.All : GpuKey.All).Select(key => $"{key.Name} / {key.Default} / {key.Accepted}"),
             rows.Select(row => $"{row[0].Trim('`')} / {row[1]} / {row[2]}"));
     }
 

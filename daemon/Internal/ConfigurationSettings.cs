@@ -1,21 +1,21 @@
 namespace CuFrames.Daemon.Internal;
 
-/// <summary>The values that one mapping of the file gives for the keys of a camera, each with where it stands.</summary>
-internal sealed class CameraSettings
+/// <summary>The values that one mapping of the file gives for the keys of a table, each with where it stands.</summary>
+internal sealed class ConfigurationSettings
 {
+    private readonly IReadOnlyList<ConfigurationKey> _keys;
     private readonly Dictionary<string, (object Value, ConfigurationValue Place)> _values = [];
     private readonly HashSet<string> _bad = [];
 
-    private CameraSettings()
-    {
-    }
+    private ConfigurationSettings(IReadOnlyList<ConfigurationKey> keys) => _keys = keys;
 
     /// <summary>Reads a mapping; what is wrong in it is reported.</summary>
-    /// <param name="mapping">The mapping: a camera, or the defaults.</param>
-    internal static CameraSettings Read(ConfigurationValue mapping)
+    /// <param name="mapping">The mapping.</param>
+    /// <param name="keys">The keys that it may have.</param>
+    internal static ConfigurationSettings Read(ConfigurationValue mapping, IReadOnlyList<ConfigurationKey> keys)
     {
-        CameraSettings settings = new();
-        mapping.Keys([.. CameraKey.All.Select(key => key.Name)], settings.ReadOne);
+        ConfigurationSettings settings = new(keys);
+        mapping.Keys([.. keys.Select(key => key.Name)], settings.ReadOne);
         return settings;
     }
 
@@ -38,7 +38,7 @@ internal sealed class CameraSettings
 
     private bool ReadOne(string name, ConfigurationValue value)
     {
-        CameraKey key = CameraKey.All.First(candidate => candidate.Name == name);
+        ConfigurationKey key = _keys.First(candidate => candidate.Name == name);
         value = value with { Accepted = key.Accepted, IsSecret = name is CameraKey.Password or CameraKey.Source };
         object? parsed = key.Parse(value);
         if (parsed is null)
