@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Modules and the test kernels. No PTX is run: an entry's name says what to do. tests/kernels has their sources. */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ARGUMENTS = 3 };
+
+struct kernel_operation {
+  struct operation operation;
+  const struct kernel *kernel;
+  uint64_t arguments[MAX_ARGUMENTS];
+};
+
+/* Runs with the device's access checked as a kernel's is: a wrong one breaks the context. */
+static bool granted(uintptr_t address, uint64_t size, CUstream stream, bool write) {
+  return check_access(address, size, stream->context->device, write) == ACCESS_OK;
+}
+
+static bool run_spin(const uint64_t *arguments, CUstream stream) {
+  for (uint64_t end = now() + arguments[0]; now() < end && !stopped(stream->context);) {
+    uint64_t left = end - now();
+    if (left > 100000)
+      nap(left > 10000000 ? 10000000 : left - 50000);
+  }
+  return true;
+}
+
+static bool run_hang(const uint64_t *arguments, CUstream stream) {
+  while (!stopped(stream->context)) {
+    uint32_t flag = 0;
+    pthread_rwlock_rdlock(&space);
+    bool allowed = granted(arguments[0], 4, stream, false);
+    if (allowed)
+      flag = *(volatile uint32_t *)arguments[0];
+    pthread_rwlock_unlock(&space);
+    if (!allowed)
+      return false;
+    if (flag != 0)
+      break;
+    nap(50000);
+  }
+  return true;
+}
+
+static bool run_fill(const uint64_t *arguments, CUstream stream) {
+  pthread_rwlock_rdlock(&space);
+  bool allowed = granted(arguments[0], arguments[1], stream, true);
+  if (allowed)
+    memset((void *)arguments[0], (unsigned char)arguments[2], arguments[1]);
+  pthread_rwlock_unlock(&space);
+  return allowed;
+}
+
+static bool run_write_one(const uint64_t *arguments, CUstream stream) {
+  pthread_rwlock_rdlock(&space);
+  bool allowed = granted(arguments[0], 4, stream, true);
+  if (allowed)
+    *(volatile uint32_t *)arguments[0] = (uint32_t)arguments[1];
+  pthread_rwlock_unlock(&space);
+  return allowed;
+}
+
+/* FNV-1a of 64 bits. */
+static bool run_checksum(const uint64_t *arguments, CUstream stream) {
+  pthread_rwlock_rdlock(&space);
+  bool allowed = granted(arguments[0], arguments[1], stream, false) && granted(arguments[2], 8, stream, true);
+  if (allowed) {
+    uint64_t sum = 0xcbf29ce484222325u;
+    for (uint64_t i = 0; i < arguments[1]; i++)
+      sum = (sum ^ ((const unsigned char *)arguments[0])[i]) * 0x100000001b3u;
+    *(volatile uint64_t *)arguments[2] = sum;
+  }
+  pthread_rwlock_unlock(&space);
+  return allowed;
+}
+
+static const struct kernel {
+  const char *name;
+  bool (*run)(const uint64_t *arguments, CUstream stream); /* false: it touched what it may not */
+  unsigned char sizes[MAX_ARGUMENTS];
+} kernels[] = {
+  {"spin", run_spin, {8}},
+  {"hang", run_hang, {8}},
+  {"fill", run_fill, {8, 8, 1}},
+  {"write_one", run_write_one, {8, 4}},
+  {"checksum", run_checksum, {8, 8, 8}},
+};
+
+struct CUfunc_st {
+  CUmodule module;
+  const struct kernel *kernel;
+  struct CUfunc_st *next;
+};
+
+struct CUmod_st {
+  CUcontext context;
+  char *text;
+  CUfunction functions;
+  CUmodule next;
+};
+
+static CUmodule modules; /* lock */
+
+static void free_module(CUmodule module) {
+  while (module->functions != NULL) {
+    CUfunction next = module->functions->next;
+    free(module->functions);
+    module->functions = next;
+  }
+  free(module->text);
+  free(module);
+}
+
+void modules_leave(CUcontext context) {
+  pthread_mutex_lock(&lock);
+  for (CUmodule *each = &modules; *each != NULL;) {
+    CUmodule module = *each;
+    if (module->context == context) {
+      *each = module->next;
+      live_lost(LIVE_MODULES);
+      free_module(module);
+    } else {
+      each = &module->next;
+    }
+  }
+  pthread_mutex_unlock(&lock);
+}
+
+CUresult cuModuleLoadData(CUmodule *module, const void *image) {
+  ENTER(cuModuleLoadData, NEEDS_CONTEXT);
+  REQUIRE(module != NULL && image != NULL, CUDA_ERROR_INVALID_VALUE);
+  /* PTX is text that ends with a zero; its first directive is .version, after comments at most. */
+  const char *text = image;
+  while (isspace((unsigned char)*text) || strncmp(text, "//", 2) == 0) {
+    if (*text == '/')
+      text += strcspn(text, "\n");
+    else
+      text++;
+  }
+  REQUIRE(strncmp(text, ".version", 8) == 0, CUDA_ERROR_INVALID_IMAGE);
+  REQUIRE(strstr(text, ".target") != NULL, CUDA_ERROR_INVALID_PTX);
+  CUmodule made = calloc(1, sizeof *made);
+  made->context = current_context();
+  made->text = strdup(text);
+  pthread_mutex_lock(&lock);
+  made->next = modules;
+  modules = made;
+  pthread_mutex_unlock(&lock);
+  live_add(LIVE_MODULES, 1);
+  *module = made;
+  return CUDA_SUCCESS;
+}
+
+/* With lock held. */
+static CUmodule *find_module(CUmodule module) {
+  CUmodule *each = &modules;
+  while (*each != NULL && *each != module)
+    each = &(*each)->next;
+  return each;
+}
+
+CUresult cuModuleUnload(CUmodule module) {
+  ENTER(cuModuleUnload, NEEDS_CONTEXT);
+  pthread_mutex_lock(&lock);
+  CUmodule *found = find_module(module);
+  bool there = *found != NULL;
+  if (there)
+    *found = module->next;
+  pthread_mutex_unlock(&lock);
+  REQUIRE(there, CUDA_ERROR_INVALID_HANDLE);
+  free_module(module);
+  live_add(LIVE_MODULES, -1);
+  return CUDA_SUCCESS;
+}
+
+static bool has_entry(const char *text, const char *name) {
+  size_t length = strlen(name);
+  for (const char *at = strstr(text, ".entry"); at != NULL; at = strstr(at, ".entry")) {
+    at += strlen(".entry");
+    while (isspace((unsigned char)*at))
+      at++;
+    if (strncmp(at, name, length) == 0 && (at[length] == '(' || isspace((unsigned char)at[length])))
+      return true;
+  }
+  return false;
+}
+
+CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
+  ENTER(cuModuleGetFunction, NEEDS_CONTEXT);
+  REQUIRE(function != NULL && name != NULL, CUDA_ERROR_INVALID_VALUE);
+  CUresult result = CUDA_ERROR_NOT_FOUND;
+  pthread_mutex_lock(&lock);
+  if (*find_module(module) == NULL) {
+    result = CUDA_ERROR_INVALID_HANDLE;
+  } else if (has_entry(module->text, name)) {
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
+      if (strcmp(kernels[i].name, name) == 0) {
+        CUfunction made = calloc(1, sizeof *made);
+        *made = (struct CUfunc_st){module, &kernels[i], module->functions};
+        module->functions = made;
+        *function = made;
+        result = CUDA_SUCCESS;
+      }
+    }
+  }
+  pthread_mutex_unlock(&lock);
+  return result;
+}
+
+static void run_kernel(struct operation *operation, CUstream stream) {
+  struct kernel_operation *launch = (struct kernel_operation *)operation;
+  pause_third(stream);
+  if (!launch->kernel->run(launch->arguments, stream)) {
+    break_process(CUDA_ERROR_ILLEGAL_ADDRESS);
+    return;
+  }
+  pause_third(stream);
+}
+
+CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
+                        unsigned blockZ, unsigned sharedBytes, CUstream handle, void **arguments, void **extra) {
+  ENTER(cuLaunchKernel, NEEDS_CONTEXT);
+  (void)sharedBytes;
+  REQUIRE(function != NULL, CUDA_ERROR_INVALID_HANDLE);
+  REQUIRE(gridX > 0 && gridY > 0 && gridZ > 0 && blockX > 0 && blockY > 0 && blockZ > 0, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE((uint64_t)blockX * blockY * blockZ <= 1024, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(extra == NULL, CUDA_ERROR_NOT_SUPPORTED);
+  REQUIRE(arguments != NULL, CUDA_ERROR_INVALID_VALUE);
+  const struct kernel *kernel = NULL;
+  pthread_mutex_lock(&lock);
+  for (CUmodule module = modules; module != NULL; module = module->next) {
+    for (CUfunction each = module->functions; each != NULL; each = each->next) {
+      if (each == function && module->context == current_context())
+        kernel = each->kernel;
+    }
+  }
+  pthread_mutex_unlock(&lock);
+  REQUIRE(kernel != NULL, CUDA_ERROR_INVALID_HANDLE);
+  CUstream stream;
+  CUresult result = stream_take(handle, &stream);
+  if (result != CUDA_SUCCESS)
+    return result;
+  struct kernel_operation *launch = calloc(1, sizeof *launch);
+  launch->operation.run = run_kernel;
+  launch->kernel = kernel;
+  /* Arguments are read before the call returns; numbers are little-endian. */
+  for (int i = 0; i < MAX_ARGUMENTS && kernel->sizes[i] != 0; i++)
+    memcpy(&launch->arguments[i], arguments[i], kernel->sizes[i]);
+  stream_enqueue(stream, &launch->operation);
+  stream_drop(stream);
+  return CUDA_SUCCESS;
+}
