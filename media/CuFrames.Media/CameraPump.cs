@@ -35,6 +35,7 @@ public sealed class CameraPump : IDisposable
     private readonly bool _isLoop;
     private readonly bool _hasEnd;
     private readonly PicturePlane[] _planes = new PicturePlane[Wire.MaxPlanes];
+    private readonly CudaPlane[] _cudaPlanes = new CudaPlane[Wire.MaxPlanes];
 
     /// <summary>Guarded by _lock: Stop must abort the source that the pump's thread is just making.</summary>
     private IPictureSource? _source;
@@ -65,6 +66,8 @@ public sealed class CameraPump : IDisposable
     private long _decodeErrorsBefore;
     private StreamFormat _format;
     private string? _conversion;
+    private string? _decoding;
+    private string? _reportedDecoder;
     private bool _isLive;
     private bool _wasLost;
     private long _liveSince;
@@ -235,7 +238,7 @@ public sealed class CameraPump : IDisposable
         IPictureSource? source = null;
         try
         {
-            source = _options.Pattern is { } pattern ? new TestPatternSource(pattern) : new MediaSource(_options.Source!);
+            source = MakeSource();
             lock (_lock)
             {
                 _source = source;
@@ -282,6 +285,21 @@ public sealed class CameraPump : IDisposable
         }
     }
 
+    private IPictureSource MakeSource()
+    {
+        if (_options.Pattern is { } pattern)
+        {
+            return new TestPatternSource(pattern, _publisher.Cuda);
+        }
+
+        MediaSourceOptions options = _options.Source!;
+        return new MediaSource(options with
+        {
+            // Frames are copied in the ring's own context. For a ring in main memory only who asks for NVDEC by name gets it.
+            Cuda = _publisher.Cuda ?? (options.Decode == DecodeMode.Nvdec ? options.Cuda : null),
+        });
+    }
+
     /// <summary>Waits before the next attempt.</summary>
     /// <returns>False when there is none.</returns>
     private bool Retry(Exception? error)
@@ -307,9 +325,32 @@ public sealed class CameraPump : IDisposable
         }
 
         TimeSpan delay = _delay.Next();
-        SetStatus(CameraState.SourceLost, reason, error, delay);
-        _stopped.Wait(delay);
+        bool isRefused = error is MediaException { Error: MediaError.NotAdmitted };
+        SetStatus(CameraState.SourceLost, isRefused ? $"{reason} Next attempt within {delay.TotalSeconds:0.0} s." : reason, error, delay);
+        if (isRefused && _options.Source?.Admission is { IsFull: true } admission)
+        {
+            WaitForRoom(admission, delay);
+        }
+        else
+        {
+            _stopped.Wait(delay);
+        }
+
         return true;
+    }
+
+    /// <summary>Waits until the limit of decoder sessions has room, at most for a time, and not when the pump is stopped.</summary>
+    private void WaitForRoom(DecoderAdmission admission, TimeSpan time)
+    {
+        // Rooms are looked for rather than announced: cameras come and go seldom.
+        TimeSpan step = TimeSpan.FromMilliseconds(200);
+        for (long end = Environment.TickCount64 + (long)time.TotalMilliseconds; admission.IsFull && Environment.TickCount64 < end;)
+        {
+            if (_stopped.Wait(step))
+            {
+                return;
+            }
+        }
     }
 
     private void PublishAll(IPictureSource source)
@@ -342,12 +383,7 @@ public sealed class CameraPump : IDisposable
 
             using (writer)
             {
-                for (int plane = 0; plane < writer.PlaneCount; plane++)
-                {
-                    _planes[plane] = new PicturePlane(writer.PlaneAddress(plane), (nuint)writer.Pitch(plane));
-                }
-
-                source.CopyFrame(_planes.AsSpan(0, writer.PlaneCount));
+                Copy(source, in writer);
                 writer.Metadata = metadata;
                 if (_hasEnd)
                 {
@@ -357,11 +393,47 @@ public sealed class CameraPump : IDisposable
                     continue;
                 }
 
-                writer.Publish();
+                Publish(source, in writer);
             }
 
             Count(source, metadata.Flags);
             hasFrame = source.TryReadFrame(out frame);
+        }
+    }
+
+    /// <summary>Copies the source's frame into the slot; in device memory the copy may still be under way.</summary>
+    private void Copy(IPictureSource source, in FrameWriter writer)
+    {
+        int count = writer.PlaneCount;
+        if (writer.Memory == MemoryDomain.Cuda)
+        {
+            for (int plane = 0; plane < count; plane++)
+            {
+                _cudaPlanes[plane] = new CudaPlane(writer.DeviceAddress(plane), writer.Pitch(plane));
+            }
+
+            source.EnqueueCopy(_cudaPlanes.AsSpan(0, count));
+            return;
+        }
+
+        for (int plane = 0; plane < count; plane++)
+        {
+            _planes[plane] = new PicturePlane(writer.PlaneAddress(plane), (nuint)writer.Pitch(plane));
+        }
+
+        source.CopyFrame(_planes.AsSpan(0, count));
+    }
+
+    /// <summary>Announces the slot, after its copy has finished.</summary>
+    private static void Publish(IPictureSource source, in FrameWriter writer)
+    {
+        if (writer.Memory == MemoryDomain.Cuda)
+        {
+            writer.Publish(source.Stream!);
+        }
+        else
+        {
+            writer.Publish();
         }
     }
 
@@ -378,7 +450,7 @@ public sealed class CameraPump : IDisposable
         {
             // A frame that is written is published, even when the file cannot be read any further.
             writer.Metadata.Flags |= isKnown && !hasFrame ? FrameFlags.EndOfStream : 0;
-            writer.Publish();
+            Publish(source, in writer);
             if (!isKnown)
             {
                 Count(source, writer.Metadata.Flags);
@@ -411,7 +483,7 @@ public sealed class CameraPump : IDisposable
             : null;
         if (_isLive)
         {
-            SetStatus(CameraState.Live, LiveReason(), null);
+            Report(source);
         }
     }
 
@@ -457,13 +529,28 @@ public sealed class CameraPump : IDisposable
         {
             _isLive = true;
             _liveSince = _lastFrameTime;
-            SetStatus(CameraState.Live, LiveReason(), null, info: source.Info);
+            Report(source);
         }
+        else if (source.Info.Decoder != _reportedDecoder)
+        {
+            // In the middle of a stream NVDEC was found unable to decode what comes now.
+            Report(source);
+        }
+    }
+
+    private void Report(IPictureSource source)
+    {
+        MediaInfo info = source.Info;
+        _decoding = info.Decoder == MediaSource.Nvdec ? " They are decoded by NVDEC."
+            : _publisher.Memory == MemoryDomain.Cuda && info.Decoder == MediaSource.Software ? $" They are decoded in software and uploaded. {info.DecoderReason}"
+            : null;
+        _reportedDecoder = info.Decoder;
+        SetStatus(CameraState.Live, LiveReason(), null, info: info);
     }
 
     private string SourceName => _options.Source?.Url.Display ?? "the test pattern";
 
-    private string LiveReason() => $"Frames of {_format} come from {SourceName}.{_conversion}";
+    private string LiveReason() => $"Frames of {_format} come from {SourceName}.{_conversion}{_decoding}";
 
     private void SetStatus(CameraState state, string reason, Exception? error, TimeSpan retryDelay = default, MediaInfo? info = null)
     {

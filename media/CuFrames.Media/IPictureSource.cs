@@ -1,3 +1,5 @@
+using CuFrames.Interop;
+
 namespace CuFrames.Media;
 
 /// <summary>
@@ -18,11 +20,21 @@ public interface IPictureSource : IDisposable
     /// <summary>Errors that the decoder reported so far.</summary>
     long DecodeErrors { get; }
 
+    /// <summary>
+    /// The CUDA stream that frames are copied on: this source's own. Null before <see cref="Open"/>, and of a source that was made without a
+    /// CUDA context.
+    /// </summary>
+    CudaStream? Stream { get; }
+
     /// <summary>Connects and probes. Once per object.</summary>
     /// <exception cref="MediaException">The source cannot be opened; the text says why and what to do.</exception>
+    /// <exception cref="CudaException">The CUDA context gives no stream.</exception>
     void Open();
 
-    /// <summary>Goes to the next frame. Waits for a live source, at most for its stall time-out.</summary>
+    /// <summary>
+    /// Goes to the next frame. Waits for a live source, at most for its stall time-out, and before that for copies of the current frame that
+    /// are still under way.
+    /// </summary>
     /// <param name="frame">Describes the frame.</param>
     /// <returns>False at the end of the source.</returns>
     /// <exception cref="MediaException">The source was lost, or <see cref="Abort"/> was called.</exception>
@@ -30,11 +42,21 @@ public interface IPictureSource : IDisposable
 
     /// <summary>
     /// Writes the current frame into the caller's planes, cropped, in <see cref="MediaFrame.Format"/>. Bytes between the end of a
-    /// row and the pitch are left alone. May be called more than once.
+    /// row and the pitch are left alone. May be called more than once. A frame in device memory is brought to main memory, and waited for.
     /// </summary>
     /// <param name="planes">As many planes as the format has.</param>
     /// <exception cref="MediaException">There is no current frame, or the planes do not fit it.</exception>
     void CopyFrame(ReadOnlySpan<PicturePlane> planes);
+
+    /// <summary>
+    /// Enqueues on <see cref="Stream"/> the copying of the current frame, cropped, in <see cref="MediaFrame.Format"/>, into planes in device
+    /// memory: one copy per plane, on the device if the frame is there already, else from pinned memory. Does not wait:
+    /// <see cref="CudaStream.Synchronize"/> does, or publishing with the stream.
+    /// </summary>
+    /// <param name="planes">As many planes as the format has, in the context of <see cref="Stream"/>.</param>
+    /// <exception cref="MediaException">There is no current frame, the planes do not fit it, or the source has no CUDA context.</exception>
+    /// <exception cref="CudaException">The driver refused.</exception>
+    void EnqueueCopy(ReadOnlySpan<CudaPlane> planes);
 
     /// <summary>Makes a waiting and every later call fail with <see cref="MediaError.Aborted"/>. Any thread, any time.</summary>
     void Abort();

@@ -74,4 +74,10 @@ public enum MediaError
 
     /// <summary>Packets come, but no picture could be decoded from them within the stall time-out.</summary>
     NotDecodable = 24,
+
+    /// <summary>NVDEC was asked for, and this libavcodec, driver or GPU cannot decode the video with it.</summary>
+    NvdecUnsupported = 25,
+
+    /// <summary>NVDEC can decode the video, but decoder sessions or device memory have run out. Later there may be room.</summary>
+    NotAdmitted = 26,
 }

@@ -17,7 +17,7 @@ public sealed class MediaException : CuFramesException
 
     private static ErrorCode CodeOf(MediaError error) => error switch
     {
-        MediaError.OutOfMemory => ErrorCode.OutOfResources,
+        MediaError.OutOfMemory or MediaError.NotAdmitted => ErrorCode.OutOfResources,
         MediaError.InvalidArgument => ErrorCode.ConfigurationInvalid,
         MediaError.UnsupportedFormat => ErrorCode.FormatUnsupported,
         _ => ErrorCode.SourceFailed,

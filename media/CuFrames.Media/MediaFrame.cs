@@ -26,6 +26,9 @@ public readonly struct MediaFrame
     /// </summary>
     public bool IsConverted { get; init; }
 
+    /// <summary>Whether the picture lies in device memory: NVDEC decoded it.</summary>
+    public bool IsInDeviceMemory { get; init; }
+
     /// <summary>libav's name of the format that the decoder gave.</summary>
     public string SourceFormat { get; init; }
 }

@@ -23,6 +23,12 @@ public sealed record MediaInfo(
     TimeSpan? Duration,
     bool IsLive)
 {
+    /// <summary>What decodes: <c>nvdec</c>, <c>software</c>, or empty for a source that decodes nothing.</summary>
+    public string Decoder { get; init; } = string.Empty;
+
+    /// <summary>Why that decodes, a sentence for people; empty when <see cref="Decoder"/> is.</summary>
+    public string DecoderReason { get; init; } = string.Empty;
+
     /// <summary>Frames per second; 0: not known.</summary>
     public double FrameRate => FrameRateNumerator / (double)FrameRateDenominator;
 }

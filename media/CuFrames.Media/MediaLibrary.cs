@@ -1,3 +1,4 @@
+using CuFrames.Interop;
 using CuFrames.Media.Internal;
 
 namespace CuFrames.Media;
@@ -17,6 +18,45 @@ public static unsafe class MediaLibrary
     {
         Load();
         return AvNative.HasDecoder(name) != 0;
+    }
+
+    /// <summary>Codecs that the installed libavcodec can decode by NVDEC, libav's names; empty if it was built without. Says nothing of a GPU.</summary>
+    /// <exception cref="MediaException">A library is missing or does not fit; the text says what to install.</exception>
+    public static IReadOnlyList<string> NvdecCodecs
+    {
+        get
+        {
+            Load();
+            const int Capacity = 1024;
+            byte* text = stackalloc byte[Capacity];
+            int length = (int)AvNative.NvdecCodecs(text, Capacity);
+            return AvNative.TextOf(new ReadOnlySpan<byte>(text, length)).Split(',', StringSplitOptions.RemoveEmptyEntries);
+        }
+    }
+
+    /// <summary>Asks the driver what a GPU's NVDEC does of a codec.</summary>
+    /// <param name="context">A context of the GPU.</param>
+    /// <param name="codec">libav's name, for example <c>h264</c>.</param>
+    /// <param name="bitDepth">Bits of a sample, 8 to 16.</param>
+    /// <param name="chroma">0: 4:0:0, 1: 4:2:0, 2: 4:2:2, 3: 4:4:4.</param>
+    /// <exception cref="MediaException">The driver cannot be asked; the text says why and what to do.</exception>
+    public static NvdecCapabilities GetNvdecCapabilities(CudaContext context, string codec, int bitDepth, int chroma = 1)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentOutOfRangeException.ThrowIfLessThan(bitDepth, 8);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bitDepth, 16);
+        ArgumentOutOfRangeException.ThrowIfNegative(chroma);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(chroma, 3);
+        Load();
+        const int Capacity = 1024;
+        byte* error = stackalloc byte[Capacity];
+        AvNative.NvdecCaps caps = new() { Size = (uint)sizeof(AvNative.NvdecCaps) };
+        int result = AvNative.GetNvdecCaps(context.Handle, codec, (uint)bitDepth, (uint)chroma, &caps, error, Capacity);
+        return result == AvNative.Ok
+            ? new NvdecCapabilities(
+                caps.IsSupported != 0, (int)caps.Engines, (int)caps.MinWidth, (int)caps.MinHeight, (int)caps.MaxWidth, (int)caps.MaxHeight,
+                (int)caps.MaxMacroblocks)
+            : throw AvText.PictureError($"Cannot ask {context.Device.Name} what it decodes", result, error, Capacity);
     }
 
     internal static void Load() => _ = Loaded.Value;

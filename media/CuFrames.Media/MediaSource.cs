@@ -1,13 +1,23 @@
 using System.Text;
+using CuFrames.Interop;
 using CuFrames.Media.Internal;
 using CuFrames.Protocol;
 
 namespace CuFrames.Media;
 
-/// <summary>A camera, a file or any other URL that libav opens, decoded in software. Does not pace, loop or reconnect.</summary>
-/// <remarks>One thread at a time; only <see cref="Abort"/> may be called from any thread. Reading a frame allocates nothing.</remarks>
+/// <summary>A camera, a file or any other URL that libav opens, decoded by NVDEC or in software. Does not pace, loop or reconnect.</summary>
+/// <remarks>
+/// <para>One thread at a time; only <see cref="Abort"/> may be called from any thread. Reading a frame allocates nothing.</para>
+/// <para>A frame of NVDEC stays in the decoder's surface until the next read, which therefore waits for copies of it that are under way.</para>
+/// </remarks>
 public sealed unsafe class MediaSource : IPictureSource
 {
+    /// <summary><see cref="MediaInfo.Decoder"/> of a source that NVDEC decodes.</summary>
+    internal const string Nvdec = "nvdec";
+
+    /// <summary><see cref="MediaInfo.Decoder"/> of a source that the CPU decodes.</summary>
+    internal const string Software = "software";
+
     /// <summary>Pictures that a decoder may hold back to put them into order: the largest decoded picture buffer of H.264 and H.265.</summary>
     private const int MaxReorder = 16;
 
@@ -16,6 +26,16 @@ public sealed unsafe class MediaSource : IPictureSource
     private AvNative.Text32 _formatField;
     private string _formatName = string.Empty;
     private MediaInfo? _info;
+    private AvNative.FrameInfo _current;
+    private bool _hasFrame;
+    private PictureUpload? _upload;
+
+    /// <summary>Copies from the decoder's surface may be under way.</summary>
+    private bool _isCopying;
+
+    /// <summary>This source counts as one of <see cref="MediaSourceOptions.Admission"/>.</summary>
+    private bool _isAdmitted;
+
     private bool _hasPacket;
     private bool _endSent;
     private long _rejectedPackets;
@@ -34,6 +54,11 @@ public sealed unsafe class MediaSource : IPictureSource
         if (options.OpenTimeout <= TimeSpan.Zero || options.StallTimeout <= TimeSpan.Zero)
         {
             throw new MediaException(MediaError.InvalidArgument, "Open and stall time-outs must be longer than zero.");
+        }
+
+        if (options.Decode == DecodeMode.Nvdec && options.Cuda is null)
+        {
+            throw new MediaException(MediaError.InvalidArgument, "NVDEC needs a CUDA context, and the options name none.");
         }
 
         MediaLibrary.Load();
@@ -58,6 +83,9 @@ public sealed unsafe class MediaSource : IPictureSource
     public long DecodeErrors => Math.Max(_rejectedPackets, (long)AvNative.DecoderMessages(_handle));
 
     /// <inheritdoc/>
+    public CudaStream? Stream { get; private set; }
+
+    /// <inheritdoc/>
     public void Open()
     {
         AvNative.Options options = new()
@@ -74,8 +102,6 @@ public sealed unsafe class MediaSource : IPictureSource
 
         AvNative.StreamInfo info = new() { Size = (uint)sizeof(AvNative.StreamInfo) };
         Require(AvNative.GetStreamInfo(_handle, &info));
-        AvNative.Decoder decoder = new() { Size = (uint)sizeof(AvNative.Decoder), Mode = AvNative.DecodeSoftware };
-        Require(AvNative.OpenDecoder(_handle, &decoder));
         _info = new MediaInfo(
             AvNative.TextOf(info.Container),
             AvNative.TextOf(info.Codec),
@@ -87,22 +113,31 @@ public sealed unsafe class MediaSource : IPictureSource
             Math.Max(1, info.FrameRateDenominator),
             info.Duration > 0 ? TimeSpan.FromTicks(info.Duration / 100) : null,
             info.IsLive != 0);
+        if (_options.Cuda is { } cuda)
+        {
+            Stream = CudaStream.Create(cuda);
+            _upload = new PictureUpload(Stream);
+        }
+
+        OpenDecoder();
     }
 
     /// <inheritdoc/>
     public bool TryReadFrame(out MediaFrame frame)
     {
-        AvNative.FrameInfo info = new() { Size = (uint)sizeof(AvNative.FrameInfo) };
         AvNative.PacketInfo packet = new() { Size = (uint)sizeof(AvNative.PacketInfo) };
         int packetsWithoutPicture = 0;
         long firstArrival = 0;
+        FinishCopies();
+        _hasFrame = false;
         while (true)
         {
-            int result = AvNative.ReceiveFrame(_handle, &info);
+            int result = Receive();
             switch (result)
             {
                 case AvNative.Ok:
-                    Describe(in info, out frame);
+                    _hasFrame = true;
+                    Describe(in _current, out frame);
                     return true;
                 case AvNative.End:
                     frame = default;
@@ -111,6 +146,11 @@ public sealed unsafe class MediaSource : IPictureSource
                     _rejectedPackets++;
                     continue;
                 case AvNative.Again:
+                    break;
+                case AvNative.NvdecUnsupported when _options.Decode == DecodeMode.Auto:
+                    // A packet that send took before its turn: it is the one that was read last.
+                    FallBack();
+                    _hasPacket = true;
                     break;
                 default:
                     throw AvText.SourceError(_handle, result, _options);
@@ -149,6 +189,13 @@ public sealed unsafe class MediaSource : IPictureSource
                 continue;
             }
 
+            if (result == AvNative.NvdecUnsupported && _options.Decode == DecodeMode.Auto)
+            {
+                // What NVDEC refused was not decoded: the same packet goes to the other decoder, and no picture is lost.
+                FallBack();
+                continue;
+            }
+
             _hasPacket = false;
             if (result == AvNative.InvalidData)
             {
@@ -164,10 +211,45 @@ public sealed unsafe class MediaSource : IPictureSource
     /// <inheritdoc/>
     public void CopyFrame(ReadOnlySpan<PicturePlane> planes)
     {
+        if (IsInDeviceMemory)
+        {
+            for (int plane = 0; plane < RequirePlanes(planes.Length); plane++)
+            {
+                EnqueueSurface(plane, (ulong)planes[plane].Address, (long)planes[plane].Pitch, isDevice: false);
+            }
+
+            FinishCopies();
+            return;
+        }
+
         fixed (PicturePlane* first = planes)
         {
             Require(AvNative.FrameCopy(_handle, first, (uint)planes.Length));
         }
+    }
+
+    /// <inheritdoc/>
+    public void EnqueueCopy(ReadOnlySpan<CudaPlane> planes)
+    {
+        if (_upload is null)
+        {
+            throw new MediaException(MediaError.InvalidArgument, "A source without a CUDA context cannot copy into device memory.");
+        }
+
+        int count = RequirePlanes(planes.Length);
+        if (IsInDeviceMemory)
+        {
+            for (int plane = 0; plane < count; plane++)
+            {
+                EnqueueSurface(plane, planes[plane].Address, planes[plane].Pitch, isDevice: true);
+            }
+
+            return;
+        }
+
+        ReadOnlySpan<PicturePlane> pinned = _upload.Begin(AvFormats.ToPixelFormat(_current.Format), (int)_current.Width, (int)_current.Height);
+        CopyFrame(pinned);
+        _upload.Enqueue(planes);
     }
 
     /// <summary>Warnings and errors that libav logged for this source since the last call, one per line, without secrets.</summary>
@@ -193,9 +275,142 @@ public sealed unsafe class MediaSource : IPictureSource
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _handle.Dispose();
+    public void Dispose()
+    {
+        if (_handle.IsClosed)
+        {
+            return;
+        }
+
+        StreamEnd.Await(Stream);
+
+        // The decoder uses the stream, and an Abort on another thread may keep the handle for a moment longer.
+        AvNative.CloseDecoder(_handle);
+        _handle.Dispose();
+        _upload?.Dispose();
+        Stream?.Dispose();
+        Leave();
+    }
 
     private static long Nanoseconds(TimeSpan time) => time == TimeSpan.MaxValue ? 0 : time.Ticks * 100;
+
+    private bool IsInDeviceMemory => _hasFrame && (_current.Flags & AvNative.FrameCuda) != 0;
+
+    private void OpenDecoder()
+    {
+        if (_options.Decode == DecodeMode.Software)
+        {
+            OpenSoftwareDecoder("Software was asked for.");
+            return;
+        }
+
+        if (_options.Cuda is not { } cuda)
+        {
+            OpenSoftwareDecoder("The frames go to main memory.");
+            return;
+        }
+
+        AvNative.Decoder decoder = new()
+        {
+            Size = (uint)sizeof(AvNative.Decoder),
+            Mode = AvNative.DecodeNvdec,
+            CudaContext = cuda.Handle,
+            CudaStream = Stream!.Handle,
+        };
+        int result = AvNative.OpenDecoder(_handle, &decoder);
+        if (result == AvNative.NvdecUnsupported && _options.Decode == DecodeMode.Auto)
+        {
+            FallBack();
+            return;
+        }
+
+        Require(result);
+
+        // Asked last, because a video that NVDEC cannot decode needs no session. The driver makes the session with the first packets.
+        if (_options.Admission is { } admission)
+        {
+            _isAdmitted = admission.TryEnter(out int limit, out int inUse);
+            if (!_isAdmitted)
+            {
+                throw AvText.NotAdmitted(_options, limit, inUse);
+            }
+        }
+
+        _info = _info! with { Decoder = Nvdec, DecoderReason = $"{cuda.Device.Name} decodes {_info.Codec}." };
+    }
+
+    private void OpenSoftwareDecoder(string reason)
+    {
+        Leave();
+        AvNative.Decoder decoder = new() { Size = (uint)sizeof(AvNative.Decoder), Mode = AvNative.DecodeSoftware };
+        Require(AvNative.OpenDecoder(_handle, &decoder));
+
+        // The new decoder has to be told of the end too; reading tells it once more.
+        _endSent = false;
+        _info = _info! with { Decoder = Software, DecoderReason = reason };
+    }
+
+    private void FallBack() => OpenSoftwareDecoder($"NVDEC cannot be used: {AvText.Cause(_handle, _options)}.");
+
+    private void Leave()
+    {
+        if (_isAdmitted)
+        {
+            _isAdmitted = false;
+            _options.Admission!.Leave();
+        }
+    }
+
+    private int Receive()
+    {
+        _current.Size = (uint)sizeof(AvNative.FrameInfo);
+        fixed (AvNative.FrameInfo* info = &_current)
+        {
+            return AvNative.ReceiveFrame(_handle, info);
+        }
+    }
+
+    private void FinishCopies()
+    {
+        if (_isCopying)
+        {
+            Stream!.Synchronize();
+            _isCopying = false;
+        }
+    }
+
+    private int RequirePlanes(int count)
+    {
+        int expected = _hasFrame ? PixelFormats.PlaneCount(AvFormats.ToPixelFormat(_current.Format)) : 0;
+        return count == expected && count > 0
+            ? count
+            : throw new MediaException(
+                MediaError.InvalidArgument, $"A copy needs a current frame and as many planes as its format has ({expected}), found {count}.");
+    }
+
+    /// <summary>Enqueues the copying of one plane of NVDEC's surface.</summary>
+    private void EnqueueSurface(int plane, ulong address, long pitch, bool isDevice)
+    {
+        PixelFormat format = AvFormats.ToPixelFormat(_current.Format);
+        int rowBytes = PixelFormats.RowBytes(format, plane, (int)_current.Width);
+        if (pitch < rowBytes)
+        {
+            throw new MediaException(MediaError.InvalidArgument, $"Plane {plane} needs a pitch of at least {rowBytes} bytes, found {pitch}.");
+        }
+
+        _isCopying = true;
+        Stream!.Copy(new CudaCopy
+        {
+            Source = (ulong)_current.Planes[plane],
+            SourcePitch = _current.Strides[plane],
+            SourceIsDevice = true,
+            Destination = address,
+            DestinationPitch = pitch,
+            DestinationIsDevice = isDevice,
+            RowBytes = rowBytes,
+            Rows = PixelFormats.Rows(format, plane, (int)_current.Height),
+        });
+    }
 
     private void Require(int result)
     {
@@ -224,6 +439,7 @@ public sealed unsafe class MediaSource : IPictureSource
             Height = (int)info.Height,
             Format = AvFormats.ToPixelFormat(info.Format),
             IsConverted = (info.Flags & AvNative.FrameConverted) != 0,
+            IsInDeviceMemory = (info.Flags & AvNative.FrameCuda) != 0,
             SourceFormat = _formatName,
             Metadata = new FrameMetadata
             {

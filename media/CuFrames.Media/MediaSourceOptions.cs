@@ -1,3 +1,5 @@
+using CuFrames.Interop;
+
 namespace CuFrames.Media;
 
 /// <summary>What to read and how. Immutable.</summary>
@@ -21,6 +23,18 @@ public sealed record MediaSourceOptions
 
     /// <summary>Decodes with slice threads only, and without reordering delay where the stream has no B pictures. Default: false.</summary>
     public bool LowDelay { get; init; }
+
+    /// <summary>What decodes. Default: <see cref="DecodeMode.Auto"/>, which is software without <see cref="Cuda"/>.</summary>
+    public DecodeMode Decode { get; init; }
+
+    /// <summary>
+    /// The context that NVDEC decodes in and that frames are copied into; null, the default: frames go to main memory, decoded in software. It
+    /// stays the caller's and must outlive the source; many sources share one, because each context costs hundreds of megabytes.
+    /// </summary>
+    public CudaContext? Cuda { get; init; }
+
+    /// <summary>Limit of NVDEC sessions that this source counts to; null, the default: none but the driver's.</summary>
+    public DecoderAdmission? Admission { get; init; }
 
     /// <summary>
     /// Whether frames are held back until their presentation time. Null, the default: yes for sources that can be read faster

@@ -1,4 +1,5 @@
 using CuFrames.Interop;
+using CuFrames.Media.Internal;
 using CuFrames.Protocol;
 
 namespace CuFrames.Media;
@@ -9,6 +10,8 @@ public sealed class TestPatternSource : IPictureSource
 {
     private readonly TestPatternOptions _options;
     private readonly TestPattern _pattern;
+    private readonly CudaContext? _cuda;
+    private PictureUpload? _upload;
     private long _next;
 
     /// <summary>Written by any thread, read by the reading thread; guards no other data.</summary>
@@ -16,8 +19,9 @@ public sealed class TestPatternSource : IPictureSource
 
     /// <summary>Makes a source.</summary>
     /// <param name="options">Size, format and pace.</param>
+    /// <param name="cuda">The context that frames are copied into; null: frames go to main memory. Must outlive the source.</param>
     /// <exception cref="MediaException">An option is out of range.</exception>
-    public TestPatternSource(TestPatternOptions options)
+    public TestPatternSource(TestPatternOptions options, CudaContext? cuda = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.FrameRateNumerator is < 1 or > 1_000_000 || options.FrameRateDenominator is < 1 or > 1_000_000 || options.FrameCount < 0)
@@ -28,6 +32,7 @@ public sealed class TestPatternSource : IPictureSource
         }
 
         _options = options;
+        _cuda = cuda;
         _pattern = new TestPattern(options.Format, options.Width, options.Height);
         Info = new MediaInfo(
             "test", "pattern", string.Empty, PixelFormats.Name(options.Format), options.Width, options.Height, options.FrameRateNumerator,
@@ -47,7 +52,18 @@ public sealed class TestPatternSource : IPictureSource
     public long DecodeErrors => 0;
 
     /// <inheritdoc/>
-    public void Open() => RequireNotAborted();
+    public CudaStream? Stream { get; private set; }
+
+    /// <inheritdoc/>
+    public void Open()
+    {
+        RequireNotAborted();
+        if (_cuda is not null)
+        {
+            Stream = CudaStream.Create(_cuda);
+            _upload = new PictureUpload(Stream);
+        }
+    }
 
     /// <inheritdoc/>
     public bool TryReadFrame(out MediaFrame frame)
@@ -89,19 +105,49 @@ public sealed class TestPatternSource : IPictureSource
     /// <inheritdoc/>
     public void CopyFrame(ReadOnlySpan<PicturePlane> planes)
     {
-        if (_next == 0)
+        RequireFrame();
+        _pattern.Fill(planes, _next - 1);
+    }
+
+    /// <inheritdoc/>
+    public void EnqueueCopy(ReadOnlySpan<CudaPlane> planes)
+    {
+        RequireFrame();
+        if (_upload is null)
         {
-            throw new MediaException(MediaError.InvalidArgument, "There is no current frame before the first read.");
+            throw new MediaException(MediaError.InvalidArgument, "A source without a CUDA context cannot copy into device memory.");
         }
 
-        _pattern.Fill(planes, _next - 1);
+        ReadOnlySpan<PicturePlane> pinned = _upload.Begin(_options.Format, _options.Width, _options.Height);
+        if (planes.Length != pinned.Length)
+        {
+            throw new MediaException(MediaError.InvalidArgument, $"The format has {pinned.Length} planes, found {planes.Length}.");
+        }
+
+        _pattern.Fill(pinned, _next - 1);
+        _upload.Enqueue(planes);
     }
 
     /// <inheritdoc/>
     public void Abort() => _aborted = true;
 
     /// <inheritdoc/>
-    public void Dispose() => _aborted = true;
+    public void Dispose()
+    {
+        _aborted = true;
+        StreamEnd.Await(Stream);
+        _upload?.Dispose();
+        Stream?.Dispose();
+        Stream = null;
+    }
+
+    private void RequireFrame()
+    {
+        if (_next == 0)
+        {
+            throw new MediaException(MediaError.InvalidArgument, "There is no current frame before the first read.");
+        }
+    }
 
     private void RequireNotAborted()
     {

@@ -1200,6 +1200,15 @@ int cuframes_av_open_decoder(cuframes_av_source *source, const cuframes_av_decod
     return result;
 }
 
+void cuframes_av_close_decoder(cuframes_av_source *source)
+{
+    if (!source)
+        return;
+    current_source = source;
+    close_decoder(source);
+    current_source = NULL;
+}
+
 int cuframes_av_get_stream_info(cuframes_av_source *source, cuframes_av_stream_info *info)
 {
     if (!source || !info || info->size < sizeof *info)

@@ -241,6 +241,12 @@ CUFRAMES_AV_API int cuframes_av_open(cuframes_av_source *source, const char *url
  */
 CUFRAMES_AV_API int cuframes_av_open_decoder(cuframes_av_source *source, const cuframes_av_decoder *decoder);
 
+/*
+ * Gives back the decoder, its current frame, and with NVDEC all use of the context and the stream. Reading packets and
+ * decoding go on after the next open_decoder. Done by free too; but free may be late where another thread holds the handle.
+ */
+CUFRAMES_AV_API void cuframes_av_close_decoder(cuframes_av_source *source);
+
 /* Makes every present and later open or read of this handle return CUFRAMES_AV_ABORTED soon. Any thread. */
 CUFRAMES_AV_API void cuframes_av_abort(cuframes_av_source *source);
 

@@ -26,6 +26,7 @@ internal static unsafe partial class AvNative
     internal const int NoMemory = -2;
     internal const int InvalidData = -19;
     internal const int NvdecUnsupported = -25;
+    internal const int NvdecBusy = -26;
 
     private const string Library = "cuframes_av";
 
@@ -46,6 +47,9 @@ internal static unsafe partial class AvNative
 
     [LibraryImport(Library, EntryPoint = "cuframes_av_open_decoder")]
     internal static partial int OpenDecoder(AvSourceHandle source, Decoder* decoder);
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_close_decoder")]
+    internal static partial void CloseDecoder(AvSourceHandle source);
 
     [LibraryImport(Library, EntryPoint = "cuframes_av_nvdec_codecs")]
     internal static partial nuint NvdecCodecs(byte* text, nuint capacity);

@@ -6,16 +6,28 @@ namespace CuFrames.Media.Internal;
 internal static class AvText
 {
     /// <summary>Makes the exception for a failed open or read.</summary>
-    internal static unsafe MediaException SourceError(AvSourceHandle handle, int result, MediaSourceOptions options)
+    internal static MediaException SourceError(AvSourceHandle handle, int result, MediaSourceOptions options)
     {
-        const int Capacity = 1024;
-        byte* buffer = stackalloc byte[Capacity];
-        int length = (int)AvNative.ErrorText(handle, buffer, Capacity);
-        string cause = options.Url.Redact(Encoding.UTF8.GetString(buffer, length));
+        string cause = Cause(handle, options);
         MediaError error = ErrorOf(result);
         string sentence = options.Url.Redact(Sentence(error, options));
         return new MediaException(error, cause.Length == 0 ? sentence : $"{sentence} (libav: {cause})");
     }
+
+    /// <summary>What the shim says of the last error: the beginning of no sentence.</summary>
+    internal static unsafe string Cause(AvSourceHandle handle, MediaSourceOptions options)
+    {
+        const int Capacity = 1024;
+        byte* buffer = stackalloc byte[Capacity];
+        int length = (int)AvNative.ErrorText(handle, buffer, Capacity);
+        return options.Url.Redact(Encoding.UTF8.GetString(buffer, length));
+    }
+
+    /// <summary>Makes the exception for a source that would exceed the limit of decoder sessions.</summary>
+    internal static MediaException NotAdmitted(MediaSourceOptions options, int limit, int inUse) => new(
+        MediaError.NotAdmitted,
+        options.Url.Redact(
+            $"{options.Url.Display} cannot be decoded by NVDEC now: the limit is {limit} decoder sessions at once, {inUse} are in use, and this would be number {inUse + 1}. Raise the limit, or decode a camera in software."));
 
     /// <summary>Makes the exception for a source whose packets give no picture.</summary>
     internal static MediaException NotDecodable(MediaSourceOptions options) => new(
@@ -27,7 +39,7 @@ internal static class AvText
         => new(ErrorOf(result), $"{what}: {AvNative.TextOf(new ReadOnlySpan<byte>(text, capacity))}.");
 
     internal static MediaError ErrorOf(int result) =>
-        result is < 0 and >= -22 ? (MediaError)(-result) : MediaError.Internal;
+        result is (< 0 and >= -22) or AvNative.NvdecUnsupported or AvNative.NvdecBusy ? (MediaError)(-result) : MediaError.Internal;
 
     private static string Sentence(MediaError error, MediaSourceOptions options)
     {
@@ -57,11 +69,15 @@ internal static class AvText
             MediaError.InvalidData => $"Cannot read {url}: the content is not a media format that libav knows, or is damaged at its beginning.",
             MediaError.Aborted => $"Reading {url} was stopped.",
             MediaError.UnsupportedFormat => $"Opened {url}, but its pixel format cannot be carried or converted. Set the camera to 4:2:0 video.",
+            MediaError.NvdecUnsupported => $"{url} cannot be decoded by NVDEC. Change the camera's video settings, or decode it in software.",
+            MediaError.NotAdmitted => $"{url} cannot be decoded by NVDEC now: decoder sessions or memory of {Device(options)} have run out. Use fewer or smaller cameras on it, or decode one in software.",
             MediaError.OutOfMemory => $"Memory ran out while reading {url}.",
             MediaError.InvalidArgument => $"Cannot open {url}: an option is out of range.",
             _ => $"Cannot read {url}: the connection or the file failed.",
         };
     }
+
+    private static string Device(MediaSourceOptions options) => options.Cuda is { } cuda ? $"{cuda.Device.Name} ({cuda.Device.UuidText})" : "the GPU";
 
     private static string Seconds(TimeSpan time) => $"{time.TotalSeconds:0.###} s";
 }
