@@ -9,11 +9,14 @@ namespace CuFrames.Interop;
 /// </summary>
 public static class CudaDriver
 {
-    // Filled by whichever thread asks first; the others wait for it. The answer holds for the life of the process.
-    private static readonly Lazy<CudaDriverState> State = new(CudaDriverState.Open);
+    private static readonly Lock Gate = new();
+
+    // Written under the gate, read by any thread (acquire). A success holds for the life of the process; after a failure the next who asks
+    // tries again, because a driver may be installed, or a device brought in, while a service runs.
+    private static CudaDriverState? _state;
 
     /// <summary>Whether the driver is in use: <see cref="TryInitialise"/> has succeeded.</summary>
-    public static bool IsInitialised => State.IsValueCreated && State.Value.Failure is null;
+    public static bool IsInitialised => Volatile.Read(ref _state) is { Failure: null };
 
     /// <summary>The file of the driver's library, links resolved: its name carries the driver's version.</summary>
     /// <exception cref="CudaException">The driver cannot be used.</exception>
@@ -33,14 +36,14 @@ public static class CudaDriver
     internal static bool IsLoaded => CudaLibrary.IsOpen;
 
     /// <summary>
-    /// Opens the driver's library, initialises it and looks at the devices, once per process; later calls repeat the answer. The first
-    /// call takes up to seconds with many devices.
+    /// Opens the driver's library, initialises it and looks at the devices. That takes up to seconds with many devices; after a success
+    /// it is done for the life of the process, after a failure the next call tries again.
     /// </summary>
     /// <param name="obstacle">What was tried, what was found and what to do, as sentences; null on success.</param>
     /// <returns>Whether CUDA can be used.</returns>
     public static bool TryInitialise([NotNullWhen(false)] out string? obstacle)
     {
-        obstacle = State.Value.Failure?.Message;
+        obstacle = Ask().Failure?.Message;
         return obstacle is null;
     }
 
@@ -67,11 +70,29 @@ public static class CudaDriver
 
     private static CudaDriverState Require()
     {
-        CudaDriverState state = State.Value;
+        CudaDriverState state = Ask();
 
         // A new exception for each caller: a shared one would collect the stack traces of all.
         return state.Failure is { } failure
             ? throw CudaException.Unavailable(failure.Call, failure.Result, failure.Message)
             : state;
+    }
+
+    private static CudaDriverState Ask()
+    {
+        if (Volatile.Read(ref _state) is { Failure: null } open)
+        {
+            return open;
+        }
+
+        lock (Gate)
+        {
+            if (_state is not { Failure: null })
+            {
+                Volatile.Write(ref _state, CudaDriverState.Open());
+            }
+
+            return _state!;
+        }
     }
 }

@@ -9,7 +9,7 @@ namespace CuFrames.Interop.Internal;
 /// </summary>
 internal static class CudaLibrary
 {
-    // Written once by TryOpen before it installs the resolver, read by the resolver.
+    // Written by Open before it installs the resolver, read by the resolver. Opening again gives the same handle.
     private static nint _handle;
 
     // Written once, after the resolver is in place; read by any thread.
@@ -18,7 +18,7 @@ internal static class CudaLibrary
     /// <summary>Whether calls of <see cref="CudaNative"/> can be made.</summary>
     internal static bool IsOpen => _isOpen;
 
-    /// <summary>Opens the library and points <see cref="CudaNative"/> at it. To be called once.</summary>
+    /// <summary>Opens the library and points <see cref="CudaNative"/> at it. One thread at a time; again after a failure.</summary>
     /// <param name="obstacle">Why it cannot be used, as a sentence; null if it can.</param>
     /// <returns>The library's path as the kernel knows it, links resolved; empty if it cannot be used.</returns>
     internal static string Open(out string? obstacle)
@@ -45,8 +45,13 @@ internal static class CudaLibrary
             return string.Empty;
         }
 
-        NativeLibrary.SetDllImportResolver(typeof(CudaLibrary).Assembly, Resolve);
-        _isOpen = true;
+        // It can be set once; the library may be opened again because its initialisation failed.
+        if (!_isOpen)
+        {
+            NativeLibrary.SetDllImportResolver(typeof(CudaLibrary).Assembly, Resolve);
+            _isOpen = true;
+        }
+
         obstacle = null;
         return path;
     }
