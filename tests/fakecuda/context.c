@@ -31,6 +31,10 @@ static void start(void) {
   pthread_atfork(NULL, NULL, in_child);
 }
 
+bool is_forked(void) {
+  return atomic_load(&forked);
+}
+
 CUresult broken(void) {
   return (CUresult)atomic_load(&sticky);
 }

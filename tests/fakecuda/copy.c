@@ -69,13 +69,13 @@ static CUresult resolve(struct side *side, int type, const void *host, CUdevicep
   REQUIRE(side->address != 0, CUDA_ERROR_INVALID_VALUE);
   pthread_rwlock_rdlock(&space);
   struct area *area = area_at(side->address);
-  side->host = area == NULL || is_host(area);
-  side->pageable = area == NULL;
+  side->host = area == NULL ? !is_reserved(side->address) : is_host(area);
+  side->pageable = area == NULL && side->host;
   pthread_rwlock_unlock(&space);
   switch (type) {
     case CU_MEMORYTYPE_HOST: return side->host ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-    case CU_MEMORYTYPE_DEVICE: return side->pageable ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
-    case CU_MEMORYTYPE_UNIFIED: return CUDA_SUCCESS;
+    case CU_MEMORYTYPE_DEVICE: return area == NULL ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+    case CU_MEMORYTYPE_UNIFIED: return side->host || area != NULL ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     default: return CUDA_ERROR_NOT_SUPPORTED;
   }
 }
@@ -123,6 +123,11 @@ static CUresult copy_2d(const CUDA_MEMCPY2D *given, CUstream handle, enum waitin
   if (source.pageable) {
     /* As the real driver does: pageable memory is read before the call returns. */
     copy->staged = malloc(width * height);
+    if (copy->staged == NULL) {
+      free(copy);
+      stream_drop(stream);
+      return CUDA_ERROR_OUT_OF_MEMORY;
+    }
     for (size_t row = 0; row < height; row++)
       memcpy((char *)copy->staged + row * width, (const char *)source.address + row * source.pitch, width);
     copy->source.address = (uintptr_t)copy->staged;

@@ -93,7 +93,7 @@ int fakecuda_write_counts(const char *path) {
 
 __attribute__((destructor)) static void write_counts_at_exit(void) {
   const char *path = getenv("FAKECUDA_COUNTS");
-  if (path == NULL || *path == 0)
+  if (path == NULL || *path == 0 || is_forked())
     return;
   /* A program that never called anything leaves no file: it did not use CUDA. */
   uint64_t sum = 0;

@@ -24,9 +24,8 @@ enum { STATE_SIZE = 4096 };
 struct CUevent_st {
   CUcontext context;
   unsigned flags;
-  bool imported;
-  int fd;           /* of an interprocess event's file, locked by its maker; else -1 */
-  uint64_t share[2];
+  int fd;                /* of an interprocess event's file, locked by its maker; else -1 */
+  uint64_t share[2];     /* its name */
   struct event_state *state;
   atomic_int references; /* the list, records and waits in streams, calls in progress */
   CUevent next;          /* lock */
@@ -329,6 +328,5 @@ CUresult cuIpcOpenEventHandle(CUevent *event, CUipcEventHandle handle) {
   close(fd);
   REQUIRE(state != NULL, CUDA_ERROR_MAP_FAILED);
   *event = event_add(CU_EVENT_INTERPROCESS | CU_EVENT_DISABLE_TIMING, state, -1);
-  (*event)->imported = true;
   return CUDA_SUCCESS;
 }

@@ -97,6 +97,9 @@ struct CUctx_st {
   CUcontext next;        /* lock; contexts are never freed, so that a stale handle is told apart */
 };
 
+/* Whether this is a child that forked and did not start another program. */
+bool is_forked(void);
+
 /* What a call needs before it runs. */
 enum needs { NEEDS_NOTHING = 0, NEEDS_INIT = 1, NEEDS_CONTEXT = 2, EVEN_IF_BROKEN = 4 };
 
@@ -164,6 +167,7 @@ static inline bool is_host(const struct area *area) {
 
 /* All with space held. */
 struct area *area_at(uintptr_t address);
+bool is_reserved(uintptr_t address); /* for mappings, whether or not there is one */
 struct area *area_add(uintptr_t start, size_t size, enum area_kind kind, int device, CUcontext context);
 void area_remove(struct area *area);
 enum access { ACCESS_OK, ACCESS_DENIED, ACCESS_UNMAPPED };
@@ -171,9 +175,6 @@ enum access check_access(uintptr_t address, uint64_t size, int device, bool writ
 /* The same, taking space itself. */
 enum access check_access_now(uintptr_t address, uint64_t size, int device, bool write);
 
-/* Takes or gives back bytes of a device; false: there is no room. */
-bool memory_take(int device, uint64_t bytes);
-void memory_give(int device, uint64_t bytes);
 uint64_t memory_used(int device);
 /* Everything that goes with a context. */
 void memory_leave(CUcontext context);

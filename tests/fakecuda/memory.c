@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-pthread_rwlock_t space = PTHREAD_RWLOCK_INITIALIZER;
+/* Whoever maps or unmaps comes before operations that arrive later. */
+pthread_rwlock_t space = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
 /* All under space. */
 static struct area *areas;
@@ -44,6 +45,14 @@ struct area *area_at(uintptr_t address) {
       return each;
   }
   return NULL;
+}
+
+bool is_reserved(uintptr_t address) {
+  for (struct reservation *each = reservations; each != NULL; each = each->next) {
+    if (address >= each->start && address - each->start < each->size)
+      return true;
+  }
+  return false;
 }
 
 struct area *area_add(uintptr_t start, size_t size, enum area_kind kind, int device, CUcontext context) {

@@ -46,12 +46,20 @@ static bool run_hang(const uint64_t *arguments, CUstream stream) {
   return true;
 }
 
+/* In two halves, as copies are: whoever looks at it too early sees that. */
 static bool run_fill(const uint64_t *arguments, CUstream stream) {
-  pthread_rwlock_rdlock(&space);
-  bool allowed = granted(arguments[0], arguments[1], stream, true);
-  if (allowed)
-    memset((void *)arguments[0], (unsigned char)arguments[2], arguments[1]);
-  pthread_rwlock_unlock(&space);
+  uintptr_t address = arguments[0];
+  uint64_t count = arguments[1], middle = count / 2;
+  bool allowed = true;
+  for (int half = 0; half < 2 && allowed; half++) {
+    pthread_rwlock_rdlock(&space);
+    allowed = granted(address, count, stream, true);
+    if (allowed)
+      memset((char *)address + (half == 0 ? 0 : middle), (unsigned char)arguments[2], half == 0 ? middle : count - middle);
+    pthread_rwlock_unlock(&space);
+    if (half == 0)
+      pause_third(stream);
+  }
   return allowed;
 }
 
@@ -64,17 +72,41 @@ static bool run_write_one(const uint64_t *arguments, CUstream stream) {
   return allowed;
 }
 
-/* FNV-1a of 64 bits. */
-static bool run_checksum(const uint64_t *arguments, CUstream stream) {
-  pthread_rwlock_rdlock(&space);
-  bool allowed = granted(arguments[0], arguments[1], stream, false) && granted(arguments[2], 8, stream, true);
-  if (allowed) {
-    uint64_t sum = 0xcbf29ce484222325u;
-    for (uint64_t i = 0; i < arguments[1]; i++)
-      sum = (sum ^ ((const unsigned char *)arguments[0])[i]) * 0x100000001b3u;
-    *(volatile uint64_t *)arguments[2] = sum;
+static bool run_copy(const uint64_t *arguments, CUstream stream) {
+  uint64_t count = arguments[2], middle = count / 2;
+  bool allowed = true;
+  for (int half = 0; half < 2 && allowed; half++) {
+    uint64_t from = half == 0 ? 0 : middle;
+    pthread_rwlock_rdlock(&space);
+    allowed = granted(arguments[0], count, stream, false) && granted(arguments[1], count, stream, true);
+    if (allowed)
+      memmove((char *)arguments[1] + from, (const char *)arguments[0] + from, half == 0 ? middle : count - middle);
+    pthread_rwlock_unlock(&space);
+    if (half == 0)
+      pause_third(stream);
   }
-  pthread_rwlock_unlock(&space);
+  return allowed;
+}
+
+/* The sum that test_kernels.cu describes. */
+static bool run_checksum(const uint64_t *arguments, CUstream stream) {
+  uint64_t count = arguments[1], middle = count / 2;
+  bool allowed = true;
+  for (int half = 0; half < 2 && allowed; half++) {
+    uint64_t sum = 0;
+    pthread_rwlock_rdlock(&space);
+    allowed = granted(arguments[0], count, stream, false) && granted(arguments[2], 8, stream, true);
+    if (allowed) {
+      for (uint64_t i = half == 0 ? 0 : middle; i < (half == 0 ? middle : count); i++) {
+        uint64_t x = (i * 0x9e3779b97f4a7c15u ^ ((const unsigned char *)arguments[0])[i]) * 0x100000001b3u;
+        sum += x ^ x >> 32;
+      }
+      atomic_fetch_add((_Atomic uint64_t *)arguments[2], sum);
+    }
+    pthread_rwlock_unlock(&space);
+    if (half == 0)
+      pause_third(stream);
+  }
   return allowed;
 }
 
@@ -87,6 +119,7 @@ static const struct kernel {
   {"hang", run_hang, {8}},
   {"fill", run_fill, {8, 8, 1}},
   {"write_one", run_write_one, {8, 4}},
+  {"copy", run_copy, {8, 8, 8}},
   {"checksum", run_checksum, {8, 8, 8}},
 };
 
