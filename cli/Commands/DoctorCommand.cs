@@ -10,15 +10,19 @@ internal static class DoctorCommand
     public static Command Create()
     {
         Option<bool> json = Options.Json("One JSON object.");
-        Command command = new("doctor", "Check kernel, limits, permissions, libav and GPU. Exits with 1 if a check fails.") { json };
-        command.SetAction(parse => Run(parse.GetValue(json)));
+        Option<bool> gpu = new("--gpu") { Description = "A GPU is needed: fail without one." };
+        Command command = new("doctor", "Check kernel, limits, permissions, libav and GPU. Exits with 1 if a check fails.") { gpu, json };
+        command.SetAction(parse => Run(parse.GetValue(gpu), parse.GetValue(json)));
         return command;
     }
 
-    private static int Run(bool json)
+    private static int Run(bool needsGpu, bool json)
     {
         List<Check> checks = [];
-        foreach (Check check in (IEnumerable<Check>)[.. KernelChecks.All(), .. LimitChecks.All(), .. DirectoryChecks.All(), .. MediaChecks.All()])
+        GpuChecks gpu = new(needsGpu);
+
+        // A line is shown as soon as it is known: some take a while.
+        foreach (Check check in KernelChecks.All().Concat(LimitChecks.All()).Concat(DirectoryChecks.All()).Concat(MediaChecks.All()).Concat(gpu.All()))
         {
             checks.Add(check);
             if (!json)
@@ -30,7 +34,7 @@ internal static class DoctorCommand
         bool isOk = checks.TrueForAll(check => check.Status != "fail");
         if (json)
         {
-            JsonLine.Write(new { Ok = isOk, Checks = checks });
+            JsonLine.Write(new { Ok = isOk, Checks = checks, Gpu = gpu.Driver });
         }
 
         return isOk ? ExitCode.Success : ExitCode.Error;

@@ -5,7 +5,8 @@ namespace CuFrames.Cli.Internal;
 /// <param name="Status"><c>ok</c>, <c>warn</c> or <c>fail</c>.</param>
 /// <param name="Found">What was found.</param>
 /// <param name="Advice">What to do; empty when nothing has to be done.</param>
-internal sealed record Check(string Name, string Status, string Found, string Advice)
+/// <param name="Device">UUID of the GPU that it is about, as nvidia-smi prints it; null when it is about none.</param>
+internal sealed record Check(string Name, string Status, string Found, string Advice, string? Device = null)
 {
     public static Check Ok(string name, string found) => new(name, "ok", found, "");
 

@@ -39,6 +39,9 @@ internal sealed class CliProcess : IDisposable
         _process.BeginOutputReadLine();
     }
 
+    /// <summary>The program's number: what starts it becomes it.</summary>
+    public int Id => _process.Id;
+
     public static string Program { get; } = Path.Combine(AppContext.BaseDirectory, "cuframes");
 
     /// <summary>Runs the program to its end.</summary>
@@ -66,6 +69,17 @@ internal sealed class CliProcess : IDisposable
         start.Environment["CUFRAMES_DIR"] = directory;
         return new CliProcess(start);
     }
+
+    /// <summary>Runs the program to its end, with variables in its environment.</summary>
+    public static CliResult RunWith(IEnumerable<string> variables, string directory, params string[] arguments)
+    {
+        using CliProcess process = StartWith(variables, directory, arguments);
+        return process.WaitForEnd();
+    }
+
+    /// <summary>Starts the program with variables in its environment, each as <c>name=value</c>.</summary>
+    public static CliProcess StartWith(IEnumerable<string> variables, string directory, params string[] arguments) =>
+        StartOther(directory, "env", ["--default-signal=INT", .. variables, Program, .. arguments]);
 
     /// <summary>Waits for a line of standard output that fits, and skips those before it.</summary>
     public string WaitForLine(Predicate<string> fits)

@@ -25,9 +25,6 @@ public sealed class DoctorTests : IDisposable
 
         Assert.Contains("1 published, 0 live", Find(result, "streams").GetProperty("found").GetString(), StringComparison.Ordinal);
         Assert.Contains("libavcodec", Find(result, "libav").GetProperty("found").GetString(), StringComparison.Ordinal);
-        // Whether there is a GPU or not: this version falls back, and says so.
-        Assert.Equal("warn", Find(result, "gpu").GetProperty("status").GetString());
-        Assert.Contains("software decode, frames in host memory", Find(result, "gpu").GetProperty("found").GetString(), StringComparison.Ordinal);
         // What it made to try things out is gone.
         Assert.DoesNotContain(Directory.GetFiles(_directory.Path), path => path.Contains("doctor", StringComparison.Ordinal));
     }
@@ -40,7 +37,7 @@ public sealed class DoctorTests : IDisposable
         CliResult json = CliProcess.Run(_directory.Path, "doctor", "--json");
         JsonElement[] checks = [.. json.Json.GetProperty("checks").EnumerateArray()];
         Assert.Equal(checks.Length, text.Lines.Length);
-        Assert.All(text.Lines, line => Assert.Matches("^(ok|warn|fail) +[a-z -]+: .", line));
+        Assert.All(text.Lines, line => Assert.Matches("^(ok|warn|fail) +[a-z0-9 -]+: .", line));
         Assert.All(checks, check => Assert.Equal(
             check.GetProperty("status").GetString() == "ok", check.GetProperty("advice").GetString()!.Length == 0));
     }
