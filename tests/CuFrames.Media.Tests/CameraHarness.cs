@@ -1,22 +1,35 @@
 using CuFrames.Client;
+using CuFrames.Interop;
 using CuFrames.Protocol;
 using CuFrames.TestKit;
 
 namespace CuFrames.Media.Tests;
 
-/// <summary>A publisher with a pump, and a lossless subscriber that misses nothing of it.</summary>
+/// <summary>A publisher with a pump, and lossless subscribers that miss nothing of it.</summary>
 internal sealed class CameraHarness : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private readonly TemporaryDirectory _directory = new();
     private readonly List<CameraStatus> _statuses = [];
+    private readonly FrameSubscriber[] _subscribers;
 
-    public CameraHarness(CameraOptions options, bool subscribe = true)
+    public CameraHarness(CameraOptions options, bool subscribe = true, FrameMemory memory = FrameMemory.Host, CudaContext? cuda = null, int readers = 1)
     {
-        Publisher = FramePublisher.Create("camera", new PublisherOptions { Directory = _directory.Path, LosslessTimeout = Patience, Slots = 4, MaxSlots = 4 });
-        Subscriber = subscribe
-            ? FrameSubscriber.Connect("camera", new SubscriberOptions { Directory = _directory.Path, Delivery = Delivery.Lossless })
-            : null;
+        Publisher = FramePublisher.Create("camera", new PublisherOptions
+        {
+            Directory = _directory.Path,
+            LosslessTimeout = Patience,
+            Slots = 4,
+            MaxSlots = 4,
+            Memory = memory,
+            Cuda = cuda,
+        });
+        _subscribers = new FrameSubscriber[subscribe ? readers : 0];
+        for (int reader = 0; reader < _subscribers.Length; reader++)
+        {
+            _subscribers[reader] = FrameSubscriber.Connect("camera", new SubscriberOptions { Directory = _directory.Path, Delivery = Delivery.Lossless, Cuda = cuda });
+        }
+
         Pump = new CameraPump(Publisher, options, status =>
         {
             lock (_statuses)
@@ -29,7 +42,7 @@ internal sealed class CameraHarness : IDisposable
 
     public FramePublisher Publisher { get; }
 
-    public FrameSubscriber? Subscriber { get; }
+    public FrameSubscriber? Subscriber => _subscribers.FirstOrDefault();
 
     public CameraPump Pump { get; }
 
@@ -79,9 +92,9 @@ internal sealed class CameraHarness : IDisposable
     }
 
     /// <summary>The next frame: its metadata and its samples without padding.</summary>
-    public (FrameMetadata Metadata, string Format, byte[] Samples) Next()
+    public (FrameMetadata Metadata, string Format, byte[] Samples) Next(int reader = 0)
     {
-        using Frame frame = Subscriber!.Next(Patience);
+        using Frame frame = _subscribers[reader].Next(Patience);
         byte[] samples = new byte[PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height)];
         frame.CopyTo(samples);
         frame.ThrowIfInvalid();
@@ -90,7 +103,11 @@ internal sealed class CameraHarness : IDisposable
 
     public void Dispose()
     {
-        Subscriber?.Dispose();
+        foreach (FrameSubscriber subscriber in _subscribers)
+        {
+            subscriber.Dispose();
+        }
+
         Pump.Dispose();
         Publisher.Dispose();
         _directory.Dispose();

@@ -71,6 +71,20 @@ public sealed class MediaClips : IDisposable
         return content;
     }
 
+    /// <summary>As <see cref="DecodeReference"/>, but decoded by NVDEC and nothing else: ffmpeg fails where NVDEC cannot.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="pixelFormat">libav's name of the format that NVDEC gives: nv12 or p010le.</param>
+    public byte[] DecodeNvdecReference(string path, string pixelFormat)
+    {
+        string raw = PathOf($"reference-{Guid.NewGuid():N}.raw");
+        Ffmpeg(
+            "-noautorotate", "-hwaccel", "cuda", "-hwaccel_output_format", "cuda", "-i", path, "-map", "0:v:0", "-vf", $"hwdownload,format={pixelFormat}",
+            "-autoscale", "0", "-fps_mode", "passthrough", "-f", "rawvideo", raw);
+        byte[] content = File.ReadAllBytes(raw);
+        File.Delete(raw);
+        return content;
+    }
+
     /// <summary>Runs ffmpeg and fails with its messages if it fails.</summary>
     public static void Ffmpeg(params string[] arguments)
     {
