@@ -6,8 +6,9 @@ namespace CuFrames.Interop;
 
 /// <summary>
 /// Device memory that this object owns, or a mapping of another process's. It keeps its context alive. Freed or unmapped exactly once, by
-/// <see cref="SafeHandle.Dispose()"/> or by the finalizer; both may wait for the device, so dispose of it yourself. Mappings of other
-/// processes' memory stay valid and unchanged when that process dies. Any number of threads may use it.
+/// <see cref="SafeHandle.Dispose()"/> or by the finalizer; both may wait for the device, so dispose of it yourself, and only when no queued
+/// work uses it any more. Mappings of other processes' memory stay valid and unchanged when that process dies. Any number of threads may
+/// use it.
 /// </summary>
 public sealed class CudaMemory : SafeHandle
 {

@@ -107,14 +107,14 @@ public sealed class CudaStream : SafeHandle
             using CudaContext.Scope scope = context.Push();
             nint owner;
             CudaResult result = CudaNative.GetStreamContext(handle, &owner);
+            if (result == CudaResult.InvalidHandle || (result == CudaResult.Success && owner != context.Handle))
+            {
+                throw new ArgumentException("The stream is none of the context that was given with it.", nameof(handle));
+            }
+
             if (result != CudaResult.Success)
             {
                 throw new CudaException("cuStreamGetCtx", result, "use the stream that was given");
-            }
-
-            if (owner != context.Handle)
-            {
-                throw new ArgumentException("The stream belongs to another context than the one given.", nameof(handle));
             }
 
             stream.SetHandle(handle);

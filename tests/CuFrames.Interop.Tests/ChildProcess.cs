@@ -28,13 +28,22 @@ internal sealed class ChildProcess : IDisposable
         _process.Dispose();
     }
 
-    internal static ChildProcess Start(params string[] arguments)
+    internal static ChildProcess Start(params string[] arguments) =>
+        StartWith(new Dictionary<string, string?>(), arguments);
+
+    /// <summary>Starts a child with variables of its own in its environment; null takes one away.</summary>
+    internal static ChildProcess StartWith(IReadOnlyDictionary<string, string?> environment, params string[] arguments)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
         };
+
+        foreach ((string name, string? value) in environment)
+        {
+            start.Environment[name] = value;
+        }
 
         // "dotnet X.dll" and the built executable both have to work.
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
@@ -53,6 +62,15 @@ internal sealed class ChildProcess : IDisposable
 
     /// <summary>The next line that the child prints; null at its end.</summary>
     internal string? ReadLine() => _process.StandardOutput.ReadLine();
+
+    /// <summary>What the child prints until it ends, and how it ends. It is told first that nothing more will come.</summary>
+    internal (int ExitCode, string Output) Finish()
+    {
+        _process.StandardInput.Close();
+        string output = _process.StandardOutput.ReadToEnd();
+        _process.WaitForExit();
+        return (_process.ExitCode, output);
+    }
 
     /// <summary>SIGKILL, and wait until the kernel has cleaned up.</summary>
     internal void Kill()
@@ -95,6 +113,8 @@ internal sealed class ChildProcess : IDisposable
                 }
 
                 return 0;
+            case ["cuda", .. var rest]:
+                return CudaChild.Run(rest);
             default:
                 Console.Error.WriteLine($"unknown: {string.Join(' ', arguments)}");
                 return 64;
