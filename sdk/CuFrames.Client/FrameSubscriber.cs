@@ -22,6 +22,9 @@ public sealed class FrameSubscriber : IDisposable
     private readonly string _program;
     private StreamConnection? _connection;
     private ReadySignal? _signal;
+
+    // Keeps the device's primary context from being destroyed and made again, which takes hundreds of milliseconds, at each reconnection.
+    private CudaContext? _primary;
     private ulong _previousEpoch;
     private ulong _previousCursor;
     private int _retryMilliseconds = FirstRetryMilliseconds;
@@ -249,6 +252,7 @@ public sealed class FrameSubscriber : IDisposable
         {
             _isDisposed = true;
             CloseConnection(sayBye: true);
+            _primary?.Dispose();
         }
     }
 
@@ -264,6 +268,12 @@ public sealed class FrameSubscriber : IDisposable
         }
 
         Description = connection.Welcome.Description;
+        if (_options.Cuda is null && connection.Cuda is { } cuda && !ReferenceEquals(_primary?.Device, cuda.Context.Device))
+        {
+            _primary?.Dispose();
+            _primary = cuda.Context.Device.OpenContext();
+        }
+
         Tell(SubscriberEventKind.Connected, ErrorCode.None,
             $"Connected to '{Key}', published by '{connection.Welcome.Program}', with {connection.GrantedLeases} leases.", connection.Epoch);
     }
