@@ -128,15 +128,17 @@ fi
 computing() {
   suite model 600 summary tests/model/check.sh
   suite format 600 status dotnet format CuFrames.sln --verify-no-changes --no-restore
-  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh benchmarks/*.sh tests/model/*.sh gpu/*.sh gpu/bundle/*
+  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh benchmarks/*.sh tests/model/*.sh tests/cudacount/*.sh gpu/*.sh gpu/bundle/*
+  suite cudacount 120 status make --silent -C tests/cudacount check
   suite CuFrames.Fuzz 600 fuzz tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
 }
 
+# What has the trait only=gpu runs from the archive that gpu/build-bundle.sh makes, on a machine that has one.
 moving() {
   local project name
   for project in tests/*.Tests/*.csproj; do
     name=$(basename -- "$project" .csproj)
-    suite "$name" 600 xunit "tests/$name/bin/Release/net10.0/$name" -noColor -noLogo
+    suite "$name" 600 xunit "tests/$name/bin/Release/net10.0/$name" -noColor -noLogo -trait- only=gpu
   done
 }
 
