@@ -38,7 +38,7 @@ publish() { # project
   dotnet publish "$1" --configuration Release --no-self-contained --output "$bundle/apps/$name" --nologo -verbosity:quiet
 }
 
-for project in tests/CuFrames.TestPeer daemon cli conformance-tests gpu/CuFrames.GpuTests; do
+for project in tests/CuFrames.TestPeer daemon cli conformance-tests gpu/CuFrames.GpuTests benchmarks/CuFrames.GpuBench; do
   publish "$project"/*.csproj
 done
 # Every suite with a test that asks for a GPU. run-gpu-tests runs all suites that it finds.

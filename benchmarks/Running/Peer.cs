@@ -36,7 +36,7 @@ internal sealed class Peer : IDisposable
 
     public bool HasExited => _process.HasExited;
 
-    /// <summary>Starts this program in one of its <see cref="PeerRoles"/>.</summary>
+    /// <summary>Starts this program in one of its roles.</summary>
     public static Peer Start(string role, params object[] arguments)
     {
         List<string> line = ["peer", role, .. arguments.Select(argument => FormattableString.Invariant($"{argument}"))];

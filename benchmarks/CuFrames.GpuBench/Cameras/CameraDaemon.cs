@@ -1,0 +1,111 @@
+using System.Globalization;
+using System.Text;
+using CuFrames.Benchmarks.Gpu.Running;
+using CuFrames.Benchmarks.Running;
+using CuFrames.TestKit;
+
+namespace CuFrames.Benchmarks.Gpu.Cameras;
+
+/// <summary>cuframesd with a number of cameras that play the same clip, and GPU reader processes of all its streams.</summary>
+internal sealed class CameraDaemon : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+    private readonly string[] _keys;
+    private readonly List<Peer> _readers = [];
+    private readonly Peer _daemon;
+
+    private CameraDaemon(PartContext context, string clip, int cameras, bool isPaced)
+    {
+        _keys = [.. Enumerable.Range(1, cameras).Select(camera => FormattableString.Invariant($"camera-{camera}"))];
+        StringBuilder configuration = new();
+        configuration.Append(CultureInfo.InvariantCulture, $"directory: {_directory.Path}\ndefaults:\n  memory: {context.Options.Memory}\n  decode: {context.Options.Decode}\ncameras:\n");
+        foreach (string key in _keys)
+        {
+            configuration.Append(CultureInfo.InvariantCulture, $"  {key}:\n    source: {clip}\n    paced: {(isPaced ? "true" : "false")}\n    loop: true\n");
+        }
+
+        string file = Path.Combine(_directory.Path, "cuframes.yaml");
+        File.WriteAllText(file, configuration.ToString());
+        _daemon = Peer.Program("cuframesd", FindProgram(), "--config", file);
+    }
+
+    public int ProcessId => _daemon.ProcessId;
+
+    /// <summary>What the daemon and its readers have said.</summary>
+    public string Errors => string.Join('\n', [_daemon.Errors, .. _readers.Select(reader => reader.Errors)]);
+
+    public IReadOnlyList<int> ReaderProcessIds => [.. _readers.Select(reader => reader.ProcessId)];
+
+    /// <summary>Starts the daemon. Every camera delivers when this returns.</summary>
+    public static CameraDaemon Start(PartContext context, string clip, int cameras, bool isPaced)
+    {
+        CameraDaemon daemon = new(context, clip, cameras, isPaced);
+        try
+        {
+            foreach (string key in daemon._keys)
+            {
+                // Each camera says once that its frames come.
+                if (!daemon._daemon.WaitForError($"] {key}: Frames of ", seconds: 60))
+                {
+                    throw new InvalidOperationException($"The camera {key} delivers nothing. {daemon.Errors}");
+                }
+            }
+
+            return daemon;
+        }
+        catch
+        {
+            daemon.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Adds a process that reads all streams. It has a frame of each when this returns.</summary>
+    public void AddReader()
+    {
+        Peer reader = Peer.Start(PeerRoles.StreamReader, [_directory.Path, .. _keys]);
+        _readers.Add(reader);
+        reader.Expect("READY");
+    }
+
+    /// <summary>Where each reader is in each stream.</summary>
+    public StreamPoint[][] Mark()
+    {
+        foreach (Peer reader in _readers)
+        {
+            reader.Send("MARK");
+        }
+
+        return [.. _readers.Select(reader => reader.Expect("POINTS").Select(Parse).ToArray())];
+    }
+
+    public void Dispose()
+    {
+        foreach (Peer reader in _readers)
+        {
+            reader.Dispose();
+        }
+
+        _daemon.Dispose();
+        _directory.Dispose();
+    }
+
+    private static StreamPoint Parse(string text)
+    {
+        string[] words = text.Split(':');
+        return new StreamPoint(
+            ulong.Parse(words[0], CultureInfo.InvariantCulture), long.Parse(words[1], CultureInfo.InvariantCulture), long.Parse(words[2], CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>In the bundle the daemon lies beside this program's folder, in the repository where the build puts it.</summary>
+    private static string FindProgram()
+    {
+        string[] places =
+        [
+            Path.Combine(AppContext.BaseDirectory, "..", "cuframesd", "cuframesd"),
+            Path.Combine(AppContext.BaseDirectory, "..", "..", "..", "..", "..", "daemon", "bin", "Release", "net10.0", "cuframesd"),
+        ];
+        return Path.GetFullPath(places.FirstOrDefault(File.Exists) ??
+            throw new FileNotFoundException("The daemon is not built: dotnet build -c Release daemon/CuFrames.Daemon.csproj", places[1]));
+    }
+}
