@@ -12,6 +12,9 @@ internal static class Program
     private const int Failure = 1;
     private const int ConfigurationError = 2;
 
+    /// <summary>Exit code when the CUDA context is broken: a new process mends it, so systemd starts one.</summary>
+    internal const int GpuBroken = 3;
+
     /// <summary>The program's version.</summary>
     internal static string Version { get; } =
         typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
@@ -84,8 +87,7 @@ internal static class Program
         try
         {
             using Supervisor supervisor = new(options, log);
-            supervisor.Run(configuration, content!);
-            return Success;
+            return supervisor.Run(configuration, content!) ? Success : GpuBroken;
         }
         catch (Exception error)
         {

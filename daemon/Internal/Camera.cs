@@ -1,3 +1,4 @@
+using CuFrames.Client;
 using CuFrames.Interop;
 using CuFrames.Media;
 using CuFrames.Protocol;
@@ -7,29 +8,31 @@ namespace CuFrames.Daemon.Internal;
 /// <summary>One camera of the configuration, kept running. Only the control thread uses it.</summary>
 /// <param name="configuration">What to run.</param>
 /// <param name="directory">The runtime directory.</param>
+/// <param name="gpu">The GPU, for a camera that needs it.</param>
 /// <param name="log">The log.</param>
 /// <param name="post">Hands work to the control thread, from any thread.</param>
-internal sealed class Camera(CameraConfiguration configuration, string directory, Log log, Action<Action> post)
+internal sealed class Camera(CameraConfiguration configuration, string directory, Gpu gpu, Log log, Action<Action> post)
 {
     private const long Second = 1_000_000_000;
 
     /// <summary>How long a new run leaves the source to the one before it: many cameras serve a single connection.</summary>
     private const long HandOver = 2 * Second;
 
+    /// <summary>How often a camera looks whether the GPU is open, while it is being opened.</summary>
+    private const long OpeningRound = 20_000_000;
+
     /// <summary>The same trouble is logged again after that long.</summary>
     private const long RepeatAfter = 600 * Second;
 
-    private static readonly TimeSpan FirstRestart = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestRestart = TimeSpan.FromSeconds(30);
-
     private readonly ReaderLog _readers = new(log, configuration.Key);
+    private readonly RetryDelay _restartDelay = new();
     private CameraRun? _run;
     private CameraRun? _previous;
     private long _previousUntil;
     private long _nextAttempt;
     private long _restartAt = long.MaxValue;
     private long _startedAt;
-    private TimeSpan _restartDelay = FirstRestart;
+    private FramePublisher? _notice;
     private string? _trouble;
     private long _troubleAt;
 
@@ -38,8 +41,24 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     /// <summary>The runtime directory that it publishes in.</summary>
     internal string Directory => directory;
 
-    /// <summary>What the pump does; null while there is none.</summary>
-    internal CameraState? State => _run?.Status?.State ?? (_run is null ? null : CameraState.Starting);
+    /// <summary><see cref="Concern"/> of a camera that could not take its key.</summary>
+    internal const string NotAvailable = "not available";
+
+    /// <summary>Why it is not live, in two words; null if it is.</summary>
+    internal string? Concern => _run switch
+    {
+        null when _notice is not null => "no GPU",
+        null => NotAvailable,
+        { Status: { } status } when CameraChoice.IsNotAdmitted(status) => "not admitted",
+        _ => _run.Status?.State switch
+        {
+            CameraState.Live => null,
+            CameraState.SourceLost => "source lost",
+            CameraState.Ended => "ended",
+            CameraState.Failed => "failed",
+            _ => "starting",
+        },
+    };
 
     /// <summary>Whether a run should begin now.</summary>
     /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
@@ -65,7 +84,8 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
             Create(now);
         }
 
-        if (_run is { IsStarted: false } && (_previous is null || now >= _previousUntil || _previous.Pump.WaitForEnd(TimeSpan.Zero)))
+        // What the last run had of shared limits is given back by then.
+        if (_run is { IsStarted: false } && (_previous is null || now >= _previousUntil || _previous.TryDispose(TimeSpan.Zero)))
         {
             _previous = null;
             _startedAt = now;
@@ -83,12 +103,20 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     /// <returns>The run that was stopped, if so.</returns>
     internal CameraRun? CheckSocket(long now)
     {
-        if (_run is null || File.Exists(_run.Publisher.SocketPath))
+        string? path = _run?.Publisher.SocketPath ?? _notice?.SocketPath;
+        if (path is null || File.Exists(path))
         {
             return null;
         }
 
-        log.Write(LogEvents.CameraSocketGone, $"{_run.Publisher.SocketPath} was removed; the stream is started again.", configuration.Key);
+        log.Write(LogEvents.CameraSocketGone, $"{path} was removed; the stream is started again.", configuration.Key);
+        if (_run is null)
+        {
+            EndNotice();
+            _nextAttempt = now;
+            return null;
+        }
+
         return Restart(now);
     }
 
@@ -100,6 +128,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
         _run = null;
         _nextAttempt = long.MaxValue;
         _restartAt = long.MaxValue;
+        EndNotice();
         if (run is not null)
         {
             run.Stop();
@@ -126,6 +155,14 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
             case CameraState.Live:
                 _trouble = null;
                 log.Write(LogEvents.CameraLive, status.Reason, configuration.Key);
+                log.Write(
+                    CameraChoice.IsFallback(configuration, status) ? LogEvents.CameraFallback : LogEvents.CameraDecoder,
+                    CameraChoice.Describe(configuration, run.Gpu, status),
+                    configuration.Key);
+                break;
+            case CameraState.SourceLost when CameraChoice.IsNotAdmitted(status):
+                // Figures in the text change from attempt to attempt.
+                ReportTrouble(LogEvents.CameraNotAdmitted, CameraChoice.WithNextAttempt(status), now, "", $"{status.Code} {status.Error}");
                 break;
             case CameraState.SourceLost:
                 ReportTrouble(LogEvents.CameraLost, status.Reason, now, $" Next attempt in {status.RetryDelay.TotalSeconds:0.0} s.");
@@ -135,7 +172,12 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
                 break;
             case CameraState.Failed when status.Error is null && status.Code == ErrorCode.None:
                 // Until then the stream stays and its state says what happened.
-                TimeSpan delay = NextRestartDelay(now);
+                if (now - _startedAt > 2 * RetryDelay.Longest.Ticks * 100)
+                {
+                    _restartDelay.Reset();
+                }
+
+                TimeSpan delay = _restartDelay.Next();
                 _restartAt = now + (delay.Ticks * 100);
                 log.Write(LogEvents.CameraFault, $"{configuration.Redact(status.Reason)} Starting again in {delay.TotalSeconds:0} s.", configuration.Key);
                 break;
@@ -143,18 +185,6 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
                 log.Write(LogEvents.CameraFailed, status.Reason, configuration.Key);
                 break;
         }
-    }
-
-    private TimeSpan NextRestartDelay(long now)
-    {
-        if (now - _startedAt > 2 * LongestRestart.Ticks * 100)
-        {
-            _restartDelay = FirstRestart;
-        }
-
-        TimeSpan delay = _restartDelay;
-        _restartDelay = delay * 2 < LongestRestart ? delay * 2 : LongestRestart;
-        return delay;
     }
 
     private CameraRun Restart(long now)
@@ -170,14 +200,40 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
 
     private void Create(long now)
     {
+        if (configuration.NeedsGpu && gpu.Context is null)
+        {
+            gpu.Open(now);
+            string? obstacle = gpu.FindObstacle(now);
+            _nextAttempt = now + (obstacle is null ? OpeningRound : Second);
+            if (obstacle is not null)
+            {
+                Announce(StreamState.SourceLost, obstacle, now);
+                ReportTrouble(LogEvents.CameraWithoutGpu, obstacle, now, " The camera is started when the GPU can be used.");
+            }
+
+            return;
+        }
+
+        EndNotice();
         try
         {
             _run = CameraRun.Create(
                 configuration,
                 directory,
+                gpu,
                 happening => post(() => _readers.Write(happening, MonotonicClock.NowNanoseconds)),
                 (run, status) => post(() => StatusReceived?.Invoke(this, run, status)));
             _trouble = null;
+        }
+        catch (CuFramesException error) when (configuration.NeedsGpu && error is CudaException or { Code: ErrorCode.ConfigurationInvalid })
+        {
+            // What the device lacks it will lack tomorrow; what a call of the driver refused may be granted at another time.
+            bool isFinal = error is not CudaException;
+            TimeSpan delay = _restartDelay.Next();
+            _nextAttempt = isFinal ? long.MaxValue : now + (delay.Ticks * 100);
+            Announce(isFinal ? StreamState.Ended : StreamState.SourceLost, error.Message, now);
+            ReportTrouble(
+                isFinal ? LogEvents.CameraFailed : LogEvents.CameraWithoutGpu, error.Message, now, isFinal ? "" : $" Next attempt in {delay.TotalSeconds:0} s.");
         }
         catch (Exception error) when (error is CuFramesException or IOException)
         {
@@ -190,12 +246,35 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     /// <summary>Is told, on the control thread, what a pump says.</summary>
     internal Action<Camera, CameraRun, CameraStatus>? StatusReceived { get; init; }
 
-    /// <summary>Logs a trouble once, not at every attempt.</summary>
-    private void ReportTrouble(LogEvent kind, string text, long now, string more)
+    /// <summary>Publishes a stream that has no frames and says why, so that readers and operators see it.</summary>
+    private void Announce(StreamState state, string text, long now)
     {
-        if (text != _trouble || now - _troubleAt > RepeatAfter)
+        try
         {
-            (_trouble, _troubleAt) = (text, now);
+            _notice ??= FramePublisher.Create(
+                configuration.Key,
+                configuration.ToPublisherOptions(directory, happening => post(() => _readers.Write(happening, MonotonicClock.NowNanoseconds)), null));
+            _notice.SetState(state, text);
+        }
+        catch (Exception error) when (error is CuFramesException or IOException)
+        {
+            ReportTrouble(LogEvents.CameraUnavailable, configuration.Redact(error.Message), now, " Tried again every second.");
+        }
+    }
+
+    private void EndNotice()
+    {
+        _notice?.Dispose();
+        _notice = null;
+    }
+
+    /// <summary>Logs a trouble once, not at every attempt.</summary>
+    private void ReportTrouble(LogEvent kind, string text, long now, string more, string? identity = null)
+    {
+        identity ??= text;
+        if (identity != _trouble || now - _troubleAt > RepeatAfter)
+        {
+            (_trouble, _troubleAt) = (identity, now);
             log.Write(kind, text + more, configuration.Key);
         }
     }

@@ -79,9 +79,13 @@ internal sealed record CameraConfiguration
     /// <summary>How the stream is published.</summary>
     /// <param name="directory">The runtime directory.</param>
     /// <param name="onEvent">Is told what happens to readers.</param>
-    public PublisherOptions ToPublisherOptions(string directory, Action<PublisherEvent> onEvent) => new()
+    /// <param name="gpu">The GPU, open if the camera needs it; null: for a stream without frames.</param>
+    public PublisherOptions ToPublisherOptions(string directory, Action<PublisherEvent> onEvent, Gpu? gpu) => new()
     {
         Directory = directory,
+        Memory = gpu is null ? FrameMemory.Host : Memory,
+        Cuda = Memory == FrameMemory.Host ? null : gpu?.Context,
+        Budget = Memory == FrameMemory.Host ? null : gpu?.Budget,
         Slots = Slots,
         MaxSlots = MaxSlots,
         MemoryLimit = MemoryLimit,
@@ -94,7 +98,8 @@ internal sealed record CameraConfiguration
     };
 
     /// <summary>How the source is read.</summary>
-    public CameraOptions ToCameraOptions() => new()
+    /// <param name="gpu">The GPU, open if the camera needs it.</param>
+    public CameraOptions ToCameraOptions(Gpu gpu) => new()
     {
         Pattern = Pattern is null ? null : Pattern with { Paced = Paced ?? true },
         Source = Url is null ? null : new MediaSourceOptions
@@ -103,6 +108,9 @@ internal sealed record CameraConfiguration
             Transport = Transport,
             OpenTimeout = OpenTimeout,
             StallTimeout = StallTimeout,
+            Decode = Decode,
+            Cuda = NeedsGpu ? gpu.Context : null,
+            Admission = NeedsGpu ? gpu.Decoders : null,
             DecodeThreads = DecodeThreads,
             Paced = Paced,
             Loop = Loop,

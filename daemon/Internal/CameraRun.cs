@@ -1,16 +1,30 @@
 using CuFrames.Client;
 using CuFrames.Media;
+using CuFrames.Protocol;
 
 namespace CuFrames.Daemon.Internal;
 
 /// <summary>One epoch of one camera's stream: its publisher and the pump that feeds it. Only the control thread uses it.</summary>
 internal sealed class CameraRun
 {
-    private CameraRun(FramePublisher publisher, CameraConfiguration configuration, Action<CameraRun, CameraStatus> onStatus)
+    private CameraRun(FramePublisher publisher, CameraConfiguration configuration, Gpu gpu, Action<CameraRun, CameraStatus> onStatus)
     {
         Publisher = publisher;
-        Pump = new CameraPump(publisher, configuration.ToCameraOptions(), status => onStatus(this, status));
+        Gpu = configuration.NeedsGpu ? gpu : null;
+        Pump = new CameraPump(publisher, configuration.ToCameraOptions(gpu), status =>
+        {
+            // On the pump's thread, which has just set the state itself: so a text never stands beside another state than its own.
+            if (CameraChoice.StateText(configuration, Gpu, status) is { } text)
+            {
+                publisher.SetState(status.State == CameraState.Live ? StreamState.Live : StreamState.SourceLost, text);
+            }
+
+            onStatus(this, status);
+        });
     }
+
+    /// <summary>The GPU that it uses; null: none.</summary>
+    internal Gpu? Gpu { get; }
 
     internal FramePublisher Publisher { get; }
 
@@ -23,12 +37,12 @@ internal sealed class CameraRun
 
     /// <summary>Takes the key and listens. The source is opened by <see cref="Start"/>.</summary>
     internal static CameraRun Create(
-        CameraConfiguration configuration, string directory, Action<PublisherEvent> onEvent, Action<CameraRun, CameraStatus> onStatus)
+        CameraConfiguration configuration, string directory, Gpu gpu, Action<PublisherEvent> onEvent, Action<CameraRun, CameraStatus> onStatus)
     {
-        FramePublisher publisher = FramePublisher.Create(configuration.Key, configuration.ToPublisherOptions(directory, onEvent));
+        FramePublisher publisher = FramePublisher.Create(configuration.Key, configuration.ToPublisherOptions(directory, onEvent, gpu));
         try
         {
-            return new CameraRun(publisher, configuration, onStatus);
+            return new CameraRun(publisher, configuration, gpu, onStatus);
         }
         catch
         {
@@ -54,7 +68,7 @@ internal sealed class CameraRun
         Publisher.Close();
     }
 
-    /// <summary>Gives everything back if the camera's thread has ended.</summary>
+    /// <summary>Gives everything back if the camera's thread has ended. May be called again.</summary>
     /// <param name="timeout">How long to wait for it.</param>
     /// <returns>Whether it has.</returns>
     internal bool TryDispose(TimeSpan timeout)

@@ -226,7 +226,7 @@ internal sealed class ConfigurationReader
             Pattern = pattern,
             Enabled = Get(CameraKey.Enabled, true),
             Transport = Get(CameraKey.Transport, MediaTransport.Tcp),
-            Decode = Get(CameraKey.Decode, DecodeMode.Auto),
+            Decode = pattern is null ? Get(CameraKey.Decode, DecodeMode.Auto) : DecodeMode.Auto,
             DecodeThreads = Get(CameraKey.DecodeThreads, 1),
             Paced = Get<object>(CameraKey.Paced, CameraKey.Auto) as bool?,
             Loop = Get(CameraKey.Loop, false),

@@ -27,6 +27,10 @@ internal static class LogEvents
     internal static readonly LogEvent CameraStopped = new(306, "camera-stopped", LogLevel.Information, "The stream has ended, because the configuration says so or the daemon ends.");
     internal static readonly LogEvent CameraUnavailable = new(307, "camera-unavailable", LogLevel.Error, "The stream cannot be published: another publisher has its key, or the directory may not be written. It is tried again every second.");
     internal static readonly LogEvent CameraSocketGone = new(308, "camera-socket-gone", LogLevel.Warning, "Somebody removed the stream's socket; the stream is started again.");
+    internal static readonly LogEvent CameraNotAdmitted = new(309, "camera-not-admitted", LogLevel.Warning, "There is no room for the camera, in GPU memory, in the stream's own limit or among the decoders: the limit, what is in use, what was asked for. It is tried again.");
+    internal static readonly LogEvent CameraWithoutGpu = new(310, "camera-without-gpu", LogLevel.Error, "The camera needs the GPU, which cannot be used: why. It is started when the GPU can be used.");
+    internal static readonly LogEvent CameraDecoder = new(311, "camera-decoder", LogLevel.Information, "What decodes the camera's video and why, and where its frames lie.");
+    internal static readonly LogEvent CameraFallback = new(312, "camera-fallback", LogLevel.Warning, "NVDEC was to decode if it can, and software does: why.");
 
     internal static readonly LogEvent ReaderJoined = new(400, "reader-joined", LogLevel.Information, "A reader connected.");
     internal static readonly LogEvent ReaderLeft = new(401, "reader-left", LogLevel.Information, "A reader left or died.");
@@ -37,12 +41,18 @@ internal static class LogEvents
     internal static readonly LogEvent RingStarved = new(406, "ring-starved", LogLevel.Warning, "The ring should have grown and could not.");
     internal static readonly LogEvent PublisherError = new(407, "publisher-error", LogLevel.Error, "The publisher met an error and goes on.");
 
+    internal static readonly LogEvent GpuOpened = new(500, "gpu-opened", LogLevel.Information, "The first camera that needs it opens the GPU: device, driver, limits.");
+    internal static readonly LogEvent GpuUnavailable = new(501, "gpu-unavailable", LogLevel.Error, "The GPU cannot be used: why. It is tried again.");
+    internal static readonly LogEvent GpuBroken = new(502, "gpu-broken", LogLevel.Error, "The CUDA context of the process is broken, which only a new process mends. The daemon ends with exit code 3.");
+
     /// <summary>All of them, by id.</summary>
     internal static IReadOnlyList<LogEvent> All { get; } =
     [
         Starting, Ready, Stopping, Stopped, LinesLost, SystemdFailed, DirectoryUnusable, DirectoryMade, InternalError,
         ConfigurationLoaded, ConfigurationInvalid, ConfigurationKept, WatchFailed,
         CameraStarted, CameraLive, CameraLost, CameraEnded, CameraFailed, CameraFault, CameraStopped, CameraUnavailable, CameraSocketGone,
+        CameraNotAdmitted, CameraWithoutGpu, CameraDecoder, CameraFallback,
         ReaderJoined, ReaderLeft, ReaderEvicted, ReaderRefused, ReadersQuiet, RingResized, RingStarved, PublisherError,
+        GpuOpened, GpuUnavailable, GpuBroken,
     ];
 }

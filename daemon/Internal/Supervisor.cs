@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using CuFrames.Interop;
-using CuFrames.Media;
 
 namespace CuFrames.Daemon.Internal;
 
@@ -20,6 +19,9 @@ internal sealed class Supervisor : IDisposable
     /// <summary>... or when it has not come to rest for that long.</summary>
     private const long LongestUnrest = 2 * Second;
 
+    /// <summary>READY waits that long for the GPU to be opened, so that its cameras are started by then.</summary>
+    private const long LongestOpening = 10 * Second;
+
     /// <summary>Of the two seconds that a shutdown may take, cameras get this.</summary>
     private const long ShutdownTime = Second;
 
@@ -31,7 +33,9 @@ internal sealed class Supervisor : IDisposable
     private readonly List<Camera> _cameras = [];
     private readonly List<CameraRun> _ending = [];
     private readonly List<PosixSignalRegistration> _signals = [];
+    private readonly List<Gpu> _pastGpus = [];
 
+    private Gpu _gpu;
     private byte[]? _content;
     private string _directory = "";
     private string? _directoryProblem;
@@ -40,6 +44,8 @@ internal sealed class Supervisor : IDisposable
     private bool _watchIsBroken;
     private bool _systemdHasFailed;
     private bool _isReady;
+    private bool _isGpuBroken;
+    private long _readyLatest;
     private long _reloadDue = long.MaxValue;
     private long _reloadLatest;
     private long _nextCheck;
@@ -52,28 +58,31 @@ internal sealed class Supervisor : IDisposable
     {
         _options = options;
         _log = log;
+        _gpu = new Gpu(new GpuConfiguration(new GpuSelection(0, null), 0, 0), log, _work.Add);
         _watcher = new ConfigurationWatcher(
             options.ConfigurationPath, () => _work.Add(OnFileChange), () => _work.Add(() => _watchIsBroken = true));
     }
 
-    /// <summary>Runs until a signal asks to end.</summary>
+    /// <summary>Runs until a signal asks to end, or the CUDA context is broken.</summary>
     /// <param name="configuration">The configuration to begin with.</param>
     /// <param name="content">The bytes that it was read from.</param>
-    internal void Run(DaemonConfiguration configuration, byte[] content)
+    /// <returns>Whether it was a signal.</returns>
+    internal bool Run(DaemonConfiguration configuration, byte[] content)
     {
         Listen(PosixSignal.SIGHUP, () => Reload("SIGHUP"));
-        Listen(PosixSignal.SIGTERM, () => _stopReason ??= "SIGTERM");
-        Listen(PosixSignal.SIGINT, () => _stopReason ??= "SIGINT");
+        Listen(PosixSignal.SIGTERM, () => _stopReason ??= "SIGTERM came");
+        Listen(PosixSignal.SIGINT, () => _stopReason ??= "SIGINT came");
         Arm();
         _content = content;
         _directory = RuntimeDirectory.Choose(_options.Directory, configuration);
         _log.Write(LogEvents.Starting, $"cuframesd {Program.Version}, configuration {_options.ConfigurationPath}, runtime directory {_directory}.");
         Apply(configuration);
+        _readyLatest = MonotonicClock.NowNanoseconds + LongestOpening;
         while (_stopReason is null)
         {
             long now = MonotonicClock.NowNanoseconds;
             Guard(() => Tick(now));
-            if (!_isReady)
+            if (!_isReady && (!_gpu.IsUndecided || now >= _readyLatest))
             {
                 _isReady = true;
                 _log.Write(LogEvents.Ready, $"{_statusText}.");
@@ -88,6 +97,7 @@ internal sealed class Supervisor : IDisposable
         }
 
         Shutdown();
+        return !_isGpuBroken;
     }
 
     /// <inheritdoc/>
@@ -141,6 +151,15 @@ internal sealed class Supervisor : IDisposable
             }
         }
 
+        for (int i = _pastGpus.Count - 1; i >= 0; i--)
+        {
+            if (!_ending.Exists(run => run.Gpu == _pastGpus[i]))
+            {
+                _pastGpus[i].Dispose();
+                _pastGpus.RemoveAt(i);
+            }
+        }
+
         if (now >= _reloadDue)
         {
             _reloadDue = long.MaxValue;
@@ -151,6 +170,13 @@ internal sealed class Supervisor : IDisposable
         {
             _nextCheck = now + Second;
             _cameras.ForEach(camera => End(camera.CheckSocket(now)));
+            if (_gpu.FindBreak() is { } text)
+            {
+                _log.Write(LogEvents.GpuBroken, $"{text} The daemon ends with exit code {Program.GpuBroken}, so that whoever watches over it starts it again.");
+                _isGpuBroken = true;
+                _stopReason ??= "The CUDA context is broken";
+            }
+
             if (_watchIsBroken)
             {
                 Arm();
@@ -285,12 +311,19 @@ internal sealed class Supervisor : IDisposable
         long now = MonotonicClock.NowNanoseconds;
         _directory = RuntimeDirectory.Choose(_options.Directory, configuration);
         List<string> added = [], changed = [], removed = [];
+        bool hasOtherGpu = configuration.Gpu != _gpu.Configuration;
+        if (hasOtherGpu || (_gpu.IsUsed && !configuration.Cameras.Any(camera => camera.Enabled && camera.NeedsGpu)))
+        {
+            _pastGpus.Add(_gpu);
+            _gpu = new Gpu(configuration.Gpu, _log, _work.Add);
+        }
+
         List<CameraConfiguration> wanted = [.. configuration.Cameras.Where(camera => camera.Enabled)];
         int kept = 0;
         foreach (Camera camera in _cameras.ToArray())
         {
             CameraConfiguration? match = wanted.Find(candidate => candidate.Key == camera.Configuration.Key);
-            if (match is not null && match.IsSameAs(camera.Configuration) && camera.Directory == _directory)
+            if (match is not null && match.IsSameAs(camera.Configuration) && camera.Directory == _directory && !(hasOtherGpu && match.NeedsGpu))
             {
                 wanted.Remove(match);
                 kept++;
@@ -325,7 +358,7 @@ internal sealed class Supervisor : IDisposable
         static string Names(List<string> keys) => keys.Count == 0 ? "none" : string.Join(" ", keys);
     }
 
-    private Camera Make(CameraConfiguration configuration) => new(configuration, _directory, _log, _work.Add)
+    private Camera Make(CameraConfiguration configuration) => new(configuration, _directory, _gpu, _log, _work.Add)
     {
         StatusReceived = (camera, run, status) => camera.OnStatus(run, status, MonotonicClock.NowNanoseconds),
     };
@@ -344,15 +377,7 @@ internal sealed class Supervisor : IDisposable
         List<string> others = [];
         foreach (Camera camera in _cameras)
         {
-            string? state = camera.State switch
-            {
-                CameraState.Live => null,
-                CameraState.SourceLost => "source lost",
-                CameraState.Ended => "ended",
-                CameraState.Failed => "failed",
-                null => _directoryProblem is null ? "not available" : "no runtime directory",
-                _ => "starting",
-            };
+            string? state = camera.Concern is Camera.NotAvailable && _directoryProblem is not null ? "no runtime directory" : camera.Concern;
             live += state is null ? 1 : 0;
             if (state is not null)
             {
@@ -367,7 +392,7 @@ internal sealed class Supervisor : IDisposable
 
     private void Shutdown()
     {
-        _log.Write(LogEvents.Stopping, $"{_stopReason} came; the daemon ends.");
+        _log.Write(LogEvents.Stopping, $"{_stopReason}; the daemon ends.");
         Notify(_systemd.Stopping);
         foreach (Camera camera in _cameras)
         {

@@ -104,11 +104,12 @@ public sealed class CameraTests : IDisposable
             secret => Assert.DoesNotContain(secret, everything, StringComparison.Ordinal));
         Assert.Contains("rtsp://u:***@camera.invalid/x", everything, StringComparison.Ordinal);
         Assert.DoesNotContain("internal-error", daemon.LogText, StringComparison.Ordinal);
-        foreach (string key in (ReadOnlySpan<string>)["nowhere", "closed", "silent", "wrong", "login", "file", "text", "memory"])
+        foreach (string key in (ReadOnlySpan<string>)["nowhere", "closed", "silent", "wrong", "login", "file", "text"])
         {
             Assert.Contains(daemon.Log, line => line.Contains($"[302 camera-lost] {key}: ", StringComparison.Ordinal) && line.Contains("Next attempt in ", StringComparison.Ordinal));
         }
 
+        Assert.Contains(daemon.Log, line => line.Contains("[309 camera-not-admitted] memory: ", StringComparison.Ordinal) && line.Contains("its limit is 1.0 MiB", StringComparison.Ordinal));
         Assert.Contains(daemon.Log, line => line.Contains("[304 camera-failed] scheme: ", StringComparison.Ordinal));
 
         void Require(string key, StreamState state, string text)

@@ -1,5 +1,6 @@
 using CuFrames.Client;
 using CuFrames.Media;
+using CuFrames.Protocol;
 using Xunit;
 
 namespace CuFrames.Daemon.Tests;
@@ -23,6 +24,25 @@ internal static class PatternReader
     {
         TestPattern pattern = new(frame.PixelFormat, frame.Width, frame.Height);
         PicturePlane[] planes = new PicturePlane[frame.PlaneCount];
+        if (frame.Memory == MemoryDomain.Cuda)
+        {
+            // The planes one after the other, without padding.
+            byte[] samples = new byte[PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height)];
+            frame.CopyTo(samples);
+            fixed (byte* first = samples)
+            {
+                nint position = (nint)first;
+                for (int plane = 0; plane < planes.Length; plane++)
+                {
+                    int pitch = PixelFormats.RowBytes(frame.PixelFormat, plane, frame.Width);
+                    planes[plane] = new PicturePlane(position, (nuint)pitch);
+                    position += (nint)pitch * PixelFormats.Rows(frame.PixelFormat, plane, frame.Height);
+                }
+
+                return Verify();
+            }
+        }
+
         for (int plane = 0; plane < planes.Length; plane++)
         {
             FramePlane memory = frame.Plane(plane);
@@ -33,6 +53,8 @@ internal static class PatternReader
             }
         }
 
-        return pattern.Verify(planes, number, out string? difference) ? null : $"picture {number}: {difference}";
+        return Verify();
+
+        string? Verify() => pattern.Verify(planes, number, out string? difference) ? null : $"picture {number}: {difference}";
     }
 }

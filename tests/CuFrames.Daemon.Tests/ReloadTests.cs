@@ -85,6 +85,7 @@ public sealed class ReloadTests
             "{source: 'test:64x48@24', readers: everyone}", "{source: 'test:64x48@24', readers: {users: [7]}}", "{source: 'test:64x48@24', readers: {users: [8]}}",
             "{source: 'test:64x48@24', readers: {groups: [8]}}", "{source: 'test:64x48@24', paced: true}", "{source: a.mp4}", "{source: a.mp4, loop: true}",
             "{source: a.mp4, decode_threads: 2}", "{source: a.mp4, open_timeout: 9s}", "{source: a.mp4, stall_timeout: 9s}",
+            "{source: a.mp4, decode: software}", "{source: a.mp4, decode: nvdec}", "{source: a.mp4, decode: nvdec, memory: cuda}", "{source: a.mp4, memory: cuda-ipc}",
             "{source: 'rtsp://u:secret1@127.0.0.1:1/'}", "{source: 'rtsp://u:secret2@127.0.0.1:1/'}", "{source: 'rtsp://127.0.0.1:1/', username: u, password: secret3}",
             "{source: 'rtsp://127.0.0.1:1/', username: u, password: secret3, transport: udp}",
         ];

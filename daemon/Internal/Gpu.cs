@@ -1,0 +1,164 @@
+using System.Globalization;
+using CuFrames.Client;
+using CuFrames.Interop;
+using CuFrames.Media;
+using CuFrames.Protocol;
+
+namespace CuFrames.Daemon.Internal;
+
+/// <summary>
+/// The GPU of all cameras that use one: one CUDA context, because each costs hundreds of megabytes, and the limits that they share. It is opened
+/// when the first camera asks for it, on a thread of its own, because a driver takes up to seconds; after a failure it is tried again. Only the
+/// control thread uses it.
+/// </summary>
+/// <param name="configuration">What the file says.</param>
+/// <param name="log">The log.</param>
+/// <param name="post">Hands work to the control thread, from any thread.</param>
+internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action> post) : IDisposable
+{
+    private const long Second = 1_000_000_000;
+
+    /// <summary>An opening that takes longer is told as an obstacle.</summary>
+    private const long LongOpening = 5 * Second;
+
+    private readonly RetryDelay _delay = new();
+    private CudaStream? _probe;
+    private string? _failure;
+    private string? _logged;
+    private bool _isOpening;
+    private bool _isDisposed;
+    private long _openingSince;
+    private long _nextAttempt;
+
+    internal GpuConfiguration Configuration => configuration;
+
+    /// <summary>The context; null while it is not open.</summary>
+    internal CudaContext? Context { get; private set; }
+
+    /// <summary>The limit of the memory of all rings; null: none.</summary>
+    internal MemoryBudget? Budget { get; } =
+        configuration.MemoryLimit == 0 ? null : new MemoryBudget(configuration.MemoryLimit, $"GPU memory (gpu.{GpuKey.MemoryLimit})");
+
+    /// <summary>The limit of NVDEC decoders; null: none.</summary>
+    internal DecoderAdmission? Decoders { get; } = configuration.MaxDecoders == 0 ? null : new DecoderAdmission(configuration.MaxDecoders);
+
+    /// <summary>Whether the first opening is under way.</summary>
+    internal bool IsUndecided => _isOpening && _failure is null;
+
+    /// <summary>Whether anybody asked for the context.</summary>
+    internal bool IsUsed => Context is not null || _isOpening || _failure is not null;
+
+    /// <summary>Why no camera can use the GPU, for people; null when it is open, or is opened in the usual time.</summary>
+    /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
+    internal string? FindObstacle(long now) =>
+        Context is not null ? null
+        : _failure ?? (_isOpening && now - _openingSince > LongOpening ? "The CUDA driver takes unusually long to start. Look at nvidia-smi and the kernel's log." : null);
+
+    /// <summary>Begins to open the context if it is not open and an attempt is due.</summary>
+    /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
+    internal void Open(long now)
+    {
+        if (Context is not null || _isOpening || _isDisposed || now < _nextAttempt)
+        {
+            return;
+        }
+
+        _isOpening = true;
+        _openingSince = now;
+        new Thread(() =>
+        {
+            string? failure = null;
+            CudaContext? context = null;
+            CudaStream? probe = null;
+            try
+            {
+                context = FindDevice().OpenContext();
+                probe = CudaStream.Create(context);
+            }
+            catch (Exception error)
+            {
+                // The outermost frame of a thread: whatever it is, cameras that need no GPU go on.
+                context?.Dispose();
+                failure = error is CuFramesException ? error.Message : $"An internal error: {error}. Please report it.";
+            }
+
+            post(() => Finish(context, probe, failure));
+        })
+        {
+            IsBackground = true,
+            Name = "gpu",
+        }.Start();
+    }
+
+    /// <summary>Whether the context is broken: then every call in it fails, for as long as the process lives.</summary>
+    /// <returns>What the driver says; null if it is not broken.</returns>
+    internal string? FindBreak()
+    {
+        try
+        {
+            _ = _probe?.IsIdle;
+            return null;
+        }
+        catch (CudaException error) when (error.IsSticky)
+        {
+            return error.Message;
+        }
+    }
+
+    /// <summary>Gives the context back. No camera may run on it.</summary>
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _probe?.Dispose();
+        Context?.Dispose();
+        Context = null;
+    }
+
+    private CudaDevice FindDevice()
+    {
+        CudaDriver.Initialise();
+        GpuSelection wanted = configuration.Device;
+        CudaDevice? device = wanted.Uuid is { } uuid ? CudaDriver.FindDevice(uuid)
+            : wanted.Number < CudaDriver.Devices.Count ? CudaDriver.Devices[wanted.Number.Value]
+            : null;
+        return device ?? throw new CuFramesException(
+            ErrorCode.CudaUnavailable,
+            $"gpu.{GpuKey.Device} is {wanted}, and the CUDA driver shows {string.Join(", ", CudaDriver.Devices)}. " +
+            "Correct the key, or check CUDA_VISIBLE_DEVICES and, in a container, the devices that are passed in; then restart the daemon.");
+    }
+
+    private void Finish(CudaContext? context, CudaStream? probe, string? failure)
+    {
+        _isOpening = false;
+        if (_isDisposed)
+        {
+            probe?.Dispose();
+            context?.Dispose();
+            return;
+        }
+
+        (Context, _probe, _failure) = (context, probe, failure);
+        if (context is null)
+        {
+            TimeSpan delay = _delay.Next();
+            _nextAttempt = MonotonicClock.NowNanoseconds + (delay.Ticks * 100);
+            if (failure != _logged)
+            {
+                _logged = failure;
+                log.Write(LogEvents.GpuUnavailable, $"{failure} Cameras that need no GPU go on. It is tried again in {delay.TotalSeconds:0} s, and then at most every {RetryDelay.Longest.TotalSeconds:0} s.");
+            }
+
+            return;
+        }
+
+        string memory = Budget is null ? "without a limit of its memory" : $"with a limit of {Mebibytes(Budget.Limit)} for all rings";
+        string decoders = Decoders is null ? "" : $" and of {Decoders.Limit} decoders";
+        log.Write(
+            LogEvents.GpuOpened,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{context.Device}, {Mebibytes(context.Device.TotalMemory)}, CUDA {CudaDriver.Version / 1000}.{CudaDriver.Version % 1000 / 10} by {CudaDriver.LibraryPath}, is used {memory}{decoders}."));
+    }
+
+    private static string Mebibytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1048576.0:0} MiB");
+}
