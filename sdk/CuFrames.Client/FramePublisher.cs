@@ -255,6 +255,25 @@ public sealed class FramePublisher : IDisposable
         return _ring.Head;
     }
 
+    /// <summary>Wakes readers that sleep on the futex, a moment before the open frame is announced (8.2). No system call when none sleeps.</summary>
+    internal unsafe void WakeAhead(int slot)
+    {
+        RequireOpen(slot);
+        bool someoneSleeps = false;
+        _table.Enter();
+        foreach (SubscriberSession session in _table.Active)
+        {
+            someoneSleeps |= (session.Page.Waiting & 3) == (uint)Protocol.Wake.Futex;
+        }
+
+        _table.Exit();
+        if (someoneSleeps)
+        {
+            Volatile.Write(ref *_block.FutexWord, ++_futexWord);
+            Futex.Wake(_block.FutexWord, int.MaxValue);
+        }
+    }
+
     internal void AbandonOpen(int slot)
     {
         if (_openSlot == slot)

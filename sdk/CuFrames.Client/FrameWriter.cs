@@ -94,11 +94,18 @@ public readonly ref struct FrameWriter
     public ulong Publish(CudaStream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        if (!FaultInjection.SkipCompletionWait)
+        if (FaultInjection.SkipCompletionWait)
         {
-            stream.Synchronize();
+            return _publisher.PublishOpen(_slot);
         }
 
+        if (!stream.IsIdle)
+        {
+            // A reader takes about as long to wake as the GPU to copy a frame: the two go on side by side.
+            _publisher.WakeAhead(_slot);
+        }
+
+        stream.Synchronize();
         return _publisher.PublishOpen(_slot);
     }
 

@@ -8,6 +8,7 @@ namespace CuFrames.Media.Tests;
 
 /// <summary>Every frame that NVDEC gives equals ffmpeg's own NVDEC output byte for byte, and software decoding where the codec leaves no choice.</summary>
 [Trait("needs", "gpu")]
+[Trait("only", "gpu")]
 [Collection("gpu")]
 public sealed class NvdecTests : IDisposable
 {
