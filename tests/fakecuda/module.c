@@ -35,7 +35,7 @@ static bool run_hang(const uint64_t *arguments, CUstream stream) {
     pthread_rwlock_rdlock(&space);
     bool allowed = granted(arguments[0], 4, stream, false);
     if (allowed)
-      flag = *(volatile uint32_t *)arguments[0];
+      flag = atomic_load_explicit((_Atomic uint32_t *)arguments[0], memory_order_acquire);
     pthread_rwlock_unlock(&space);
     if (!allowed)
       return false;
@@ -67,7 +67,7 @@ static bool run_write_one(const uint64_t *arguments, CUstream stream) {
   pthread_rwlock_rdlock(&space);
   bool allowed = granted(arguments[0], 4, stream, true);
   if (allowed)
-    *(volatile uint32_t *)arguments[0] = (uint32_t)arguments[1];
+    atomic_store_explicit((_Atomic uint32_t *)arguments[0], (uint32_t)arguments[1], memory_order_release);
   pthread_rwlock_unlock(&space);
   return allowed;
 }
