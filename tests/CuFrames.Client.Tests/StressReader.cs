@@ -10,6 +10,9 @@ internal sealed class StressReader(string name, string delivery, string director
 {
     private PeerProcess? _peer;
 
+    /// <summary>What the reader's environment has beside the rest.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
     public string Name { get; } = name;
 
     public PeerProcess Peer => _peer!;
@@ -17,7 +20,8 @@ internal sealed class StressReader(string name, string delivery, string director
     public void Start(string? fault = null)
     {
         string[] arguments = ["read", "--key", "stress", "--dir", directory, "--program", Name, "--delivery", delivery, .. options];
-        _peer = fault is null ? PeerProcess.Start(arguments) : PeerProcess.StartWithFault(fault, arguments);
+        _peer = PeerProcess.StartWith(
+            fault is null ? Environment : [.. Environment, new KeyValuePair<string, string>("CUFRAMES_FAULT", fault)], [], arguments);
     }
 
     public void WaitUntilReady() => Peer.Expect("ready");

@@ -42,6 +42,14 @@ public sealed class FrameChecker
     /// <param name="dwell">How long to wait between asking for the first plane and reading it: a slow reader.</param>
     public void Take(Frame frame, TimeSpan dwell = default)
     {
+        Count(frame);
+        Verify(frame, dwell);
+    }
+
+    /// <summary>Checks a frame's place in the stream only.</summary>
+    /// <param name="frame">The frame, just taken.</param>
+    public void Count(Frame frame)
+    {
         Frames++;
         ulong missed = frame.Missed;
         Missed += (long)missed;
@@ -67,7 +75,25 @@ public sealed class FrameChecker
         }
 
         _last = frame.Sequence;
-        Verify(frame, dwell);
+    }
+
+    /// <summary>Notes what was found in the copy of a frame.</summary>
+    /// <param name="fault">What is wrong with it; null when every byte is right.</param>
+    public void NoteContent(string? fault)
+    {
+        if (fault is not null)
+        {
+            Torn++;
+            Note(fault);
+        }
+    }
+
+    /// <summary>Notes that a frame was lost while it was held.</summary>
+    /// <param name="text">How that was told.</param>
+    public void NoteLost(string text)
+    {
+        Lost++;
+        Note(text);
     }
 
     /// <summary>Checks a held frame again, as before its release.</summary>
@@ -101,8 +127,7 @@ public sealed class FrameChecker
         }
         catch (FrameLostException error)
         {
-            Lost++;
-            Note(error.Message);
+            NoteLost(error.Message);
         }
     }
 

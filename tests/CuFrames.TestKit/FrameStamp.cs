@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 using CuFrames.Client;
+using CuFrames.Protocol;
 
 namespace CuFrames.TestKit;
 
@@ -23,6 +24,41 @@ public static class FrameStamp
                 FillRow(frame.Row(plane, row), Start(number, plane, row));
             }
         }
+    }
+
+    /// <summary>Fills a picture that lies in one piece: planes in order, rows without padding.</summary>
+    public static void Fill(Span<byte> picture, PixelFormat format, int width, int height, ulong number)
+    {
+        int position = 0;
+        for (int plane = 0; plane < PixelFormats.PlaneCount(format); plane++)
+        {
+            int rowBytes = PixelFormats.RowBytes(format, plane, width);
+            for (int row = 0; row < PixelFormats.Rows(format, plane, height); row++, position += rowBytes)
+            {
+                FillRow(picture.Slice(position, rowBytes), Start(number, plane, row));
+            }
+        }
+    }
+
+    /// <summary>Checks a picture that lies in one piece: planes in order, rows without padding.</summary>
+    /// <returns>Null when every byte is right, else where the first fault is.</returns>
+    public static string? FindFault(ReadOnlySpan<byte> picture, PixelFormat format, int width, int height, ulong number)
+    {
+        int position = 0;
+        for (int plane = 0; plane < PixelFormats.PlaneCount(format); plane++)
+        {
+            int rowBytes = PixelFormats.RowBytes(format, plane, width);
+            int rows = PixelFormats.Rows(format, plane, height);
+            for (int row = 0; row < rows; row++, position += rowBytes)
+            {
+                if (!RowMatches(picture.Slice(position, rowBytes), Start(number, plane, row)))
+                {
+                    return $"frame {number}: plane {plane}, row {row} of {rows} differs";
+                }
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Checks the visible rows of all planes.</summary>

@@ -39,6 +39,10 @@ public sealed partial class PeerProcess : IDisposable
 
     public static PeerProcess Start(params string[] arguments) => Start([ExecutablePath], null, arguments);
 
+    /// <summary>Starts the peer, under other programs if there are any, with more in its environment.</summary>
+    public static PeerProcess StartWith(IEnumerable<KeyValuePair<string, string>> environment, IReadOnlyList<string> wrapper, params string[] arguments) =>
+        Start([.. wrapper, ExecutablePath], null, arguments, environment);
+
     /// <summary>Starts the peer with a fault of <c>FaultInjection</c>.</summary>
     public static PeerProcess StartWithFault(string fault, params string[] arguments) => Start([ExecutablePath], fault, arguments);
 
@@ -49,8 +53,16 @@ public sealed partial class PeerProcess : IDisposable
     /// <summary>Sends a command.</summary>
     public void Send(string line)
     {
-        _process.StandardInput.WriteLine(line);
-        _process.StandardInput.Flush();
+        try
+        {
+            _process.StandardInput.WriteLine(line);
+            _process.StandardInput.Flush();
+        }
+        catch (IOException error)
+        {
+            _process.WaitForExit();
+            throw new InvalidOperationException($"The peer ended before '{line}' was sent. {Errors()}", error);
+        }
     }
 
     /// <summary>Waits for the next line of a kind; lines of other kinds are passed over.</summary>
@@ -157,7 +169,8 @@ public sealed partial class PeerProcess : IDisposable
         _process.Dispose();
     }
 
-    private static PeerProcess Start(IReadOnlyList<string> command, string? fault, string[] arguments)
+    private static PeerProcess Start(
+        IReadOnlyList<string> command, string? fault, string[] arguments, IEnumerable<KeyValuePair<string, string>>? environment = null)
     {
         ProcessStartInfo start = new(command[0])
         {
@@ -173,6 +186,11 @@ public sealed partial class PeerProcess : IDisposable
         // The diagnostics port is a socket in /tmp that a killed process leaves behind.
         start.Environment["DOTNET_EnableDiagnostics"] = "0";
         start.Environment["CUFRAMES_FAULT"] = fault ?? "";
+        foreach ((string name, string value) in environment ?? [])
+        {
+            start.Environment[name] = value;
+        }
+
         return new PeerProcess(Process.Start(start) ?? throw new InvalidOperationException(
             string.Create(CultureInfo.InvariantCulture, $"{command[0]} cannot be started.")));
     }

@@ -48,12 +48,17 @@ public static class StampedFrames
 
     /// <summary>Checks every byte of a frame and what is told of it.</summary>
     /// <returns>Null when all is right.</returns>
-    public static string? FindFault(Frame frame)
+    public static string? FindFault(Frame frame) =>
+        FindMetadataFault(frame) ?? FrameStamp.FindFault(frame, Number(frame.Epoch, frame.Sequence));
+
+    /// <summary>Checks what is told of a frame.</summary>
+    /// <returns>Null when all is right.</returns>
+    public static string? FindMetadataFault(Frame frame)
     {
         FrameMetadata metadata = frame.Metadata;
         return metadata.Pts != PtsOf(frame.Sequence) || metadata.SourcePacket != frame.Sequence || metadata.PublishTime == 0
             ? $"frame {frame.Sequence}: its metadata are those of frame {metadata.SourcePacket}"
-            : FrameStamp.FindFault(frame, Number(frame.Epoch, frame.Sequence));
+            : null;
     }
 
     /// <summary>Presentation time of a frame at 25 frames per second, in nanoseconds.</summary>

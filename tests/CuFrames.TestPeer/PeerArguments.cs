@@ -29,6 +29,20 @@ internal sealed class PeerArguments
 
     public TimeSpan Milliseconds(string name, int otherwise) => TimeSpan.FromMilliseconds(Number(name, otherwise));
 
+    /// <summary>Where a publisher's frames are to lie: <c>host</c>, <c>cuda</c> or <c>cuda-ipc</c>.</summary>
+    public FrameMemory Memory() => Text("memory") switch
+    {
+        null or "host" => FrameMemory.Host,
+        "cuda" => FrameMemory.Cuda,
+        "cuda-ipc" => FrameMemory.CudaIpc,
+        var other => throw new ArgumentException($"'{other}' is no kind of memory"),
+    };
+
+    /// <summary>Fences that a reader offers beside CPU: <c>cpu</c>, <c>stream</c>, <c>event</c>; all of them without the option.</summary>
+    public Fence Fences() => Text("fence") is { } text
+        ? Fence.Cpu | Enum.Parse<Fence>(text, ignoreCase: true)
+        : Fence.Cpu | Fence.Stream | Fence.Event;
+
     /// <summary>Formats as <c>gray8:64x48,nv12:640x360</c>.</summary>
     public StreamFormat[] Formats()
     {

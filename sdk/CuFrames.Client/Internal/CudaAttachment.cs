@@ -11,6 +11,7 @@ namespace CuFrames.Client.Internal;
 /// <remarks>
 /// A release that the GPU has still to carry out, in steps:
 /// 1. <see cref="EnqueueRelease"/> (any thread) notes the slot in <c>_pending</c> and puts the release behind the work of the caller's stream.
+///    Until it has, the slot's <see cref="FrameLease"/> says <see cref="FrameLease.Releasing"/>, and nobody leases the slot again.
 /// 2. STREAM: the GPU writes zero into the lease word. EVENT: the word has its top bit set, and the event completes.
 /// 3. <see cref="TryFinish"/> (the taking thread, or the control loop once the connection is closed) sees that and takes the slot out of
 ///    <c>_pending</c>; until then page and segment stay mapped, and the lease counts against what was granted.
@@ -191,6 +192,10 @@ internal sealed class CudaAttachment : IDisposable
 
                 // A publisher that does not read: it counts the frame as held until we are gone, which is its own choice.
                 _ = _socket.TrySendSmall(new EventMessage(slot, handle).Write(buffer));
+            }
+            catch (ObjectDisposedException)
+            {
+                // The connection was closed before the frame was released: no publisher looks at the lease any more.
             }
             catch
             {

@@ -7,6 +7,9 @@ namespace CuFrames.Client.Internal;
 /// the exchange of the sequence decides which one does.</remarks>
 internal sealed class FrameLease(StreamConnection connection, int slot)
 {
+    /// <summary>Stands in <see cref="Sequence"/> while a thread hands the release over to the GPU: the slot is neither held nor free.</summary>
+    public const ulong Releasing = ulong.MaxValue;
+
     private ulong _sequence;
 
     public StreamConnection Connection { get; } = connection;
@@ -39,6 +42,13 @@ internal sealed class FrameLease(StreamConnection connection, int slot)
         return Interlocked.CompareExchange(ref _sequence, 0, sequence) == sequence;
     }
 
-    /// <summary>Takes <see cref="TryEnd"/> back, by the thread that it gave true to, when the release could not be carried out.</summary>
+    /// <summary>Begins to hand the release over to the GPU, once.</summary>
+    /// <returns>False when it was not, or not any more, the lease of this sequence.</returns>
+    public bool TryBeginRelease(ulong sequence) => Interlocked.CompareExchange(ref _sequence, Releasing, sequence) == sequence;
+
+    /// <summary>Ends <see cref="TryBeginRelease"/>, by the thread that it gave true to, after the release was noted as pending.</summary>
+    public void EndRelease() => Volatile.Write(ref _sequence, 0);
+
+    /// <summary>Takes <see cref="TryBeginRelease"/> back, by the thread that it gave true to, when the release could not be carried out.</summary>
     public void Restore(ulong sequence) => Volatile.Write(ref _sequence, sequence);
 }

@@ -317,7 +317,12 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         lock (_gate)
         {
             _segments.Remove(segment);
-            Retirement retirement = new(segment.Id, segment.Size, segment.Size / segment.Description.Slots, MonotonicClock.NowNanoseconds);
+
+            // A legacy handle dies with the memory, and the driver does not allow the memory to go while others have it mapped: it waits
+            // for their answers. A descriptor and a mapping keep the other kinds alive by themselves.
+            bool isKept = segment.Description.HandleKind == HandleKind.CudaIpc;
+            Retirement retirement = new(
+                segment.Id, segment.Size, segment.Size / segment.Description.Slots, MonotonicClock.NowNanoseconds, isKept ? segment : null);
             ReadOnlySpan<byte> message = SegmentIdMessage.Write(_send, MessageType.Retire, segment.Id);
             foreach (SubscriberSession session in Table.Active)
             {
@@ -327,14 +332,14 @@ internal sealed class PublisherServer : LoopSource, IDisposable
                 }
             }
 
-            if (retirement.Unanswered.Count > 0)
+            _retirements.Add(retirement);
+            if (!isKept)
             {
-                _retirements.Add(retirement);
+                segment.Dispose();
             }
 
             Block.ControlMessages++;
-            segment.Dispose();
-            SettleBudget();
+            ForgetAnsweredRetirements();
         }
     }
 
@@ -507,6 +512,11 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             foreach (Segment segment in _segments)
             {
                 segment.Dispose();
+            }
+
+            foreach (Retirement retirement in _retirements)
+            {
+                retirement.Kept?.Dispose();
             }
 
             _segments.Clear();
@@ -862,7 +872,15 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
     private void ForgetAnsweredRetirements()
     {
-        _retirements.RemoveAll(candidate => candidate.Unanswered.Count == 0);
+        for (int i = _retirements.Count - 1; i >= 0; i--)
+        {
+            if (_retirements[i].Unanswered.Count == 0)
+            {
+                _retirements[i].Kept?.Dispose();
+                _retirements.RemoveAt(i);
+            }
+        }
+
         SettleBudget();
     }
 
@@ -1094,8 +1112,8 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     private void Report(PublisherEventKind kind, ulong subscriberId, ErrorCode code, string text) =>
         _options.OnEvent?.Invoke(new PublisherEvent(kind, subscriberId, code, text));
 
-    /// <summary>A segment that some subscribers still have to give back.</summary>
-    private sealed record Retirement(uint SegmentId, long Size, long SlotSize, long Since)
+    /// <summary>A segment that some subscribers still have to give back, with the segment itself if its memory has to stay until then.</summary>
+    private sealed record Retirement(uint SegmentId, long Size, long SlotSize, long Since, Segment? Kept)
     {
         public HashSet<SubscriberSession> Unanswered { get; } = [];
     }

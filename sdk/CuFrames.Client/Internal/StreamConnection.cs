@@ -280,7 +280,7 @@ internal sealed class StreamConnection
             return;
         }
 
-        if (!lease.TryEnd(sequence, out _))
+        if (!lease.TryBeginRelease(sequence))
         {
             return;
         }
@@ -295,6 +295,7 @@ internal sealed class StreamConnection
             throw;
         }
 
+        lease.EndRelease();
         _page.CountRelease();
     }
 
@@ -752,24 +753,32 @@ internal sealed class StreamConnection
             return null;
         }
 
+        if (_leases[slot].Sequence is not 0 and var held)
+        {
+            if (held == FrameLease.Releasing)
+            {
+                // Another thread has told the GPU, and the GPU was quicker than that thread.
+                AwaitsGpu = true;
+                return null;
+            }
+
+            // Either we were evicted a moment ago, which the socket tells, or the publisher does not honour leases.
+            ReadSocket();
+            return State != ConnectionState.Active
+                ? null
+                : throw Violation(ErrorCode.FrameInvalid, $"Frame {sequence} lies in slot {slot}, in which frame {held} is still held.");
+        }
+
         if (_cuda is { } cuda && cuda.IsPending(slot))
         {
-            // The publisher has seen our release carried out before we have.
+            // The publisher has seen our release carried out before we have. This is asked for after the lease's sequence: a thread that
+            // releases notes first what is pending.
             FinishReleases();
             if (cuda.IsPending(slot))
             {
                 AwaitsGpu = true;
                 return null;
             }
-        }
-
-        if (_leases[slot].Sequence is not 0 and var held)
-        {
-            // Either we were evicted a moment ago, which the socket tells, or the publisher does not honour leases.
-            ReadSocket();
-            return State != ConnectionState.Active
-                ? null
-                : throw Violation(ErrorCode.FrameInvalid, $"Frame {sequence} lies in slot {slot}, in which frame {held} is still held.");
         }
 
         if (FaultInjection.SkipRecheck)

@@ -20,7 +20,7 @@ internal static unsafe partial class OtherUser
         }
 
         // The other user may not be able to read the folder that this program lies in: what is needed is loaded before.
-        Rehearse();
+        Rehearse(arguments.Memory() != FrameMemory.Host);
         uint group = (uint)arguments.Number("group", user);
         if (SetGroups(0, null) < 0 || SetGroupId(group) < 0 || SetUserId((uint)user) < 0)
         {
@@ -28,19 +28,42 @@ internal static unsafe partial class OtherUser
         }
     }
 
-    /// <summary>Publishes and reads a frame in this process.</summary>
-    public static void Rehearse()
+    /// <summary>Publishes and reads frames in this process.</summary>
+    public static void Rehearse(bool inDeviceMemory)
     {
         using TemporaryDirectory directory = new();
-        using FramePublisher publisher = FramePublisher.Create("rehearsal", new StreamFormat(PixelFormat.Nv12, 32, 16), new PublisherOptions { Directory = directory.Path });
+        using FramePublisher publisher = FramePublisher.Create("rehearsal", new StreamFormat(PixelFormat.Nv12, 32, 16), new PublisherOptions
+        {
+            Directory = directory.Path,
+            Memory = inDeviceMemory ? FrameMemory.Cuda : FrameMemory.Host,
+        });
+        using DevicePublisher? device = inDeviceMemory ? new DevicePublisher(publisher) : null;
         using FrameSubscriber subscriber = FrameSubscriber.Connect("rehearsal", new SubscriberOptions { Directory = directory.Path });
         FrameChecker checker = new();
+        using DeviceReader? reader = inDeviceMemory ? new DeviceReader(subscriber.Cuda!, checker, 2) : null;
         for (int i = 0; i < 3; i++)
         {
-            StampedFrames.Publish(publisher);
+            if (device is not null)
+            {
+                device.Publish();
+            }
+            else
+            {
+                StampedFrames.Publish(publisher);
+            }
+
             using Frame frame = subscriber.Next(TimeSpan.FromSeconds(10));
-            checker.Take(frame);
-            checker.Verify(frame);
+            if (reader is not null)
+            {
+                checker.Count(frame);
+                reader.Enqueue(frame);
+                reader.VerifyAll();
+            }
+            else
+            {
+                checker.Take(frame);
+                checker.Verify(frame);
+            }
         }
 
         PeerArguments.Say(new { kind = "rehearsed", checker.IsClean, stats = publisher.GetStatistics() });

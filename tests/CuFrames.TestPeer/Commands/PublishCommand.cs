@@ -15,7 +15,7 @@ internal static class PublishCommand
     public static int Run(PeerArguments arguments)
     {
         OtherUser.BecomeIfAsked(arguments);
-        if (arguments.Number("wait", 0) != 0 && !WaitForGo())
+        if (arguments.Number("wait", 0) != 0 && !WaitForGo(arguments))
         {
             return 0;
         }
@@ -24,13 +24,16 @@ internal static class PublishCommand
         using FramePublisher publisher = FramePublisher.Create(arguments.Required("key"), formats[0], new PublisherOptions
         {
             Directory = arguments.Required("dir"),
+            Memory = arguments.Memory(),
             Slots = arguments.Number("slots", 4),
             MaxSlots = arguments.Number("max-slots", 16),
             MaxLeases = arguments.Number("max-leases", 8),
             LosslessTimeout = arguments.Milliseconds("lossless-ms", 0),
             LeaseTimeout = arguments.Milliseconds("lease-timeout-ms", 5000),
+            ShrinkAfter = arguments.Milliseconds("shrink-after-ms", 10_000),
             Readers = ReaderAccess.Everyone,
         });
+        using DevicePublisher? device = publisher.Memory == MemoryDomain.Cuda ? new DevicePublisher(publisher) : null;
         bool isStopped = false;
         using ManualResetEventSlim start = new(arguments.Number("start-on-go", 0) == 0);
         Thread commands = new(() =>
@@ -55,12 +58,13 @@ internal static class PublishCommand
         PeerArguments.Say(new { kind = "ready", epoch = publisher.Epoch.ToString(CultureInfo.InvariantCulture), facts = OtherUser.Facts() });
         commands.Start();
         start.Wait();
-        PublishAll(publisher, formats, arguments, ref isStopped);
+        PublishAll(publisher, device, formats, arguments, ref isStopped);
         commands.Join();
         return 0;
     }
 
-    private static void PublishAll(FramePublisher publisher, StreamFormat[] formats, PeerArguments arguments, ref bool isStopped)
+    private static void PublishAll(
+        FramePublisher publisher, DevicePublisher? device, StreamFormat[] formats, PeerArguments arguments, ref bool isStopped)
     {
         const int batch = 1000;
         long frames = arguments.Number("frames", int.MaxValue);
@@ -74,10 +78,17 @@ internal static class PublishCommand
         int changes = 0;
         int refusedChanges = 0;
         double wrapped = 0;
+        PublishTimes times = new();
         while (published < frames && wrapped < wraps && !Volatile.Read(ref isStopped))
         {
             attempts++;
-            if (StampedFrames.TryPublish(publisher))
+            bool isPublished = device is null ? StampedFrames.TryPublish(publisher) : device.TryPublish();
+            if (device is not null)
+            {
+                times.Add(device.LastTicks);
+            }
+
+            if (isPublished)
             {
                 published++;
                 if (published % cycle == 0)
@@ -114,14 +125,25 @@ internal static class PublishCommand
         }
 
         PublisherStatistics statistics = publisher.GetStatistics();
-        PeerArguments.Say(new { kind = "done", published, changes, refusedChanges, wraps = wrapped, seconds = watch.Elapsed.TotalSeconds, statistics });
+        PeerArguments.Say(new
+        {
+            kind = "done",
+            published,
+            attempts,
+            changes,
+            refusedChanges,
+            wraps = wrapped,
+            seconds = watch.Elapsed.TotalSeconds,
+            statistics,
+            publishMicroseconds = new { p50 = times.Quantile(0.5), p99 = times.Quantile(0.99), p999 = times.Quantile(0.999), worst = times.WorstMicroseconds },
+        });
     }
 
     /// <summary>Gets everything ready, says "waiting" and waits for "go".</summary>
-    public static bool WaitForGo()
+    public static bool WaitForGo(PeerArguments arguments)
     {
         // What the first frame needs is loaded and compiled now, so that "go" takes effect at once.
-        OtherUser.Rehearse();
+        OtherUser.Rehearse(arguments.Memory() != FrameMemory.Host);
         PeerArguments.Say(new { kind = "waiting" });
         return Console.ReadLine() == "go";
     }

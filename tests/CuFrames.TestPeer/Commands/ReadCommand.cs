@@ -6,14 +6,15 @@ namespace CuFrames.TestPeer.Commands;
 
 /// <summary>
 /// Reads a stream and checks every byte of every frame, twice: when it is taken and before it is released. Says "connected" at the first
-/// frame, with --take-and-hold "holding" when it holds as many as asked for. Commands: "finish" (reads on until nothing comes, then says "summary"), "exit".
+/// frame, with --take-and-hold "holding" when it holds as many as asked for. Frames in device memory are checked in copies:
+/// <see cref="DeviceReading"/>. Commands: "finish" (reads on until nothing comes, then says "summary"), "exit".
 /// </summary>
 internal static class ReadCommand
 {
     public static int Run(PeerArguments arguments)
     {
         OtherUser.BecomeIfAsked(arguments);
-        if (arguments.Number("wait", 0) != 0 && !PublishCommand.WaitForGo())
+        if (arguments.Number("wait", 0) != 0 && !PublishCommand.WaitForGo(arguments))
         {
             return 0;
         }
@@ -24,13 +25,14 @@ internal static class ReadCommand
             Directory = arguments.Required("dir"),
             Delivery = Enum.Parse<Delivery>(arguments.Text("delivery") ?? "Newest", ignoreCase: true),
             Leases = leases,
+            Fences = arguments.Fences(),
             Program = arguments.Text("program"),
             WaitForStream = true,
         });
         PeerArguments.Say(new { kind = "ready", facts = OtherUser.Facts() });
         if (arguments.Number("take-and-hold", 0) is var count and > 0)
         {
-            return TakeAndHold(subscriber, count);
+            return TakeAndHold(subscriber, arguments, count);
         }
 
         bool isFinishing = false;
@@ -78,6 +80,7 @@ internal static class ReadCommand
         TimeSpan dwell = TimeSpan.FromMicroseconds(arguments.Number("dwell-us", 0));
         int held = arguments.Number("hold", 1);
         Queue<Frame> frames = new();
+        DeviceReading? device = null;
         bool isFirst = true;
         while (!Volatile.Read(ref isExiting))
         {
@@ -85,6 +88,8 @@ internal static class ReadCommand
             {
                 Release(checker, frames);
             }
+
+            device?.ReleaseDownTo(Math.Min(held, leases) - 1);
 
             Frame frame;
             bool hasFrame;
@@ -117,8 +122,17 @@ internal static class ReadCommand
             }
 
             bool wasClean = checker.IsClean;
-            checker.Take(frame, dwell);
-            frames.Enqueue(frame);
+            if (frame.Memory == MemoryDomain.Cuda)
+            {
+                device ??= new DeviceReading(subscriber, checker, arguments);
+                device.Take(frame, dwell);
+            }
+            else
+            {
+                checker.Take(frame, dwell);
+                frames.Enqueue(frame);
+            }
+
             if (wasClean && !checker.IsClean)
             {
                 // Said at once, because this process may be killed before it can say its summary.
@@ -131,6 +145,8 @@ internal static class ReadCommand
             Release(checker, frames);
         }
 
+        device?.ReleaseAll();
+        device?.Dispose();
         return checker;
     }
 
@@ -140,12 +156,23 @@ internal static class ReadCommand
         checker.Verify(frame);
     }
 
-    private static int TakeAndHold(FrameSubscriber subscriber, int count)
+    private static int TakeAndHold(FrameSubscriber subscriber, PeerArguments arguments, int count)
     {
         FrameChecker checker = new();
+        DeviceReading? device = null;
         for (int i = 0; i < count; i++)
         {
-            checker.Take(subscriber.Next(TimeSpan.FromSeconds(60)));
+            Frame frame = subscriber.Next(TimeSpan.FromSeconds(60));
+            if (frame.Memory == MemoryDomain.Cuda)
+            {
+                device ??= new DeviceReading(subscriber, checker, arguments);
+                device.Take(frame);
+                device.VerifyAll();
+            }
+            else
+            {
+                checker.Take(frame);
+            }
         }
 
         PeerArguments.Say(new { kind = "holding", held = subscriber.HeldFrames, isClean = checker.IsClean });
