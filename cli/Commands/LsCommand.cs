@@ -67,7 +67,7 @@ internal static class LsCommand
 
     private static TextTable MakeTable(List<StreamReport> streams)
     {
-        TextTable table = new("KEY", "STATE", "FORMAT", "SIZE", "#FPS", "#READERS", "#DROPPED", "#SLOTS", "#HEAD", "PUBLISHER", "~REASON");
+        TextTable table = new("KEY", "STATE", "FORMAT", "SIZE", "#FPS", "#READERS", "#DROPPED", "#SLOTS", "DOMAIN", "#HEAD", "PUBLISHER", "~REASON");
         foreach (StreamReport stream in streams)
         {
             table.Add(
@@ -79,6 +79,7 @@ internal static class LsCommand
                 $"{stream.Subscribers}",
                 $"{stream.Dropped}",
                 stream.Slots is { } slots ? $"{slots}/{stream.MaxSlots}" : "",
+                Words.Domain(stream.Memory, stream.Device),
                 $"{stream.Head}",
                 stream.Publisher ?? "",
                 stream.Reason);

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using CuFrames.Cli.Internal;
 using CuFrames.Client;
 using CuFrames.Media;
@@ -12,6 +10,10 @@ namespace CuFrames.Cli.Commands;
 internal static class SnapshotCommand
 {
     private const double StandardTimeout = 10;
+
+    /// <summary>As AV_INPUT_BUFFER_PADDING_SIZE of libavcodec.</summary>
+    private const int ReadPastEnd = 64;
+
     private static readonly TimeSpan LongestWait = TimeSpan.FromMilliseconds(100);
 
     public static Command Create()
@@ -36,12 +38,11 @@ internal static class SnapshotCommand
         using Frame frame = Take(subscriber, TimeSpan.FromSeconds(timeout), interruption.Token);
         FrameMetadata metadata = frame.Metadata;
         byte[] rgb = ToRgb(frame, metadata);
-        frame.ThrowIfInvalid();
         (byte[] upright, int width, int height) = PictureRotation.Apply(rgb, frame.Width, frame.Height, metadata.Rotation);
         byte[] png = PictureEncoder.EncodePng(upright, width, height);
         Write(path, png, force);
         SnapshotReport report = new(
-            key, path, width, height, png.Length, frame.Sequence, PixelFormats.Name(frame.PixelFormat), metadata.Rotation * 90,
+            key, path, width, height, png.Length, frame.Sequence, PixelFormats.Name(frame.PixelFormat), Words.CodeOf(frame.Memory), Words.DeviceOf(frame.DeviceUuid), metadata.Rotation * 90,
             metadata.Pts == FrameMetadata.UnknownPts ? null : metadata.Pts);
         if (json)
         {
@@ -70,22 +71,28 @@ internal static class SnapshotCommand
             $"No frame of stream '{subscriber.Key}' came within {timeout.TotalSeconds} s; the stream is {(subscriber.IsConnected ? Words.Of(subscriber.State) : "not connected")}. See 'cuframes ls' for why, or wait longer with --timeout.");
     }
 
-    private static byte[] ToRgb(Frame frame, in FrameMetadata metadata)
+    private static unsafe byte[] ToRgb(Frame frame, in FrameMetadata metadata)
     {
+        // From main memory or from a GPU. libav's vector code may read a little past the end of a picture.
+        byte[] picture = new byte[PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height) + ReadPastEnd];
+        frame.CopyTo(picture);
         PicturePlane[] planes = new PicturePlane[frame.PlaneCount];
-        for (int index = 0; index < planes.Length; index++)
+        byte[] rgb = new byte[frame.Width * frame.Height * 3];
+        fixed (byte* first = picture)
         {
-            FramePlane plane = frame.Plane(index);
-            // The plane lies in a shared mapping that stays where it is while the frame is held.
-            planes[index] = new PicturePlane(AddressOf(plane.Data), (nuint)plane.Pitch);
+            byte* next = first;
+            for (int index = 0; index < planes.Length; index++)
+            {
+                int pitch = PixelFormats.RowBytes(frame.PixelFormat, index, frame.Width);
+                planes[index] = new PicturePlane((nint)next, (nuint)pitch);
+                next += (long)pitch * PixelFormats.Rows(frame.PixelFormat, index, frame.Height);
+            }
+
+            PictureEncoder.ToRgb24(frame.PixelFormat, frame.Width, frame.Height, planes, metadata, rgb);
         }
 
-        byte[] rgb = new byte[frame.Width * frame.Height * 3];
-        PictureEncoder.ToRgb24(frame.PixelFormat, frame.Width, frame.Height, planes, metadata, rgb);
         return rgb;
     }
-
-    private static unsafe nint AddressOf(ReadOnlySpan<byte> data) => (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(data));
 
     private static void RequireTarget(string path, bool force)
     {
@@ -129,5 +136,5 @@ internal static class SnapshotCommand
         new(ErrorCode.ConfigurationInvalid, $"{path} exists. Choose another name, or overwrite it with --force.");
 
     private sealed record SnapshotReport(
-        string Key, string File, int Width, int Height, int Bytes, ulong Sequence, string Format, int RotatedDegrees, long? PtsNs);
+        string Key, string File, int Width, int Height, int Bytes, ulong Sequence, string Format, string Memory, string? Device, int RotatedDegrees, long? PtsNs);
 }

@@ -35,7 +35,8 @@ internal static class StatCommand
             Sum(streams, stream => stream.Evicted),
             streams.Sum(stream => stream.Stream.Subscribers ?? 0),
             streams.Sum(stream => stream.Stream.Slots ?? 0),
-            Sum(streams, stream => stream.MemoryBytes));
+            Sum(streams, stream => stream.MemoryBytes),
+            Sum(streams, stream => stream.Device is null ? 0 : stream.MemoryBytes));
         if (json)
         {
             JsonLine.Write(new { Streams = streams, Sum = sum });
@@ -65,7 +66,7 @@ internal static class StatCommand
 
     private static void Print(List<StatReport> streams, SumReport sum, bool hasSum)
     {
-        TextTable table = new("KEY", "STATE", "FORMAT", "#FPS", "#DROPS/S", "#DROPPED", "#EVICTED", "#MEMORY", "#READERS", "#SLOTS", "~REASON");
+        TextTable table = new("KEY", "STATE", "FORMAT", "#FPS", "#DROPS/S", "#DROPPED", "#EVICTED", "#MEMORY", "DOMAIN", "#READERS", "#SLOTS", "~REASON");
         foreach (StatReport report in streams)
         {
             StreamReport stream = report.Stream;
@@ -78,6 +79,7 @@ internal static class StatCommand
                 $"{stream.Dropped}",
                 $"{stream.Evicted}",
                 stream.MemoryBytes is { } bytes ? Words.Bytes(bytes) : "",
+                Words.Domain(stream.Memory, stream.Device),
                 $"{stream.Subscribers}",
                 $"{stream.Slots}",
                 stream.Reason);
@@ -86,7 +88,7 @@ internal static class StatCommand
         if (hasSum)
         {
             table.Add("SUM", "", $"{sum.Streams} streams", Words.Rate(sum.Fps), Words.Rate(sum.DroppedPerSecond), $"{sum.Dropped}", $"{sum.Evicted}",
-                Words.Bytes(sum.MemoryBytes), $"{sum.Subscribers}", $"{sum.Slots}", "");
+                Words.Bytes(sum.MemoryBytes), sum.DeviceMemoryBytes > 0 ? $"{Words.Bytes(sum.DeviceMemoryBytes)} on GPUs" : "", $"{sum.Subscribers}", $"{sum.Slots}", "");
         }
 
         table.Write();
@@ -100,6 +102,15 @@ internal static class StatCommand
             probe.PerSecondSince(earlier, description => description.Evicted));
     }
 
+    /// <param name="Streams">Streams that were asked.</param>
+    /// <param name="Fps">Frames per second of all.</param>
+    /// <param name="DroppedPerSecond">Frames dropped per second.</param>
+    /// <param name="Dropped">Frames dropped.</param>
+    /// <param name="Evicted">Readers evicted.</param>
+    /// <param name="Subscribers">Readers now.</param>
+    /// <param name="Slots">Slots in use.</param>
+    /// <param name="MemoryBytes">Bytes of all segments.</param>
+    /// <param name="DeviceMemoryBytes">Those of them that lie on GPUs.</param>
     private sealed record SumReport(
-        int Streams, double Fps, double DroppedPerSecond, ulong Dropped, ulong Evicted, int Subscribers, int Slots, ulong MemoryBytes);
+        int Streams, double Fps, double DroppedPerSecond, ulong Dropped, ulong Evicted, int Subscribers, int Slots, ulong MemoryBytes, ulong DeviceMemoryBytes);
 }

@@ -79,6 +79,7 @@ internal static class WatchCommand
 
     private static string TextOf(WatchReport report) => FormattableString.Invariant(
         $"{report.Seconds,4:0} s  {report.State.Replace('_', ' ')}  {report.Fps:0.0} fps  missed {report.Missed}  lag {report.Lag}  publish to take {Percentiles(report.LatencyUs.Publish)}  arrival to take {Percentiles(report.LatencyUs.Arrival)}") +
+        (report.Device is null ? "" : $"  {Words.Domain(report.Memory, report.Device)}, fence {report.Fence ?? "-"}") +
         (report.Event is null ? "" : $"  [{report.Event}]");
 
     private static string Percentiles(LatencyFigures? figures) => figures is null
@@ -93,6 +94,12 @@ internal static class WatchCommand
         string state = (interval ?? total).State.Replace('_', ' ');
         table.Add("state", interval is null ? "" : state, interval is null ? state : "");
         table.Add("format", "", session.FormatText);
+        if (total.Device is not null)
+        {
+            table.Add("memory", "", session.DeviceText);
+            table.Add("release fence", "", total.FenceReason.Length > 0 ? $"{total.Fence}: {total.FenceReason}" : total.Fence ?? "-");
+        }
+
         Add("frames", report => $"{report.Frames}");
         Add("frames per second", report => Words.Rate(report.Fps));
         Add("missed", report => $"{report.Missed}");

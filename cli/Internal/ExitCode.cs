@@ -19,7 +19,7 @@ internal static class ExitCode
     {
         ErrorCode.InvalidKey or ErrorCode.ConfigurationInvalid => Usage,
         ErrorCode.StreamNotFound => NotFound,
-        ErrorCode.AccessDenied or ErrorCode.AlreadyPublished or ErrorCode.DeliveryNotGranted or ErrorCode.DomainNotMappable or
+        ErrorCode.AccessDenied or ErrorCode.AlreadyPublished or ErrorCode.DeliveryNotGranted or ErrorCode.DomainNotMappable or ErrorCode.CudaIpcNamespace or
             ErrorCode.TooManySubscribers or ErrorCode.VersionMismatch => Refused,
         ErrorCode.TimedOut or ErrorCode.HandshakeTimeout => TimedOut,
         _ => Error,

@@ -17,6 +17,10 @@ internal sealed record PublishReport(
     long Corrupt,
     long DecodeErrors,
     long Reconnects,
+    string Memory,
+    string? Device,
+    string? Decoder,
+    string? DecoderReason,
     int Subscribers,
     int Slots,
     long Time)
@@ -44,6 +48,10 @@ internal sealed record PublishReport(
             camera.CorruptFrames,
             camera.DecodeErrors,
             camera.Reconnects,
+            Words.CodeOf(publisher.Memory),
+            publisher.Cuda?.Device.UuidText,
+            status.Info?.Decoder,
+            status.Info?.DecoderReason,
             ring.Subscribers.Count,
             ring.Slots,
             now);

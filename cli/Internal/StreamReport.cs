@@ -39,7 +39,11 @@ internal sealed record StreamReport
 
     public ulong? MemoryBytes { get; init; }
 
+    /// <summary>Where frames lie: host or cuda.</summary>
     public string? Memory { get; init; }
+
+    /// <summary>UUID of the device that frames lie on, as nvidia-smi prints it; null for main memory.</summary>
+    public string? Device { get; init; }
 
     public string? Epoch { get; init; }
 
@@ -83,7 +87,8 @@ internal sealed record StreamReport
             Dropped = description.Dropped,
             Evicted = description.Evicted,
             MemoryBytes = description.MemoryBytes,
-            Memory = JsonLine.SnakeCase(description.Domain.ToString()),
+            Memory = Words.CodeOf(description.Domain),
+            Device = Words.DeviceOf(description.Device),
             Epoch = info.Epoch.ToString("x16", System.Globalization.CultureInfo.InvariantCulture),
             Publisher = info.Program,
             Source = info.Source,

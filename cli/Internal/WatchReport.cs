@@ -12,6 +12,10 @@ namespace CuFrames.Cli.Internal;
 /// <param name="Reconnects">How often a connection was made again.</param>
 /// <param name="Evictions">How often the publisher evicted this reader.</param>
 /// <param name="LatencyUs">Latencies in microseconds.</param>
+/// <param name="Memory">Where frames lie: host or cuda; null before the first connection.</param>
+/// <param name="Device">UUID of the device that frames lie on, as nvidia-smi prints it; null for main memory.</param>
+/// <param name="Fence">How frames are released: CPU, STREAM or EVENT; null while there is no connection.</param>
+/// <param name="FenceReason">Why that is not STREAM although frames lie on a GPU, if the driver stood in the way; else empty.</param>
 /// <param name="Event">The last thing that happened to the connection in this time; null when nothing did.</param>
 internal sealed record WatchReport(
     string Type,
@@ -25,4 +29,8 @@ internal sealed record WatchReport(
     int Reconnects,
     int Evictions,
     WatchLatency LatencyUs,
+    string? Memory,
+    string? Device,
+    string? Fence,
+    string FenceReason,
     string? Event);

@@ -24,6 +24,10 @@ internal sealed class WatchSession : IDisposable
     private ulong? _lag;
     private Task<ulong?> _asking = Task.FromResult<ulong?>(null);
     private string? _intervalEvent;
+
+    /// <summary>A stream in the context of the current connection, behind whose work frames are released; null for main memory.</summary>
+    private CudaStream? _releases;
+
     private int _intervalReconnects;
     private int _intervalEvictions;
 
@@ -57,6 +61,10 @@ internal sealed class WatchSession : IDisposable
 
     public string FormatText { get; private set; } = "";
 
+    /// <summary>The device that frames lie on.</summary>
+    public string DeviceText =>
+        _subscriber.Cuda is { } cuda ? $"{cuda.Device.Name} ({cuda.Device.UuidText})" : Words.DeviceOf(_subscriber.Description?.Device ?? Guid.Empty) ?? "";
+
     /// <summary>Takes and releases one frame if one comes in time.</summary>
     public void TakeOne(TimeSpan timeout)
     {
@@ -78,6 +86,11 @@ internal sealed class WatchSession : IDisposable
             Volatile.Write(ref _lastSequence, frame.Sequence);
             Volatile.Write(ref _lastEpoch, frame.Epoch);
             FormatText = $"{PixelFormats.Name(frame.PixelFormat)} {frame.Width}x{frame.Height}";
+            if (frame.Memory == MemoryDomain.Cuda)
+            {
+                // As a reader does that has queued work on the frame.
+                frame.Release(StreamForReleases());
+            }
         }
     }
 
@@ -86,19 +99,9 @@ internal sealed class WatchSession : IDisposable
     {
         UpdateLag();
         double seconds = (now - _intervalStarted) / 1e9;
-        WatchReport report = new(
-            "interval",
-            Key,
-            StateText.Replace(' ', '_'),
-            Math.Round((now - Started) / 1e9, 3),
-            _publish.Count,
-            Math.Round(_publish.Count / seconds, 1),
-            _subscriber.Missed - _intervalMissed,
-            _lag,
-            _subscriber.Reconnects - _intervalReconnects,
-            _subscriber.Evictions - _intervalEvictions,
-            new WatchLatency(_publish.Figures(), _arrival.Figures()),
-            _intervalEvent);
+        WatchReport report = Report(
+            "interval", seconds, _publish, _arrival, _subscriber.Missed - _intervalMissed, _subscriber.Reconnects - _intervalReconnects,
+            _subscriber.Evictions - _intervalEvictions, now, _intervalEvent);
         FoldInterval();
         _intervalStarted = now;
         return report;
@@ -109,22 +112,46 @@ internal sealed class WatchSession : IDisposable
     {
         long now = MonotonicClock.NowNanoseconds;
         FoldInterval();
-        return new WatchReport(
-            "total",
-            Key,
-            StateText.Replace(' ', '_'),
-            Math.Round((now - Started) / 1e9, 3),
-            _publishAll.Count,
-            Math.Round(_publishAll.Count / ((now - Started) / 1e9), 1),
-            _subscriber.Missed,
-            _lag,
-            _subscriber.Reconnects,
-            _subscriber.Evictions,
-            new WatchLatency(_publishAll.Figures(), _arrivalAll.Figures()),
-            LastEvent);
+        return Report(
+            "total", (now - Started) / 1e9, _publishAll, _arrivalAll, _subscriber.Missed, _subscriber.Reconnects, _subscriber.Evictions, now, LastEvent);
     }
 
-    public void Dispose() => _subscriber.Dispose();
+    public void Dispose()
+    {
+        _subscriber.Dispose();
+        _releases?.Dispose();
+    }
+
+    private WatchReport Report(
+        string type, double seconds, LatencyHistogram publish, LatencyHistogram arrival, ulong missed, int reconnects, int evictions, long now, string? happening) => new(
+        type,
+        Key,
+        StateText.Replace(' ', '_'),
+        Math.Round((now - Started) / 1e9, 3),
+        publish.Count,
+        Math.Round(publish.Count / seconds, 1),
+        missed,
+        _lag,
+        reconnects,
+        evictions,
+        new WatchLatency(publish.Figures(), arrival.Figures()),
+        _subscriber.Description is { } description ? Words.CodeOf(description.Domain) : null,
+        Words.DeviceOf(_subscriber.Description?.Device ?? Guid.Empty),
+        _subscriber.IsConnected ? Words.Of(_subscriber.ReleaseFence) : null,
+        _subscriber.ReleaseFenceReason,
+        happening);
+
+    private CudaStream StreamForReleases()
+    {
+        // Another connection may have another context.
+        if (_releases is null || _releases.Context != _subscriber.Cuda)
+        {
+            _releases?.Dispose();
+            _releases = CudaStream.Create(_subscriber.Cuda!);
+        }
+
+        return _releases;
+    }
 
     private void FoldInterval()
     {

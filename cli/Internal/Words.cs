@@ -20,6 +20,22 @@ internal static class Words
     /// <summary>The state's name for programs.</summary>
     public static string CodeOf(StreamState state) => Of(state).Replace(' ', '_');
 
+    /// <summary>The memory domain's name for programs.</summary>
+    public static string CodeOf(MemoryDomain domain) => JsonLine.SnakeCase(domain.ToString());
+
+    /// <summary>A device as nvidia-smi prints it; null for none.</summary>
+    public static string? DeviceOf(Guid uuid) => uuid == Guid.Empty ? null : $"GPU-{uuid:D}";
+
+    /// <summary>Where frames lie, short; empty for main memory.</summary>
+    /// <param name="memory">The memory domain's name.</param>
+    /// <param name="device">The device as nvidia-smi prints it; null for none.</param>
+    public static string Domain(string? memory, string? device) =>
+        // The first group of a UUID tells the devices of a machine apart.
+        device is null ? "" : $"{memory} {device[..Math.Min(device.Length, "GPU-00000000".Length)]}";
+
+    /// <summary>Names of release fences as docs/protocol.md writes them.</summary>
+    public static string Of(Fence fence) => fence.ToString().ToUpperInvariant();
+
     public static string Of(Delivery delivery) => delivery switch
     {
         Delivery.InOrder => "in-order",

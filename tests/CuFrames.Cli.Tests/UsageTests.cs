@@ -19,6 +19,7 @@ public sealed class UsageTests : IDisposable
         }
 
         Assert.DoesNotContain("bench-reader", result.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("doctor-", result.Output, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -43,6 +44,8 @@ public sealed class UsageTests : IDisposable
     [InlineData("watch", "a", "--delivery", "express")]
     [InlineData("bench", "--readers", "33")]
     [InlineData("snapshot", "a", "b", "--timeout", "0")]
+    [InlineData("publish", "a", "test", "--memory", "vram")]
+    [InlineData("publish", "a", "test", "--decode", "cuvid")]
     public void A_mistake_on_the_command_line_is_said_in_one_line(params string[] arguments) =>
         CliProcess.Run(_directory.Path, arguments).RequireFailure(2, "USAGE");
 
