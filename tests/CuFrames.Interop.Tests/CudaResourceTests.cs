@@ -52,6 +52,7 @@ public sealed unsafe class CudaResourceTests : IDisposable
         try
         {
             CudaDouble.SetCurrentContext(0);
+            long released = CudaDouble.CountOf("cuDevicePrimaryCtxRelease_v2");
             using (CudaContext lent = CudaContext.Borrow(own))
             {
                 Assert.Equal(own, lent.Handle);
@@ -60,6 +61,7 @@ public sealed unsafe class CudaResourceTests : IDisposable
                 stream.Synchronize();
             }
 
+            Assert.Equal(released, CudaDouble.CountOf("cuDevicePrimaryCtxRelease_v2"));
             Assert.Equal(0, CudaDouble.CurrentContext);
             CudaDouble.SetCurrentContext(own);
             Assert.Equal(own, CudaDouble.CurrentContext);
@@ -300,19 +302,115 @@ public sealed unsafe class CudaResourceTests : IDisposable
             mark.Synchronize();
         }
 
-        // The first rounds load and compile.
-        for (int i = 0; i < 100; i++)
+        // The runtime allocates now and then on whichever thread is there, a thread for its compiler for example. A call that allocates
+        // does so in every round.
+        long least = long.MaxValue;
+        for (int round = 0; round < 10 && least > 0; round++)
         {
-            Work();
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 100; i++)
+            {
+                Work();
+            }
+
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 200; i++)
+        Assert.Equal(0, least);
+    }
+
+    /// <summary>Host to device, within the device, and back: with a pitch of its own on each side, to places that are not the first.</summary>
+    [Fact]
+    public void A_copy_moves_the_rows_and_nothing_beside_them()
+    {
+        const int size = 1 << 16, rows = 37, rowBytes = 101;
+        const int fromPitch = 160, firstPitch = 512, secondPitch = 256, toPitch = 109;
+        const int fromOffset = 3, firstOffset = 1024, secondOffset = 77, toOffset = 1000;
+        using CudaStream stream = CudaStream.Create(_context);
+        using CudaHostMemory from = CudaHostMemory.Allocate(_context, size);
+        using CudaHostMemory to = CudaHostMemory.Allocate(_context, size);
+        using CudaMemory first = CudaMemory.CreateShareable(_context, size);
+        using CudaMemory second = CudaMemory.Allocate(_context, size);
+        new Random(1).NextBytes(from.Slice(0, size));
+        to.Slice(0, size).Fill(0xEE);
+        stream.Fill(first.Address, 0xAA, size);
+        stream.Fill(second.Address, 0xBB, size);
+        var copy = new CudaCopy { RowBytes = rowBytes, Rows = rows };
+        stream.Copy(copy with
         {
-            Work();
+            Source = (ulong)from.Pointer + fromOffset,
+            SourcePitch = fromPitch,
+            Destination = first.Address + firstOffset,
+            DestinationPitch = firstPitch,
+            DestinationIsDevice = true,
+        });
+        stream.Copy(copy with
+        {
+            Source = first.Address + firstOffset,
+            SourcePitch = firstPitch,
+            SourceIsDevice = true,
+            Destination = second.Address + secondOffset,
+            DestinationPitch = secondPitch,
+            DestinationIsDevice = true,
+        });
+        stream.Copy(copy with
+        {
+            Source = second.Address + secondOffset,
+            SourcePitch = secondPitch,
+            SourceIsDevice = true,
+            Destination = (ulong)to.Pointer + toOffset,
+            DestinationPitch = toPitch,
+        });
+        stream.Synchronize();
+        byte[] expected = new byte[size];
+        expected.AsSpan().Fill(0xEE);
+        for (int row = 0; row < rows; row++)
+        {
+            from.Slice(fromOffset + (row * fromPitch), rowBytes).CopyTo(expected.AsSpan(toOffset + (row * toPitch)));
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.True(to.Slice(0, size).SequenceEqual(expected));
+
+        // What lies beside the rows on the device is as it was.
+        stream.Copy(new CudaCopy
+        {
+            Source = second.Address,
+            SourcePitch = size,
+            SourceIsDevice = true,
+            Destination = (ulong)to.Pointer,
+            DestinationPitch = size,
+            RowBytes = size,
+            Rows = 1,
+        });
+        stream.Synchronize();
+        expected.AsSpan().Fill(0xBB);
+        for (int row = 0; row < rows; row++)
+        {
+            from.Slice(fromOffset + (row * fromPitch), rowBytes).CopyTo(expected.AsSpan(secondOffset + (row * secondPitch)));
+        }
+
+        Assert.True(to.Slice(0, size).SequenceEqual(expected));
+    }
+
+    [Fact]
+    public void A_copy_from_nowhere_is_refused_with_both_sides_named()
+    {
+        using CudaStream stream = CudaStream.Create(_context);
+        using CudaMemory memory = CudaMemory.Allocate(_context, 4096);
+        CudaException error = Assert.Throws<CudaException>(() => stream.Copy(new CudaCopy
+        {
+            Source = 0x1000,
+            SourcePitch = 64,
+            SourceIsDevice = true,
+            Destination = memory.Address,
+            DestinationPitch = 64,
+            DestinationIsDevice = true,
+            RowBytes = 64,
+            Rows = 64,
+        }));
+        Assert.StartsWith(
+            "Cannot queue the copy of 64 rows of 64 bytes from device address 0x1000 (pitch 64) to device address 0x", error.Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
