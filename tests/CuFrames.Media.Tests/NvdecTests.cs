@@ -183,6 +183,31 @@ public sealed class NvdecTests : IDisposable
         Assert.False(source.TryReadFrame(out _));
     }
 
+    /// <summary>A surface that NVDEC gets back too early holds a later picture.</summary>
+    [Fact]
+    public void A_surface_is_kept_until_its_copy_has_finished()
+    {
+        string path = GpuClips.PathOf("h264-1080p.mp4");
+        byte[] expected = [.. Decode(path).SelectMany(frame => frame.Samples)];
+        using MediaSource source = Open(path, DecodeMode.Nvdec);
+        DeviceBuffer[] buffers = [.. Enumerable.Range(0, 30).Select(_ => new DeviceBuffer(_context, source.Stream!, PixelFormat.Nv12, 1920, 1080))];
+        try
+        {
+            foreach (DeviceBuffer buffer in buffers)
+            {
+                Assert.True(source.TryReadFrame(out _));
+                source.EnqueueCopy(buffer.Planes);
+            }
+
+            Assert.False(source.TryReadFrame(out _));
+            Assert.True(expected.AsSpan().SequenceEqual([.. buffers.SelectMany(buffer => buffer.Samples(source.Stream!))]));
+        }
+        finally
+        {
+            Array.ForEach(buffers, buffer => buffer.Dispose());
+        }
+    }
+
     [Theory]
     [InlineData("h264-long.ts")]
     [InlineData("hevc-long.ts")]
