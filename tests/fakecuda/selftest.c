@@ -155,6 +155,19 @@ static CUresult launch(CUmodule module, const char *name, CUstream stream, void 
   return cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, arguments, NULL);
 }
 
+/* What is handed to a stream after a closed gate waits until the gate is opened. One gate at a time. */
+static _Atomic uint64_t *gate;
+
+static void close_gate(CUstream stream) {
+  OK(cuMemHostAlloc((void **)&gate, 4096, CU_MEMHOSTALLOC_DEVICEMAP));
+  OK(cuStreamWaitValue64_v2(stream, (CUdeviceptr)gate, 1, CU_STREAM_WAIT_VALUE_EQ));
+}
+
+static void open_gate(void) {
+  atomic_store(gate, 1);
+  OK(cuMemFreeHost(gate)); /* waits for the streams */
+}
+
 /* Starts the other process of a test; its end of the socket pair is open there. */
 static pid_t start_child(const char *name, int *fd) {
   int ends[2];
@@ -517,14 +530,16 @@ static void kernel_write_breaks_only_its_process(void) {
   close_device();
 }
 
-/* With a delay: the range goes while the operation is on its way. */
+/* The range goes while the operation is on its way. */
 static void unmapped_under_an_operation(void) {
   open_device();
   CUstream stream = make_stream();
   CUmemGenericAllocationHandle handle = create_memory(SEGMENT);
   CUdeviceptr own = map_memory(handle, SEGMENT, CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
+  close_gate(stream);
   OK(cuMemsetD8Async(own, 1, SEGMENT, stream));
   unmap_memory(own, SEGMENT);
+  atomic_store(gate, 1);
   IS(cuStreamSynchronize(stream), CUDA_ERROR_ILLEGAL_ADDRESS);
   IS(cuStreamQuery(stream), CUDA_ERROR_ILLEGAL_ADDRESS);
 }
@@ -759,7 +774,13 @@ static void leftovers_of_killed_processes_go(void) {
 
 /* ---- streams, events, copies ---- */
 
-/* With a delay of 30 ms at least. */
+static double seconds(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* With a delay of 50 ms at least. */
 static void operations_take_time(void) {
   open_device();
   CUstream stream = make_stream(), other = make_stream();
@@ -767,14 +788,18 @@ static void operations_take_time(void) {
   unsigned char *pinned;
   OK(cuMemAlloc_v2(&memory, MIB));
   OK(cuMemHostAlloc((void **)&pinned, MIB, CU_MEMHOSTALLOC_PORTABLE));
+  double start = seconds();
   OK(cuMemsetD8Async(memory, 1, MIB, stream));
-  OK(cuStreamSynchronize(stream));
   OK(cuMemsetD8Async(memory, 2, MIB, stream));
+  OK(cuStreamSynchronize(stream));
+  CHECK(seconds() - start >= 0.099);
+  close_gate(stream);
   OK(cuMemcpyDtoHAsync_v2(pinned, memory, MIB, stream));
   IS(cuStreamQuery(stream), CUDA_ERROR_NOT_READY);
   OK(cuStreamQuery(other));
   if (RACES_ON_PURPOSE)
     IS(pinned[0], 0);
+  open_gate();
   OK(cuStreamSynchronize(stream));
   OK(cuStreamQuery(stream));
   IS(pinned[0], 2);
@@ -855,16 +880,25 @@ static void missing_wait_shows_a_torn_frame(void) {
   CUdeviceptr read = map_memory(handle, SEGMENT, CU_MEM_ACCESS_FLAGS_PROT_READ), frame;
   OK(cuMemAlloc_v2(&frame, 64 * 1024));
   int torn = 0;
-  for (unsigned char round = 1; round <= 5; round++) {
+  for (unsigned char round = 1; round <= 50 && (torn == 0 || round <= 5); round++) {
     OK(cuMemsetD8Async(frame, round, 64 * 1024, stream));
     CUDA_MEMCPY2D copy = {.srcMemoryType = CU_MEMORYTYPE_DEVICE, .srcDevice = frame, .srcPitch = 256,
                           .dstMemoryType = CU_MEMORYTYPE_DEVICE, .dstDevice = own, .dstPitch = 512, .WidthInBytes = 256,
                           .Height = 256};
     OK(cuMemcpy2DAsync_v2(&copy, stream));
     const volatile unsigned char *seen = (const volatile unsigned char *)read;
-    while (seen[0] != round) {
+    double before = seconds();
+    for (;;) {
+      double look = seconds();
+      if (seen[0] == round)
+        break;
+      before = look;
     }
     torn += seen[255 * 512] != round;
+    while (seen[255 * 512] != round) {
+    }
+    /* From before the first row to after the last: a third of the delay, however late this process gets to look. */
+    CHECK(seconds() - before >= 0.016);
     OK(cuStreamSynchronize(stream));
     IS(seen[0], round);
     IS(seen[255 * 512 + 255], round);
@@ -878,7 +912,7 @@ static void missing_wait_shows_a_torn_frame(void) {
   close_device();
 }
 
-/* With a delay: pinned memory is read when the copy runs, pageable memory before the call returns. */
+/* Pinned memory is read when the copy runs, pageable memory before the call returns. */
 static void when_host_memory_is_read(void) {
   open_device();
   CUstream stream = make_stream();
@@ -887,14 +921,18 @@ static void when_host_memory_is_read(void) {
   OK(cuMemAlloc_v2(&memory, MIB));
   OK(cuMemHostAlloc((void **)&pinned, MIB, 0));
   memset(pageable, 1, MIB);
+  close_gate(stream);
   OK(cuMemcpyHtoDAsync_v2(memory, pageable, MIB, stream));
   memset(pageable, 2, MIB);
+  open_gate();
   OK(cuStreamSynchronize(stream));
   expect_content(memory, MIB, 1);
   if (RACES_ON_PURPOSE) {
     memset(pinned, 3, MIB);
+    close_gate(stream);
     OK(cuMemcpyHtoDAsync_v2(memory, pinned, MIB, stream));
     memset(pinned, 4, MIB);
+    open_gate();
     OK(cuStreamSynchronize(stream));
     expect_content(memory, MIB, 4);
   }
@@ -905,41 +943,47 @@ static void when_host_memory_is_read(void) {
   close_device();
 }
 
-/* With a delay: the null stream waits for blocking streams and they for it; a non-blocking stream for nobody. */
+/* The null stream waits for blocking streams and they for it; a non-blocking stream waits for nobody. */
 static void null_stream(void) {
   open_device();
   CUstream blocking, free_running = make_stream();
   OK(cuStreamCreate(&blocking, CU_STREAM_DEFAULT));
   CUdeviceptr memory;
   OK(cuMemAlloc_v2(&memory, MIB));
-  /* The first stream has more to do; the second, which comes later, has the last word all the same. */
-  OK(cuMemsetD8Async(memory, 1, MIB, blocking));
+  close_gate(blocking);
   OK(cuMemsetD8Async(memory, 1, MIB, blocking));
   OK(cuMemsetD8Async(memory, 2, MIB, NULL));
-  OK(cuStreamQuery(free_running));
-  OK(cuCtxSynchronize());
-  expect_content(memory, MIB, 2);
-  OK(cuMemsetD8Async(memory, 3, MIB, NULL));
-  OK(cuMemsetD8Async(memory, 3, MIB, NULL));
-  OK(cuMemsetD8Async(memory, 4, MIB, blocking));
-  OK(cuCtxSynchronize());
-  expect_content(memory, MIB, 4);
-  OK(cuMemsetD8Async(memory, 4, MIB, blocking));
   IS(cuStreamQuery(NULL), CUDA_ERROR_NOT_READY);
+  OK(cuMemsetD8Async(memory, 3, MIB, free_running));
+  OK(cuStreamSynchronize(free_running));
+  IS(cuStreamQuery(blocking), CUDA_ERROR_NOT_READY);
+  open_gate();
   OK(cuStreamSynchronize(NULL));
   OK(cuStreamQuery(blocking));
-  OK(cuMemsetD8Async(memory, 5, MIB, free_running));
+  expect_content(memory, MIB, 2);
+  close_gate(NULL);
+  OK(cuMemsetD8Async(memory, 4, MIB, NULL));
+  OK(cuMemsetD8Async(memory, 5, MIB, blocking));
+  IS(cuStreamQuery(blocking), CUDA_ERROR_NOT_READY);
+  open_gate();
+  OK(cuStreamSynchronize(blocking));
+  expect_content(memory, MIB, 5);
+  close_gate(free_running);
   OK(cuStreamQuery(NULL));
+  OK(cuStreamSynchronize(NULL));
+  OK(cuMemsetD8Async(memory, 6, MIB, free_running));
+  atomic_store(gate, 1);
   OK(cuCtxSynchronize());
   OK(cuStreamQuery(free_running));
-  expect_content(memory, MIB, 5);
+  open_gate();
+  expect_content(memory, MIB, 6);
   OK(cuStreamDestroy_v2(blocking));
   OK(cuStreamDestroy_v2(free_running));
   OK(cuMemFree_v2(memory));
   close_device();
 }
 
-/* With a delay. */
+/* With a delay of 30 ms at least. */
 static void events(void) {
   open_device();
   CUstream first = make_stream(), second = make_stream();
@@ -957,21 +1001,30 @@ static void events(void) {
   OK(cuEventSynchronize(start));
   IS(cuEventElapsedTime(&milliseconds, start, end), CUDA_ERROR_INVALID_HANDLE);
   OK(cuEventRecord(start, first));
+  close_gate(first);
   OK(cuMemsetD8Async(memory, 1, MIB, first));
   OK(cuEventRecord(end, first));
   IS(cuEventQuery(end), CUDA_ERROR_NOT_READY);
   IS(cuEventElapsedTime(&milliseconds, start, end), CUDA_ERROR_NOT_READY);
   OK(cuStreamWaitEvent(second, end, 0));
   OK(cuMemcpyDtoDAsync_v2(other, memory, MIB, second));
-  /* The wait is for the record at its call, not for a later one. */
+  nap_ms(20);
+  IS(cuStreamQuery(second), CUDA_ERROR_NOT_READY);
+  open_gate();
+  expect_content(other, MIB, 1);
+  /* A wait is for the record at its call, not for a later one. */
+  OK(cuEventRecord(end, first));
+  OK(cuEventSynchronize(end));
+  OK(cuStreamWaitEvent(second, end, 0));
+  close_gate(first);
   OK(cuEventRecord(end, first));
   OK(cuStreamSynchronize(second));
-  expect_content(other, MIB, 1);
+  IS(cuEventQuery(end), CUDA_ERROR_NOT_READY);
+  open_gate();
   OK(cuEventSynchronize(end));
   OK(cuEventQuery(end));
-  OK(cuStreamQuery(first));
   OK(cuEventElapsedTime(&milliseconds, start, end));
-  CHECK(milliseconds >= 20);
+  CHECK(milliseconds >= 29);
   OK(cuEventRecord(untimed, NULL));
   OK(cuEventSynchronize(untimed));
   IS(cuEventElapsedTime(&milliseconds, start, untimed), CUDA_ERROR_INVALID_HANDLE);
@@ -1027,8 +1080,8 @@ static void interprocess_events(void) {
   IS(cuIpcOpenEventHandle(&same, handle), CUDA_ERROR_INVALID_CONTEXT);
   int fd;
   pid_t pid = start_child("event_recorder", &fd);
-  send_bytes(fd, &handle, sizeof handle);
   OK(cuEventQuery(event));
+  send_bytes(fd, &handle, sizeof handle);
   receive_mark(fd);
   IS(cuEventQuery(event), CUDA_ERROR_NOT_READY);
   OK(cuStreamWaitEvent(stream, event, 0));
@@ -1046,7 +1099,6 @@ static void interprocess_events(void) {
   close_device();
 }
 
-/* With a delay. */
 static void values(void) {
   open_device();
   CUstream writer = make_stream(), waiter = make_stream();
@@ -1060,13 +1112,15 @@ static void values(void) {
   OK(cuMemHostGetDevicePointer_v2(&address, page, 0));
   IS(cuStreamWriteValue64_v2(writer, address + 4, 1, 0), CUDA_ERROR_INVALID_VALUE);
   IS(cuStreamWriteValue64_v2(writer, address + 8192, 1, 0), CUDA_ERROR_INVALID_VALUE);
+  close_gate(writer);
   OK(cuMemsetD8Async(memory, 1, MIB, writer));
   OK(cuStreamWriteValue64_v2(writer, address, 5, 0));
+  nap_ms(20);
   IS((int)atomic_load(value), 0);
   OK(cuStreamWaitValue64_v2(waiter, address, 5, CU_STREAM_WAIT_VALUE_EQ));
   OK(cuMemsetD8Async(memory, 2, MIB, waiter));
-  OK(cuStreamSynchronize(waiter));
-  OK(cuStreamSynchronize(writer));
+  IS(cuStreamQuery(waiter), CUDA_ERROR_NOT_READY);
+  open_gate();
   IS((int)atomic_load(value), 5);
   expect_content(memory, MIB, 2);
   OK(cuStreamWaitValue64_v2(waiter, address, 6, CU_STREAM_WAIT_VALUE_GEQ));
@@ -1141,8 +1195,10 @@ static void kernels(void) {
   OK(cuMemAlloc_v2(&result, 16));
   uint64_t count = MIB, sum = 0, expected = 0, nanoseconds = 30 * 1000 * 1000;
   unsigned char value = 200;
+  double start = seconds();
   OK(launch(module, "spin", stream, (void *[]){&nanoseconds}));
-  IS(cuStreamQuery(stream), CUDA_ERROR_NOT_READY);
+  OK(cuStreamSynchronize(stream));
+  CHECK(seconds() - start >= 0.03);
   OK(launch(module, "fill", stream, (void *[]){&memory, &count, &value}));
   OK(launch(module, "copy", stream, (void *[]){&memory, &other, &count}));
   OK(cuMemsetD8Async(result, 0, 16, stream));
@@ -1428,7 +1484,7 @@ static const struct test {
   {"vmm", vmm, {0}},
   {"read_only", read_only, {0}},
   {"kernel_write_breaks_only_its_process", kernel_write_breaks_only_its_process, {0}},
-  {"unmapped_under_an_operation", unmapped_under_an_operation, {"FAKECUDA_DELAY_US=100000-200000"}},
+  {"unmapped_under_an_operation", unmapped_under_an_operation, {0}},
   {"vmm_across_processes", vmm_across_processes, {0}},
   {"legacy_ipc", legacy_ipc, {0}},
   {"two_first_processes", two_first_processes, {0}},
@@ -1436,12 +1492,12 @@ static const struct test {
   {"leftovers_of_killed_processes_go", leftovers_of_killed_processes_go, {0}},
   {"operations_take_time", operations_take_time, {"FAKECUDA_DELAY_US=50000-60000"}},
   {"copies_in_two_dimensions", copies_in_two_dimensions, {0}},
-  {"missing_wait_shows_a_torn_frame", missing_wait_shows_a_torn_frame, {"FAKECUDA_DELAY_US=20000-40000"}},
-  {"when_host_memory_is_read", when_host_memory_is_read, {"FAKECUDA_DELAY_US=100000"}},
-  {"null_stream", null_stream, {"FAKECUDA_DELAY_US=30000-60000"}},
+  {"missing_wait_shows_a_torn_frame", missing_wait_shows_a_torn_frame, {"FAKECUDA_DELAY_US=50000-70000"}},
+  {"when_host_memory_is_read", when_host_memory_is_read, {0}},
+  {"null_stream", null_stream, {"FAKECUDA_DELAY_US=0-5000"}},
   {"events", events, {"FAKECUDA_DELAY_US=30000-60000"}},
   {"interprocess_events", interprocess_events, {0}},
-  {"values", values, {"FAKECUDA_DELAY_US=30000-60000"}},
+  {"values", values, {"FAKECUDA_DELAY_US=0-5000"}},
   {"host_functions", host_functions, {"FAKECUDA_DELAY_US=0-1000"}},
   {"host_registration", host_registration, {0}},
   {"kernels", kernels, {0}},
