@@ -53,6 +53,13 @@ public sealed class CudaCameraTests : IDisposable
     }
 
     [Fact]
+    public void A_process_that_uploads_copies_each_plane_once()
+    {
+        CopyAudit audit = CopyAudit.Publish(_clips.H264("a.mp4", 320, 240, 1), Path.Combine(AppContext.BaseDirectory, "fakecuda"));
+        Assert.Equal(new CopyAudit(25, "software", 25 * 3, 0, 0, 0), audit);
+    }
+
+    [Fact]
     public void A_change_of_size_reaches_readers_in_device_memory()
     {
         string first = _clips.H264("first.ts", 640, 360, 0.4);

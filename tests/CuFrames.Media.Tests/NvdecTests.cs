@@ -165,6 +165,15 @@ public sealed class NvdecTests : IDisposable
         RequireEqual([.. software.Skip(15).SelectMany(AsNvdec)], [.. then], "software");
     }
 
+    [Theory]
+    [InlineData("h264-1080p.mp4", 30)]
+    [InlineData("hevc-main10-1080p.mp4", 20)]
+    public void A_frame_is_copied_once_per_plane_on_the_device_and_nowhere_else(string clip, int frames)
+    {
+        CopyAudit audit = CopyAudit.Publish(GpuClips.PathOf(clip));
+        Assert.Equal(new CopyAudit(frames, "nvdec", 0, 0, (ulong)frames * 2, 0), audit);
+    }
+
     [Fact]
     public void Frames_of_NVDEC_reach_main_memory_too()
     {
