@@ -1,4 +1,5 @@
 using System.Globalization;
+using CuFrames.TestKit;
 
 namespace CuFrames.Interop.Tests;
 
@@ -78,7 +79,7 @@ internal static class CudaChild
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
         Say("working", working);
-        Say("cuInit", CudaDouble.CountOf("cuInit"));
+        Say("cuInit", CudaProbe.CountOf("cuInit"));
         return 0;
     }
 
@@ -98,7 +99,7 @@ internal static class CudaChild
         }
 
         // The double and the runtime open what they keep before the count: for random numbers and the console.
-        Say("lost", CudaDouble.LostObjects);
+        Say("lost", TestCuda.IsReal ? 0 : CudaProbe.LostObjects);
         SortedSet<int> before = Descriptors.Baseline();
         try
         {
@@ -110,8 +111,8 @@ internal static class CudaChild
             Say(error);
         }
 
-        Say("live", CudaDouble.LiveObjects);
-        Say("lost", CudaDouble.LostObjects);
+        Say("live", CudaProbe.LiveObjects);
+        Say("lost", TestCuda.IsReal ? 0 : CudaProbe.LostObjects);
         Say("descriptors", string.Join(' ', Descriptors.Open().Except(before).Select(DescribeDescriptor)));
         return 0;
     }
@@ -166,7 +167,7 @@ internal static class CudaChild
         using CudaMemory memory = CudaMemory.CreateShareable(context, 1);
         using CudaHostMemory host = CudaHostMemory.Allocate(context, 4096);
         using CudaEvent mark = CudaEvent.Create(context);
-        using CudaModule module = CudaModule.Load(context, CudaKernels.Ptx);
+        using CudaModule module = CudaModule.Load(context, TestCuda.Kernels);
         using CudaStream stream = CudaStream.Create(context);
         try
         {

@@ -1,23 +1,25 @@
 using System.Runtime.CompilerServices;
 using CuFrames.Protocol;
+using CuFrames.TestKit;
 using Xunit;
 
 namespace CuFrames.Interop.Tests;
 
-/// <summary>Contexts, streams, events and memory of this process, with the double under them.</summary>
+/// <summary>Contexts, streams, events and memory of this process. Only the double can be asked what is left over.</summary>
 public sealed unsafe class CudaResourceTests : IDisposable
 {
-    private readonly CudaContext _context = CudaDouble.Device.OpenContext();
+    private readonly CudaContext _context = TestCuda.Device.OpenContext();
 
     public void Dispose() => _context.Dispose();
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void Everything_can_be_used_and_the_callers_context_stays_current()
     {
-        nint own = CudaDouble.CreateContext();
+        nint own = CudaProbe.CreateContext();
         try
         {
-            long before = CudaDouble.LiveObjects;
+            long before = CudaProbe.LiveObjects;
             using (CudaStream stream = CudaStream.Create(_context))
             using (CudaMemory memory = CudaMemory.CreateShareable(_context, 1))
             using (CudaEvent mark = CudaEvent.Create(_context))
@@ -26,49 +28,50 @@ public sealed unsafe class CudaResourceTests : IDisposable
                 stream.Record(mark);
                 stream.Synchronize();
                 Assert.True(mark.IsComplete);
-                Assert.Equal(own, CudaDouble.CurrentContext);
+                Assert.Equal(own, CudaProbe.CurrentContext);
                 using (_context.Push())
                 {
-                    Assert.Equal(_context.Handle, CudaDouble.CurrentContext);
+                    Assert.Equal(_context.Handle, CudaProbe.CurrentContext);
                 }
 
                 Assert.Throws<CudaException>(() => stream.Fill(8, 1, 8));
-                Assert.Equal(own, CudaDouble.CurrentContext);
+                Assert.Equal(own, CudaProbe.CurrentContext);
             }
 
-            Assert.Equal(own, CudaDouble.CurrentContext);
-            Assert.Equal(before, CudaDouble.LiveObjects);
+            Assert.Equal(own, CudaProbe.CurrentContext);
+            Assert.Equal(before, CudaProbe.LiveObjects);
         }
         finally
         {
-            CudaDouble.DestroyContext(own);
+            CudaProbe.DestroyContext(own);
         }
     }
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void A_context_of_the_callers_is_used_and_never_destroyed()
     {
-        nint own = CudaDouble.CreateContext();
+        nint own = CudaProbe.CreateContext();
         try
         {
-            CudaDouble.SetCurrentContext(0);
-            long released = CudaDouble.CountOf("cuDevicePrimaryCtxRelease_v2");
+            CudaProbe.SetCurrentContext(0);
+            long released = CudaProbe.CountOf("cuDevicePrimaryCtxRelease_v2");
             using (CudaContext lent = CudaContext.Borrow(own))
             {
                 Assert.Equal(own, lent.Handle);
-                Assert.Same(CudaDouble.Device, lent.Device);
+                Assert.Same(TestCuda.Device, lent.Device);
                 using CudaStream stream = CudaStream.Create(lent);
                 stream.Synchronize();
             }
 
-            Assert.Equal(released, CudaDouble.CountOf("cuDevicePrimaryCtxRelease_v2"));
-            Assert.Equal(0, CudaDouble.CurrentContext);
-            CudaDouble.SetCurrentContext(own);
-            Assert.Equal(own, CudaDouble.CurrentContext);
+            Assert.Equal(released, CudaProbe.CountOf("cuDevicePrimaryCtxRelease_v2"));
+            Assert.Equal(0, CudaProbe.CurrentContext);
+            CudaProbe.SetCurrentContext(own);
+            Assert.Equal(own, CudaProbe.CurrentContext);
         }
         finally
         {
-            CudaDouble.DestroyContext(own);
+            CudaProbe.DestroyContext(own);
         }
 
         CudaException error = Assert.Throws<CudaException>(() => CudaContext.Borrow(own));
@@ -77,9 +80,10 @@ public sealed unsafe class CudaResourceTests : IDisposable
     }
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void A_stream_of_another_context_is_refused()
     {
-        nint own = CudaDouble.CreateContext();
+        nint own = CudaProbe.CreateContext();
         try
         {
             using CudaContext other = CudaContext.Borrow(own);
@@ -92,24 +96,24 @@ public sealed unsafe class CudaResourceTests : IDisposable
         }
         finally
         {
-            CudaDouble.DestroyContext(own);
+            CudaProbe.DestroyContext(own);
         }
     }
 
     [Fact]
     public void What_was_made_in_a_context_keeps_it_alive()
     {
-        long released = CudaDouble.CountOf("cuDevicePrimaryCtxRelease_v2");
-        CudaContext context = CudaDouble.Device.OpenContext();
+        long released = CudaProbe.CountOf("cuDevicePrimaryCtxRelease_v2");
+        CudaContext context = TestCuda.Device.OpenContext();
         CudaStream stream = CudaStream.Create(context);
         CudaMemory memory = CudaMemory.Allocate(context, 4096);
         context.Dispose();
-        Assert.Equal(released, CudaDouble.CountOf("cuDevicePrimaryCtxRelease_v2"));
+        Assert.Equal(released, CudaProbe.CountOf("cuDevicePrimaryCtxRelease_v2"));
         stream.Fill(memory.Address, 7, 4096);
         stream.Synchronize();
         memory.Dispose();
         stream.Dispose();
-        Assert.Equal(released + 1, CudaDouble.CountOf("cuDevicePrimaryCtxRelease_v2"));
+        Assert.Equal(released + 1, CudaProbe.CountOf("cuDevicePrimaryCtxRelease_v2"));
     }
 
     [Fact]
@@ -117,17 +121,17 @@ public sealed unsafe class CudaResourceTests : IDisposable
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        long before = CudaDouble.LiveObjects;
+        long before = CudaProbe.LiveObjects;
         Forget();
-        Assert.True(CudaDouble.LiveObjects > before);
+        Assert.True(CudaProbe.LiveObjects > before);
 
         // One of them can keep another for a round: the context goes when the last thing in it is gone.
         GC.Collect();
         GC.WaitForPendingFinalizers();
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        Assert.Equal(before, CudaDouble.LiveObjects);
-        Assert.Equal(0, CudaDouble.LostObjects);
+        Assert.Equal(before, CudaProbe.LiveObjects);
+        Assert.Equal(0, CudaProbe.LostObjects);
     }
 
     [Fact]
@@ -138,7 +142,7 @@ public sealed unsafe class CudaResourceTests : IDisposable
         CudaMemory memory = CudaMemory.CreateShareable(_context, 1);
         CudaHostMemory host = CudaHostMemory.Allocate(_context, 4096);
         using CudaStream other = CudaStream.Create(_context);
-        long before = CudaDouble.LiveObjects;
+        long before = CudaProbe.LiveObjects;
         mark.Dispose();
         memory.Dispose();
         host.Dispose();
@@ -154,8 +158,8 @@ public sealed unsafe class CudaResourceTests : IDisposable
         Assert.Throws<ObjectDisposedException>(() => memory.ExportDescriptor());
         Assert.Throws<ObjectDisposedException>(() => host.Slice(0, 1));
         Assert.Throws<ObjectDisposedException>(() => other.Record(mark));
-        Assert.True(CudaDouble.LiveObjects < before);
-        CudaContext context = CudaDouble.Device.OpenContext();
+        Assert.True(CudaProbe.LiveObjects < before);
+        CudaContext context = TestCuda.Device.OpenContext();
         context.Dispose();
         context.Dispose();
         Assert.Throws<ObjectDisposedException>(() => context.GetMemory());
@@ -167,6 +171,7 @@ public sealed unsafe class CudaResourceTests : IDisposable
     }
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void Arguments_that_make_no_sense_are_refused_before_the_driver_sees_them()
     {
         using CudaStream stream = CudaStream.Create(_context);
@@ -189,10 +194,11 @@ public sealed unsafe class CudaResourceTests : IDisposable
     }
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void Memory_that_does_not_fit_is_refused_with_what_there_is()
     {
-        long tooMuch = CudaDouble.Device.TotalMemory + (1L << 30);
-        long live = CudaDouble.LiveObjects;
+        long tooMuch = TestCuda.Device.TotalMemory + (1L << 30);
+        long live = CudaProbe.LiveObjects;
         foreach (Func<CudaMemory> allocate in
             (Func<CudaMemory>[])[() => CudaMemory.Allocate(_context, tooMuch), () => CudaMemory.CreateShareable(_context, tooMuch)])
         {
@@ -203,27 +209,29 @@ public sealed unsafe class CudaResourceTests : IDisposable
             Assert.Matches("The device has [0-9,]+ MiB free of [0-9,]+ MiB\\.", error.Message);
         }
 
-        Assert.Equal(live, CudaDouble.LiveObjects);
+        Assert.Equal(live, CudaProbe.LiveObjects);
     }
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void An_import_of_something_else_is_refused_and_leaves_nothing()
     {
         using FileDescriptor file = MemoryFile.Create("no CUDA memory", 2 << 20);
         using CudaMemory memory = CudaMemory.CreateShareable(_context, 1);
         using FileDescriptor exported = memory.ExportDescriptor();
         Assert.True(Descriptors.IsCloseOnExec(exported));
-        long live = CudaDouble.LiveObjects;
+        long live = CudaProbe.LiveObjects;
         CudaException error = Assert.Throws<CudaException>(() => CudaMemory.ImportReadOnly(_context, file, 2 << 20));
         Assert.Equal("cuMemImportFromShareableHandle", error.Call);
 
         // Larger than it is, and no multiple of the granularity.
         Assert.Throws<CudaException>(() => CudaMemory.ImportReadOnly(_context, exported, memory.Size * 2));
         Assert.Throws<CudaException>(() => CudaMemory.ImportReadOnly(_context, exported, 4096));
-        Assert.Equal(live, CudaDouble.LiveObjects);
+        Assert.Equal(live, CudaProbe.LiveObjects);
     }
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void A_legacy_handle_cannot_be_opened_by_its_maker_which_explains_equal_process_numbers()
     {
         using CudaMemory memory = CudaMemory.Allocate(_context, 4096);
@@ -239,6 +247,7 @@ public sealed unsafe class CudaResourceTests : IDisposable
     }
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void Pages_are_registered_once()
     {
         using FileDescriptor file = MemoryFile.Create("page", 4096);
@@ -255,9 +264,10 @@ public sealed unsafe class CudaResourceTests : IDisposable
     }
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void A_kernel_that_is_not_there_and_text_that_is_none_are_refused()
     {
-        using CudaModule module = CudaModule.Load(_context, CudaKernels.Ptx);
+        using CudaModule module = CudaModule.Load(_context, TestCuda.Kernels);
         Assert.NotEqual(0, module.Function("fill"));
         CudaException error = Assert.Throws<CudaException>(() => module.Function("nothing"));
         Assert.Equal(CudaResult.NotFound, error.Result);
@@ -267,6 +277,7 @@ public sealed unsafe class CudaResourceTests : IDisposable
     }
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void The_calls_of_every_frame_allocate_nothing()
     {
         using CudaStream stream = CudaStream.Create(_context);
@@ -321,6 +332,7 @@ public sealed unsafe class CudaResourceTests : IDisposable
 
     /// <summary>Host to device, within the device, and back: with a pitch of its own on each side, to places that are not the first.</summary>
     [Fact]
+    [Trait("needs", "gpu")]
     public void A_copy_moves_the_rows_and_nothing_beside_them()
     {
         const int size = 1 << 16, rows = 37, rowBytes = 101;
@@ -393,6 +405,7 @@ public sealed unsafe class CudaResourceTests : IDisposable
     }
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void A_copy_from_nowhere_is_refused_with_both_sides_named()
     {
         using CudaStream stream = CudaStream.Create(_context);
@@ -414,6 +427,7 @@ public sealed unsafe class CudaResourceTests : IDisposable
     }
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void Many_threads_use_one_stream_and_one_memory()
     {
         using CudaStream stream = CudaStream.Create(_context);
@@ -444,14 +458,14 @@ public sealed unsafe class CudaResourceTests : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Forget()
     {
-        CudaContext context = CudaDouble.Device.OpenContext();
+        CudaContext context = TestCuda.Device.OpenContext();
         CudaStream stream = CudaStream.Create(context);
         CudaMemory memory = CudaMemory.CreateShareable(context, 1);
         _ = CudaMemory.ImportReadOnly(context, memory.ExportDescriptor(), memory.Size);
         _ = CudaMemory.Allocate(context, 4096);
         _ = CudaHostMemory.Allocate(context, 4096);
         _ = CudaEvent.Create(context);
-        _ = CudaModule.Load(context, CudaKernels.Ptx);
+        _ = CudaModule.Load(context, TestCuda.Kernels);
         stream.Fill(memory.Address, 1, memory.Size);
         stream.Synchronize();
     }

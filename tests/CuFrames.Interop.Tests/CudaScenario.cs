@@ -1,4 +1,5 @@
 using System.Globalization;
+using CuFrames.TestKit;
 
 namespace CuFrames.Interop.Tests;
 
@@ -86,7 +87,7 @@ internal static unsafe class CudaScenario
     private static void UseKernel(CudaContext context, CudaStream stream, CudaHostMemory host)
     {
         using CudaMemory memory = CudaMemory.Allocate(context, Size);
-        using CudaModule module = CudaModule.Load(context, CudaKernels.Ptx);
+        using CudaModule module = CudaModule.Load(context, TestCuda.Kernels);
         using var settled = new Settled(stream);
         stream.Launch(module.Function("fill"), 1, 32, memory.Address, (ulong)Size, 0x3C);
         RequireContent(stream, host, memory.Address, 0x3C);

@@ -1,3 +1,4 @@
+using CuFrames.TestKit;
 using Xunit;
 
 namespace CuFrames.Interop.Tests;
@@ -14,15 +15,16 @@ public sealed unsafe class CudaSharingTests : IDisposable
     public void Dispose() => _directory.Dispose();
 
     [Fact]
+    [Trait("needs", "gpu")]
     public void Another_process_reads_every_byte_cannot_write_and_keeps_what_it_has()
     {
-        using CudaContext context = CudaDouble.Device.OpenContext();
+        using CudaContext context = TestCuda.Device.OpenContext();
         using CudaStream stream = CudaStream.Create(context);
         using CudaHostMemory host = CudaHostMemory.Allocate(context, Size);
         using CudaMemory legacy = CudaMemory.Allocate(context, Size);
         using CudaEvent copied = CudaEvent.Create(context, interprocess: true);
         using UnixSocket listener = UnixSocket.Listen(_directory.PathOf("s"), 1, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        using ChildProcess child = ChildProcess.StartWith(CudaDouble.Environment(), "cuda", "import", _directory.PathOf("s"));
+        using ChildProcess child = ChildProcess.StartWith(CudaProbe.Environment(), "cuda", "import", _directory.PathOf("s"));
         using (CudaMemory memory = CudaMemory.CreateShareable(context, Size))
         {
             Write(stream, host, memory.Address, 1);

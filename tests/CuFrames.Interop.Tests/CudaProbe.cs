@@ -1,21 +1,17 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using CuFrames.TestKit;
 
 namespace CuFrames.Interop.Tests;
 
 /// <summary>
-/// The test double of the CUDA driver (tests/fakecuda). This process loads it by its full path before anything asks for the driver; the
-/// dynamic linker then knows the name libcuda.so.1. Children find it by LD_LIBRARY_PATH.
+/// What tests ask of the driver beyond the binding: the current context, and the double's own counts. The driver is the one that
+/// <see cref="TestCuda"/> has chosen; children find it by their environment.
 /// </summary>
-internal static unsafe class CudaDouble
+internal static unsafe class CudaProbe
 {
-    private static readonly nint Library = NativeLibrary.Load(Path.Combine(Folder, "libcuda.so.1"));
-
-    /// <summary>Where the build has put the double.</summary>
-    internal static string Folder => Path.Combine(AppContext.BaseDirectory, "fakecuda");
-
-    /// <summary>Objects that were made and not destroyed, of all kinds.</summary>
-    internal static long LiveObjects => (long)((delegate* unmanaged<ulong>)Export("fakecuda_live_objects"))();
+    /// <summary>Objects that were made and not destroyed, of all kinds. A real driver does not tell: 0.</summary>
+    internal static long LiveObjects => TestCuda.IsReal ? 0 : (long)((delegate* unmanaged<ulong>)Export("fakecuda_live_objects"))();
 
     /// <summary>The context that is current for this thread.</summary>
     internal static nint CurrentContext
@@ -25,16 +21,6 @@ internal static unsafe class CudaDouble
             nint context;
             Require(((delegate* unmanaged<nint*, int>)Export("cuCtxGetCurrent"))(&context));
             return context;
-        }
-    }
-
-    /// <summary>The driver with the double under it.</summary>
-    internal static CudaDevice Device
-    {
-        get
-        {
-            _ = Library;
-            return CudaDriver.Devices[0];
         }
     }
 
@@ -53,18 +39,23 @@ internal static unsafe class CudaDouble
     internal static void SetCurrentContext(nint context) =>
         Require(((delegate* unmanaged<nint, int>)Export("cuCtxSetCurrent"))(context));
 
-    /// <summary>How often a call was made, so far.</summary>
-    internal static long CountOf(string call) => ReadCounts().TryGetProperty("calls", out JsonElement calls) &&
+    /// <summary>How often a call was made, so far. A real driver does not tell: 0.</summary>
+    internal static long CountOf(string call) => !TestCuda.IsReal && ReadCounts().TryGetProperty("calls", out JsonElement calls) &&
         calls.TryGetProperty(call, out JsonElement count) ? count.GetInt64() : 0;
 
     /// <summary>What went with its context instead of being destroyed.</summary>
     internal static long LostObjects =>
         ReadCounts().GetProperty("lost_with_context").EnumerateObject().Sum(kind => kind.Value.GetInt64());
 
-    /// <summary>The environment of a child that uses the double.</summary>
-    internal static Dictionary<string, string?> Environment(params (string Name, string? Value)[] more)
+    /// <summary>The environment of a child that uses the same driver.</summary>
+    internal static Dictionary<string, string?> Environment(params ReadOnlySpan<(string Name, string? Value)> more)
     {
-        var variables = new Dictionary<string, string?> { ["LD_LIBRARY_PATH"] = Folder, ["CUDA_VISIBLE_DEVICES"] = null };
+        var variables = TestCuda.ChildEnvironment.ToDictionary(pair => pair.Key, string? (pair) => pair.Value);
+        if (!TestCuda.IsReal)
+        {
+            variables["CUDA_VISIBLE_DEVICES"] = null;
+        }
+
         foreach ((string name, string? value) in more)
         {
             variables[name] = value;
@@ -90,7 +81,8 @@ internal static unsafe class CudaDouble
         }
     }
 
-    private static nint Export(string name) => NativeLibrary.GetExport(Library, name);
+    // By its name: the linker gives the library that the driver is, wherever that was found.
+    private static nint Export(string name) => NativeLibrary.GetExport(NativeLibrary.Load("libcuda.so.1"), name);
 
     private static void Require(int result)
     {
