@@ -107,7 +107,7 @@ done < <(find "$bundle" -type f -size +1k -print0)
 
 echo "Packing"
 mkdir -p -- "$(dirname -- "$output")"
-tar -C "$work" --owner=0 --group=0 --numeric-owner --sort=name -cf - cuframes-gpu | xz -9e -T1 >"$output.part"
+tar -C "$work" --owner=0 --group=0 --numeric-owner --sort=name -cf - cuframes-gpu | xz -6 -T0 >"$output.part"
 mv -- "$output.part" "$output"
 bytes=$(stat -c %s -- "$output")
 echo "$output: $(((bytes + 1048575) / 1048576)) MiB packed, $(du -sm "$bundle" | cut -f 1) MiB unpacked"

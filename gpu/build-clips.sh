@@ -29,12 +29,10 @@ make_clip() { # name, frames, pixel format, options of the encoder...
     -frames:v "$frames" -pix_fmt "$format" "$@" -g 50 "$work/$name"
 }
 
-# No B pictures, as cameras send it; and with them, so that pictures come out of the decoder in another order.
+# One without B pictures, as most cameras send it, and one with them, whose pictures leave the decoder in another order. HEVC
+# cameras need about two thirds of the bit rate.
 make_clip h264.mp4 300 yuv420p -c:v libx264 -preset veryfast -profile:v high -bf 0 -b:v 4M -maxrate 5M -bufsize 8M
-make_clip h264-b.mp4 100 yuv420p -c:v libx264 -preset veryfast -profile:v high -bf 2 -b:v 4M -maxrate 5M -bufsize 8M
-# HEVC cameras need about two thirds of the bit rate.
-make_clip hevc.mp4 300 yuv420p -c:v libx265 -preset superfast -b:v 2600k -tag:v hvc1 -x265-params log-level=error:bframes=0:keyint=50
-make_clip hevc-10.mp4 100 yuv420p10le -c:v libx265 -preset superfast -b:v 2600k -tag:v hvc1 -x265-params log-level=error:bframes=2:keyint=50
+make_clip hevc.mp4 300 yuv420p -c:v libx265 -preset superfast -b:v 2600k -tag:v hvc1 -x265-params log-level=error:bframes=2:keyint=50
 
 chmod 755 "$work"
 mv -- "$work" "$result"
