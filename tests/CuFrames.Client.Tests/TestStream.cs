@@ -10,13 +10,22 @@ internal sealed class TestStream : IDisposable
 {
     public const string Key = "test";
 
+    private readonly DevicePublisher? _device;
+
     public TestStream(StreamFormat format, PublisherOptions? options = null)
     {
+        if (options is { Memory: not FrameMemory.Host })
+        {
+            // The double of the driver is loaded before the publisher asks for a driver.
+            _ = TestCuda.Device;
+        }
+
         Publisher = FramePublisher.Create(Key, format, (options ?? new PublisherOptions()) with
         {
             Directory = Directory.Path,
             OnEvent = Events.Enqueue,
         });
+        _device = Publisher.Memory == MemoryDomain.Cuda ? new DevicePublisher(Publisher) : null;
     }
 
     public static StreamFormat Small { get; } = new(PixelFormat.Gray8, 64, 48);
@@ -61,7 +70,20 @@ internal sealed class TestStream : IDisposable
     public FrameSubscriber Connect(Delivery delivery = Delivery.Newest, int leases = 2, Action<SubscriberEvent>? onEvent = null) =>
         FrameSubscriber.Connect(Key, new SubscriberOptions { Directory = Directory.Path, Delivery = delivery, Leases = leases, OnEvent = onEvent });
 
-    public void Publish(int count = 1) => StampedFrames.Publish(Publisher, count);
+    public void Publish(int count = 1)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            if (!TryPublish())
+            {
+                throw new InvalidOperationException($"Frame {Publisher.Head + 1} was dropped.");
+            }
+        }
+    }
+
+    /// <summary>Publishes a stamped frame, wherever the stream lies.</summary>
+    /// <returns>False when it was dropped.</returns>
+    public bool TryPublish() => _device is null ? StampedFrames.TryPublish(Publisher) : _device.TryPublish();
 
     public PublisherEvent Wait(PublisherEventKind kind)
     {
@@ -72,6 +94,7 @@ internal sealed class TestStream : IDisposable
 
     public void Dispose()
     {
+        _device?.Dispose();
         Publisher.Dispose();
         Directory.Dispose();
     }

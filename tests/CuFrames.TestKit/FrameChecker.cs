@@ -46,6 +46,9 @@ public sealed class FrameChecker
         Verify(frame, dwell);
     }
 
+    /// <summary>The next frame comes from a new subscriber: it may come from any place in the stream.</summary>
+    public void Restart() => _epoch = 0;
+
     /// <summary>Checks a frame's place in the stream only.</summary>
     /// <param name="frame">The frame, just taken.</param>
     public void Count(Frame frame)

@@ -85,9 +85,15 @@ public sealed partial class PeerProcess : IDisposable
             }
 
             JsonElement answer = JsonDocument.Parse(line.Result).RootElement;
-            if (answer.GetProperty("kind").GetString() == kind)
+            string? said = answer.GetProperty("kind").GetString();
+            if (said == kind)
             {
                 return answer;
+            }
+
+            if (said == "failed")
+            {
+                throw new InvalidOperationException($"The peer did not say '{kind}' but: {answer}");
             }
         }
     }

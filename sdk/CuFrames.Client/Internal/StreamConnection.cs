@@ -937,8 +937,12 @@ internal sealed class StreamConnection
             throw new ProtocolException(ErrorCode.SegmentInvalid, $"{MaxSegments} segments are live already, and every one has at least one of the {MaxSegments} slots.");
         }
 
-        _segments.Add(_cuda is null ? MapHost(description) : Import(message));
-        Tell(MessageType.SegmentReady, description.SegmentId);
+        MappedSegment? mapped = _cuda is null ? MapHost(description) : Import(message);
+        if (mapped is not null)
+        {
+            _segments.Add(mapped);
+            Tell(MessageType.SegmentReady, description.SegmentId);
+        }
     }
 
     private HostMappedSegment MapHost(SegmentDescription description)
@@ -955,7 +959,8 @@ internal sealed class StreamConnection
         }
     }
 
-    private CudaMappedSegment Import(SegmentMessage message)
+    /// <returns>Null when the publisher is gone, and with it what its legacy handle named; then the connection has ended.</returns>
+    private CudaMappedSegment? Import(SegmentMessage message)
     {
         SegmentDescription description = message.Description;
         long size = (long)description.Size;
@@ -969,6 +974,11 @@ internal sealed class StreamConnection
             using FileDescriptor file = _descriptors.Take(0);
             return new CudaMappedSegment(description.SegmentId, CudaMemory.ImportReadOnly(_cuda!.Context, file, size), size);
         }
+        catch (CudaException error) when (description.HandleKind == HandleKind.CudaIpc && error.Code == ErrorCode.CudaCallFailed && !error.IsSticky && PublisherHangsUp())
+        {
+            End(ConnectionState.Disconnected, ErrorCode.Disconnected, "The publisher is gone, and with it a segment that it had announced.");
+            return null;
+        }
         catch (CudaException error)
         {
             throw new ProtocolException(
@@ -976,6 +986,10 @@ internal sealed class StreamConnection
                 $"Segment {description.SegmentId} of {description.Size} bytes cannot be mapped: {error.Message}");
         }
     }
+
+    /// <summary>Whether the publisher has hung up, or does within a second: the kernel closes the sockets of a process that was killed one by
+    /// one with all else that it had.</summary>
+    private bool PublisherHangsUp() => (_socket.Poll(IoEvents.PeerClosed, 1000) & IoEvents.PeerClosed) != 0;
 
     private void FinishRelease(int slot)
     {
