@@ -49,8 +49,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "P010 and the RGB orde
 /* FFmpeg 7.0 replaced FF_PROFILE_UNKNOWN by AV_PROFILE_UNKNOWN (both are -99). */
 #define PROFILE_UNKNOWN (-99)
 
-/* Work surfaces of NVDEC beyond what libavcodec asks for itself (see make_frames). */
-#define NVDEC_OWN_SURFACES 1
 #define NVDEC_MAX_EXTRA_SURFACES 32
 
 #define MAX_SECRETS 32
@@ -94,6 +92,7 @@ struct cuframes_av_source {
     int64_t wall_offset_ns; /* CLOCK_REALTIME of the camera minus pts */
     uint64_t packets;
     uint64_t messages_at_last_frame;
+    uint64_t messages_at_call;
     enum cuframes_av_format frame_format;
     int nvdec_result;    /* why select_format chose nothing: the result of the call that it happened in */
     struct arrival arrivals[ARRIVALS];
@@ -910,11 +909,11 @@ static void free_frames_pool(AVHWFramesContext *frames)
 }
 
 /*
- * Sets the number of NVDEC's surfaces. libavcodec asks for the codec's picture buffer (H.264: reference pictures and
- * reordered ones; H.265: sps_max_dec_pic_buffering + 1) and two more. We add one: send_packet decodes ahead of receive, so
- * one picture may be mapped in libavcodec while it decodes the next. By itself libavcodec would add three for callers that
- * hold several frames; ours holds one and gives it back before it asks for more. Each surface counts twice, because NVDEC
- * allocates as many for its output: 6 MiB for 1080p in 8 bits.
+ * Sets the number of NVDEC's surfaces: the codec's picture buffer (H.264: reference pictures and reordered ones; H.265:
+ * sps_max_dec_pic_buffering + 1) and two more, as libavcodec's parameters say: the picture that is decoded, and the one before,
+ * which its error concealment keeps. By itself libavcodec would add three for callers that hold frames while the next ones are
+ * decoded. Ours gives its frame back first, and libavcodec decodes nothing while a finished frame waits in it. Each surface
+ * counts twice, because NVDEC allocates as many for its output: 6 MiB for 1080p in 8 bits.
  */
 static int make_frames(cuframes_av_source *source, AVCodecContext *context)
 {
@@ -923,7 +922,7 @@ static int make_frames(cuframes_av_source *source, AVCodecContext *context)
     if (error < 0)
         return error;
     AVHWFramesContext *frames = (AVHWFramesContext *)(void *)reference->data;
-    frames->initial_pool_size += NVDEC_OWN_SURFACES + (int)source->mode.extra_surfaces;
+    frames->initial_pool_size += (int)source->mode.extra_surfaces;
     frames->pool = av_buffer_pool_init(0, empty_buffer);
     frames->free = free_frames_pool;
     error = frames->pool ? av_hwframe_ctx_init(reference) : AVERROR(ENOMEM);
@@ -1324,6 +1323,7 @@ static void begin_decoder_call(cuframes_av_source *source)
     source->is_setting_up = false;
     source->is_out_of_device_memory = false;
     pthread_mutex_unlock(&source->log_lock);
+    source->messages_at_call = atomic_load_explicit(&source->decoder_messages, memory_order_relaxed);
 }
 
 /* What a call of the decoder means for our caller. */
@@ -1337,6 +1337,8 @@ static int decoder_result(cuframes_av_source *source, int error)
         /* Its sentence was set where it was found. Once only: the packet may be sent again. */
         int result = source->nvdec_result;
         source->nvdec_result = 0;
+        /* What was logged about it is no damage of the video. NVDEC's decoder has no threads that log meanwhile. */
+        atomic_store_explicit(&source->decoder_messages, source->messages_at_call, memory_order_relaxed);
         return result;
     }
     if (error == AVERROR_EXTERNAL && is_out_of_device_memory(source)) {

@@ -141,6 +141,7 @@ public sealed class NvdecTests : IDisposable
         Assert.StartsWith("NVDEC cannot be used: ", info.DecoderReason, StringComparison.Ordinal);
         Assert.Equal(10, frames.Count);
         Assert.All(frames, frame => Assert.Equal(format, frame.Frame.Format));
+        Assert.All(frames, frame => Assert.False(frame.Frame.Metadata.Flags.HasFlag(FrameFlags.Corrupt)));
         RequireEqualToSoftware(path, frames);
     }
 
@@ -161,6 +162,7 @@ public sealed class NvdecTests : IDisposable
         // The pictures that NVDEC held back to put them into order are lost with it, at most as many as are reordered.
         Assert.InRange(first.Length, 15 - 3, 15);
         Assert.Equal(15, then.Length);
+        Assert.All(frames, frame => Assert.False(frame.Frame.Metadata.Flags.HasFlag(FrameFlags.Corrupt)));
         RequireEqual([.. software.Take(first.Length).SelectMany(AsNvdec)], [.. first], "software");
         RequireEqual([.. software.Skip(15).SelectMany(AsNvdec)], [.. then], "software");
     }

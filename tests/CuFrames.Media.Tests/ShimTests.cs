@@ -142,6 +142,78 @@ public sealed unsafe class ShimTests
         Assert.Equal(-3, AvNative.FrameCopy(handle, null, 0));
     }
 
+    [Fact]
+    public void A_decoder_is_opened_after_the_source_and_with_what_it_needs()
+    {
+        using MediaClips clips = new();
+        string path = clips.H264("a.mp4", 64, 64, 0.2);
+        using AvSourceHandle handle = AvNative.Create();
+        AvNative.Decoder software = new() { Size = (uint)sizeof(AvNative.Decoder) };
+        Assert.Equal(-3, AvNative.OpenDecoder(handle, &software));
+        AvNative.Options options = new() { Size = (uint)sizeof(AvNative.Options) };
+        Assert.Equal(0, AvNative.Open(handle, path, null, &options));
+        AvNative.FrameInfo frame = new() { Size = (uint)sizeof(AvNative.FrameInfo) };
+        Assert.Equal(-3, AvNative.ReceiveFrame(handle, &frame));
+
+        AvNative.Decoder[] impossible =
+        [
+            software with { Size = 8 },
+            software with { Mode = 2 },
+            software with { Reserved = 1 },
+            software with { ExtraSurfaces = 33 },
+            software with { Mode = AvNative.DecodeNvdec },
+            software with { Mode = AvNative.DecodeNvdec, CudaContext = 8 },
+            software with { Mode = AvNative.DecodeNvdec, CudaStream = 8 },
+        ];
+        foreach (AvNative.Decoder decoder in impossible)
+        {
+            AvNative.Decoder copy = decoder;
+            Assert.Equal(-3, AvNative.OpenDecoder(handle, &copy));
+        }
+
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(0, AvNative.OpenDecoder(handle, &software));
+            Assert.Equal(2, AvNative.ReceiveFrame(handle, &frame));
+            AvNative.CloseDecoder(handle);
+            Assert.Equal(-3, AvNative.ReceiveFrame(handle, &frame));
+        }
+    }
+
+    /// <summary>As NVDEC does not decode it: the packet that was read goes to another decoder, and no picture is missing.</summary>
+    [Fact]
+    public void The_packet_that_was_read_last_may_go_to_another_decoder()
+    {
+        using MediaClips clips = new();
+        string path = clips.H264("a.mp4", 64, 64, 0.4);
+        using AvSourceHandle handle = AvNative.Create();
+        AvNative.Options options = new() { Size = (uint)sizeof(AvNative.Options), DecodeThreads = 1 };
+        AvNative.Decoder software = new() { Size = (uint)sizeof(AvNative.Decoder) };
+        AvNative.FrameInfo frame = new() { Size = (uint)sizeof(AvNative.FrameInfo) };
+        AvNative.PacketInfo packet = new() { Size = (uint)sizeof(AvNative.PacketInfo) };
+        Assert.Equal(0, AvNative.Open(handle, path, null, &options));
+        Assert.Equal(0, AvNative.OpenDecoder(handle, &software));
+        Assert.Equal(0, AvNative.ReadPacket(handle, &packet));
+        Assert.Equal(0, AvNative.SendPacket(handle));
+        Assert.Equal(0, AvNative.OpenDecoder(handle, &software));
+        Assert.Equal(0, AvNative.SendPacket(handle));
+        int frames = 0;
+        for (int result; (result = AvNative.ReceiveFrame(handle, &frame)) != AvNative.End;)
+        {
+            if (result == AvNative.Again)
+            {
+                bool isAtEnd = AvNative.ReadPacket(handle, &packet) == AvNative.End;
+                Assert.Equal(0, isAtEnd ? AvNative.SendEnd(handle) : AvNative.SendPacket(handle));
+                continue;
+            }
+
+            Assert.Equal(0, result);
+            frames++;
+        }
+
+        Assert.Equal(10, frames);
+    }
+
     private static int SizeOf(Type type) =>
         (int)typeof(Unsafe).GetMethod(nameof(Unsafe.SizeOf))!.MakeGenericMethod(type).Invoke(null, null)!;
 
