@@ -205,6 +205,11 @@ internal sealed unsafe class GpuProbe : IDisposable
                     // What keeps the driver from answering at all is the same for every codec.
                     return [Check.Warn(NameOf("nvdec"), error.Message, Steps[6].Consequence)];
                 }
+                catch (CuFramesException error)
+                {
+                    answers.Add($"{depth} bit not: {error.Message}");
+                    continue;
+                }
 
                 isSupported |= found.IsSupported && depth == 8;
                 answers.Add(found.IsSupported

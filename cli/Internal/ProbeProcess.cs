@@ -99,6 +99,7 @@ internal sealed class ProbeProcess : IDisposable
     private static string SignalName(int number) => number switch
     {
         4 => "SIGILL",
+        5 => "SIGTRAP",
         6 => "SIGABRT",
         7 => "SIGBUS",
         8 => "SIGFPE",

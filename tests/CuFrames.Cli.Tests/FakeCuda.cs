@@ -13,7 +13,10 @@ internal sealed class FakeCuda : IDisposable
     /// <summary>Variables that let a program find the double, and others.</summary>
     /// <param name="more">More of them, as <c>name=value</c>.</param>
     public string[] With(params string[] more) =>
-        [$"LD_LIBRARY_PATH={Path.Combine(AppContext.BaseDirectory, "fakecuda")}", $"FAKECUDA_DIR={_directory.Path}", .. more];
+        [$"LD_LIBRARY_PATH={Folder}", $"FAKECUDA_DIR={_directory.Path}", .. more];
+
+    /// <summary>The folder with the double's libcuda.so.1.</summary>
+    public static string Folder { get; } = Path.Combine(AppContext.BaseDirectory, "fakecuda");
 
     public void Dispose() => _directory.Dispose();
 }

@@ -50,6 +50,59 @@ public sealed class GpuDoctorTests : IDisposable
         Assert.Contains("h264", Found(result, "nvdec in libavcodec"), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void What_nvdec_decodes_is_said_for_each_codec_and_depth()
+    {
+        // The driver's own answers need a GPU: these stand for one that knows H.264 in 8 bits, HEVC in both depths and JPEG, and no AV1.
+        string source = Path.Combine(_directory.Path, "nvcuvid.c");
+        File.WriteAllText(source, """
+            struct caps {
+                int codec, chroma;
+                unsigned depth_minus_8, reserved1[3];
+                unsigned char supported, engines;
+                unsigned short outputs;
+                unsigned max_width, max_height, max_macroblocks;
+                unsigned short min_width, min_height;
+                unsigned reserved2[11];
+            };
+            int cuvidGetDecoderCaps(struct caps *caps)
+            {
+                caps->supported = caps->chroma == 1 &&
+                    (caps->codec == 8 || (caps->depth_minus_8 == 0 && (caps->codec == 4 || caps->codec == 5)));
+                caps->engines = caps->codec == 5 ? 1 : 3;
+                caps->max_width = caps->codec == 8 ? 8192 : 4096;
+                caps->max_height = caps->max_width;
+                return 0;
+            }
+            """);
+        MakeLibrary(source, "libnvcuvid.so.1");
+        CliResult result = CliProcess.RunWith(_cuda.With($"LD_LIBRARY_PATH={_directory.Path}:{FakeCuda.Folder}"), _directory.Path, "doctor", "--json");
+        result.RequireSuccess();
+        Assert.Equal("8 bit up to 4096x4096, 3 engines; 10 bit not", Found(result, "gpu 0 nvdec h264"));
+        Assert.Equal("8 bit up to 8192x8192, 3 engines; 10 bit up to 8192x8192, 3 engines", Found(result, "gpu 0 nvdec hevc"));
+        Assert.Equal("8 bit up to 4096x4096, 1 engine; 10 bit not", Found(result, "gpu 0 nvdec mjpeg"));
+        Assert.Equal("8 bit not; 10 bit not", Found(result, "gpu 0 nvdec av1"));
+        Assert.Equal(["ok", "ok", "ok", "warn"], ((string[])["h264", "hevc", "mjpeg", "av1"]).Select(codec => Status(result, $"gpu 0 nvdec {codec}")));
+        Assert.Contains("in software", Find(result, "gpu 0 nvdec av1").GetProperty("advice").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_driver_that_crashes_in_one_try_is_reported_and_the_others_go_on()
+    {
+        string source = Path.Combine(_directory.Path, "nvcuvid.c");
+        File.WriteAllText(source, "int cuvidGetDecoderCaps(void *caps) { (void)caps; __builtin_trap(); }");
+        MakeLibrary(source, "libnvcuvid.so.1");
+        CliResult result = CliProcess.RunWith(
+            _cuda.With($"LD_LIBRARY_PATH={_directory.Path}:{FakeCuda.Folder}", "FAKECUDA_DEVICES=2"), _directory.Path, "doctor", "--json");
+        Assert.Equal(1, result.ExitCode);
+        for (int device = 0; device < 2; device++)
+        {
+            Assert.Equal("fail", Status(result, $"gpu {device} nvdec"));
+            Assert.Matches("^the process that tried it was ended by SIG(ILL|TRAP|ABRT)", Found(result, $"gpu {device} nvdec"));
+            Assert.All(Features, name => Assert.Equal("ok", Status(result, $"gpu {device} {name}")));
+        }
+    }
+
     [Theory]
     [InlineData("vmm", "vmm", "no virtual memory management")]
     [InlineData("posix_fd", "vmm", "exports no memory")]
@@ -203,6 +256,13 @@ public sealed class GpuDoctorTests : IDisposable
     }
 
     private CliResult Doctor(params string[] variables) => CliProcess.RunWith(_cuda.With(variables), _directory.Path, "doctor", "--json");
+
+    private void MakeLibrary(string source, string name)
+    {
+        using System.Diagnostics.Process gcc = System.Diagnostics.Process.Start("gcc", ["-shared", "-fPIC", "-o", Path.Combine(_directory.Path, name), source]);
+        gcc.WaitForExit();
+        Assert.Equal(0, gcc.ExitCode);
+    }
 
     /// <summary>Waits until a process has started another one with this command, and gives that one's number.</summary>
     private static int WaitForChild(int parent, string command)
