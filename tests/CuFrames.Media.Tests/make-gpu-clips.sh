@@ -40,9 +40,9 @@ make_clip hevc-many-references.mp4 640x360 100 "${x265[@]}" -pix_fmt yuv420p -x2
 make_clip h264-top-first.mp4 720x576 25 "${x264[@]}" -pix_fmt yuv420p -flags +ildct+ilme -vf setfield=tff -top 1
 make_clip h264-bottom-first.mp4 720x576 25 "${x264[@]}" -pix_fmt yuv420p -flags +ildct+ilme -vf setfield=bff -top 0
 # Crop on all sides, in pixels of luma.
-make_clip whole.h264 640x368 20 "${x264[@]}" -pix_fmt yuv420p -bf 2
+make_clip whole.h264 640x368 20 "${x264[@]}" -pix_fmt yuv420p -bf 0
 ffmpeg -nostdin -v error -y -i "$work/whole.h264" -c copy -bsf:v h264_metadata=crop_left=6:crop_top=4:crop_right=10:crop_bottom=2 "$work/h264-crop.mp4"
-make_clip whole.hevc 640x368 20 "${x265[@]}" -f hevc -pix_fmt yuv420p10le -x265-params $quiet
+make_clip whole.hevc 640x368 20 "${x265[@]}" -f hevc -pix_fmt yuv420p10le -x265-params $quiet:bframes=0
 ffmpeg -nostdin -v error -y -i "$work/whole.hevc" -c copy -tag:v hvc1 -bsf:v hevc_metadata=crop_left=6:crop_top=4:crop_right=10:crop_bottom=2 "$work/hevc-crop.mp4"
 # Changes in mid-stream: of the size; of the depth, to one that NVDEC of no GPU before Blackwell decodes.
 make_clip 720p.ts 1280x720 15 "${x264[@]}" -pix_fmt yuv420p -bf 2
