@@ -74,8 +74,7 @@ public sealed class DeviceReader : IDisposable
         long bytes = PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height);
         if (copy.Memory is null || copy.Memory.Size < bytes)
         {
-            copy.Memory?.Dispose();
-            copy.Memory = CudaHostMemory.Allocate(_context, bytes);
+            Allocate(bytes);
         }
 
         copy.Number = StampedFrames.Number(frame.Epoch, frame.Sequence);
@@ -84,8 +83,8 @@ public sealed class DeviceReader : IDisposable
         copy.Height = frame.Height;
 
         // What an earlier frame left there must not pass for this one.
-        copy.Memory.Slice(0, (int)bytes).Fill(0xEE);
-        frame.EnqueueCopyTo(copy.Memory, Stream);
+        copy.Memory!.Slice(0, (int)bytes).Fill(0xEE);
+        frame.EnqueueCopyTo(copy.Memory!, Stream);
         Stream.Record(copy.Done);
         _count++;
     }
@@ -120,6 +119,17 @@ public sealed class DeviceReader : IDisposable
         _kernels.Dispose();
         Stream.Dispose();
         _context.Dispose();
+    }
+
+    /// <summary>Makes room for larger pictures, in all copies at once: pinning memory may wait for all work of the context.</summary>
+    private void Allocate(long bytes)
+    {
+        VerifyAll();
+        foreach (Copy copy in _copies)
+        {
+            copy.Memory?.Dispose();
+            copy.Memory = CudaHostMemory.Allocate(_context, bytes);
+        }
     }
 
     private void VerifyOldest()
