@@ -6,6 +6,8 @@
 # else of the host but the driver's libraries, which stay where the host has them.
 
 export CUFRAMES_BUNDLE="$bundle" CUFRAMES_CLIPS="$bundle/clips"
+# The tests use the machine's driver, not the double of it.
+export CUFRAMES_TEST_GPU=1
 export DOTNET_ROOT="$bundle/dotnet" DOTNET_MULTILEVEL_LOOKUP=0 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 export PATH="$bundle/dotnet:$bundle/ffmpeg/bin:$bundle/apps/cuframes:$bundle/apps/cuframesd:${PATH:-/usr/bin:/bin}"
 export LD_LIBRARY_PATH="$bundle/ffmpeg/lib:$bundle/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
