@@ -151,13 +151,13 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
             return;
         }
 
-        string memory = Budget is null ? "without a limit of its memory" : $"with a limit of {Mebibytes(Budget.Limit)} for all rings";
-        string decoders = Decoders is null ? "" : $" and of {Decoders.Limit} decoders";
+        string memory = Budget is null ? GpuKey.None : Mebibytes(Budget.Limit);
+        string decoders = Decoders?.Limit.ToString(CultureInfo.InvariantCulture) ?? GpuKey.None;
         log.Write(
             LogEvents.GpuOpened,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{context.Device}, {Mebibytes(context.Device.TotalMemory)}, CUDA {CudaDriver.Version / 1000}.{CudaDriver.Version % 1000 / 10} by {CudaDriver.LibraryPath}, is used {memory}{decoders}."));
+                $"{context.Device}, {Mebibytes(context.Device.TotalMemory)}, CUDA {CudaDriver.Version / 1000}.{CudaDriver.Version % 1000 / 10} by {CudaDriver.LibraryPath}. Limit of the memory of all rings: {memory}; of decoders: {decoders}."));
     }
 
     private static string Mebibytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1048576.0:0} MiB");

@@ -173,8 +173,10 @@ public sealed partial class GpuTests : IDisposable
         Directory.CreateDirectory(folder);
         File.WriteAllText(library, "nothing");
         daemon.Environment["LD_LIBRARY_PATH"] = folder;
+        using NotifySocket systemd = new();
+        daemon.Environment["NOTIFY_SOCKET"] = systemd.Path;
         daemon.Start();
-        daemon.WaitForLog("[101 ready]");
+        Assert.Contains("a no GPU", systemd.WaitFor("READY=1"), StringComparison.Ordinal);
         using FrameSubscriber host = daemon.Subscribe("host", Delivery.Lossless);
         (ulong sequence, ulong epoch, _) = PatternReader.Next(host);
         Assert.Contains("libcuda.so.1 cannot be opened", daemon.WaitForLog("[501 gpu-unavailable]"), StringComparison.Ordinal);
@@ -189,6 +191,7 @@ public sealed partial class GpuTests : IDisposable
         File.Move(library + ".new", library, overwrite: true);
         Assert.NotEqual(without.Epoch, PatternReader.Next(reader).Epoch);
         daemon.WaitForLog("[500 gpu-opened]", CudaDouble.Uuids[0]);
+        systemd.WaitFor("STATUS=2 of 2 cameras live");
         Assert.Single(daemon.Log, line => line.Contains("[501 ", StringComparison.Ordinal));
         for (int i = 0; i < 50; i++)
         {
@@ -222,6 +225,50 @@ public sealed partial class GpuTests : IDisposable
         }
 
         Assert.Equal(hostEpoch, daemon.Probe("host").Epoch);
+    }
+
+    [Fact]
+    public void A_reload_moves_a_camera_to_the_gpu_and_back_and_touches_no_other()
+    {
+        const string Head = "cameras:\n" + HostCamera;
+        using DaemonProcess daemon = CudaDouble.Prepare($"{Head}  a: {{source: 'test:nv12@640x368@50'}}\n");
+        string counts = Path.Combine(daemon.Folder, "counts.json");
+        daemon.Environment["FAKECUDA_COUNTS"] = counts;
+        daemon.Start();
+        using FrameSubscriber host = daemon.Subscribe("host", Delivery.Lossless);
+        (ulong sequence, ulong hostEpoch, _) = PatternReader.Next(host);
+        using FrameSubscriber reader = daemon.Subscribe("a");
+        HashSet<ulong> epochs = [PatternReader.Next(reader).Epoch];
+        foreach (string memory in (ReadOnlySpan<string>)["cuda", "cuda-ipc", "host"])
+        {
+            int seen = daemon.Log.Count;
+            daemon.Write($"{Head}  a: {{source: 'test:nv12@640x368@50', memory: {memory}}}\n");
+            daemon.Signal(Signals.HangUp);
+            Assert.Contains("added none, changed a, removed none, untouched 1.", daemon.WaitForLog("(SIGHUP)", seen: seen), StringComparison.Ordinal);
+            string line = daemon.WaitForLog("[311 camera-decoder] a: Memory: ", seen: seen);
+            Assert.Contains(memory == "host" ? "Memory: host." : $"Memory: {memory} on ", line, StringComparison.Ordinal);
+
+            // The reader comes back to the new epoch by itself.
+            ulong epoch = daemon.Probe("a").Epoch;
+            Assert.True(epochs.Add(epoch));
+            while (PatternReader.Next(reader).Epoch != epoch)
+            {
+                // What the old ring still holds.
+            }
+        }
+
+        for (int i = 0; i < 50; i++)
+        {
+            (ulong Sequence, ulong Epoch, long) next = PatternReader.Next(host);
+            Assert.Equal((sequence + 1, hostEpoch), (next.Sequence, next.Epoch));
+            sequence = next.Sequence;
+        }
+
+        Assert.Equal(0, daemon.End().ExitCode);
+        using JsonDocument report = JsonDocument.Parse(File.ReadAllText(counts));
+        JsonElement calls = report.RootElement.GetProperty("calls");
+        Assert.Equal(1, calls.GetProperty("cuDevicePrimaryCtxRetain").GetInt32());
+        Assert.Equal(1, calls.GetProperty("cuDevicePrimaryCtxRelease_v2").GetInt32());
     }
 
     [Fact]
