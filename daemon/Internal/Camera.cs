@@ -18,9 +18,6 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     /// <summary>How long a new run leaves the source to the one before it: many cameras serve a single connection.</summary>
     private const long HandOver = 2 * Second;
 
-    /// <summary>How often a camera looks whether the GPU is open, while it is being opened.</summary>
-    private const long OpeningRound = 20_000_000;
-
     /// <summary>The same trouble is logged again after that long.</summary>
     private const long RepeatAfter = 600 * Second;
 
@@ -33,6 +30,9 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     private long _restartAt = long.MaxValue;
     private long _startedAt;
     private FramePublisher? _notice;
+
+    /// <summary>Attempts to open the GPU that were over when this camera began to wait for the next one; null: it does not wait.</summary>
+    private int? _gpuAttempts;
     private string? _trouble;
     private long _troubleAt;
 
@@ -62,7 +62,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
 
     /// <summary>Whether a run should begin now.</summary>
     /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
-    internal bool IsDue(long now) => _run is null && now >= _nextAttempt;
+    internal bool IsDue(long now) => _run is null && (now >= _nextAttempt || (_gpuAttempts is { } seen && gpu.Attempts != seen));
 
     /// <summary>When <see cref="Advance"/> has something to do next, CLOCK_MONOTONIC in nanoseconds.</summary>
     internal long NextDue => _run is null ? _nextAttempt : _run.IsStarted ? _restartAt : 0;
@@ -97,7 +97,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     }
 
     /// <summary>Says why no attempt is made now.</summary>
-    internal void Postpone(long now) => _nextAttempt = now + Second;
+    internal void Postpone(long now) => (_nextAttempt, _gpuAttempts) = (now + Second, null);
 
     /// <summary>Starts the stream anew if its socket is gone.</summary>
     /// <returns>The run that was stopped, if so.</returns>
@@ -126,7 +126,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     {
         CameraRun? run = _run;
         _run = null;
-        _nextAttempt = long.MaxValue;
+        (_nextAttempt, _gpuAttempts) = (long.MaxValue, null);
         _restartAt = long.MaxValue;
         EndNotice();
         if (run is not null)
@@ -204,7 +204,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
         {
             gpu.Open(now);
             string? obstacle = gpu.FindObstacle(now);
-            _nextAttempt = now + (obstacle is null ? OpeningRound : Second);
+            (_nextAttempt, _gpuAttempts) = (now + Second, gpu.Attempts);
             if (obstacle is not null)
             {
                 Announce(StreamState.SourceLost, obstacle, now);
@@ -214,6 +214,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
             return;
         }
 
+        _gpuAttempts = null;
         EndNotice();
         try
         {

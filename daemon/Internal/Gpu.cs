@@ -42,6 +42,9 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
     /// <summary>The limit of NVDEC decoders; null: none.</summary>
     internal DecoderAdmission? Decoders { get; } = configuration.MaxDecoders == 0 ? null : new DecoderAdmission(configuration.MaxDecoders);
 
+    /// <summary>Attempts to open it that are over. Whoever waits looks again when it has changed.</summary>
+    internal int Attempts { get; private set; }
+
     /// <summary>Whether the first opening is under way.</summary>
     internal bool IsUndecided => _isOpening && _failure is null;
 
@@ -79,7 +82,7 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
             {
                 // The outermost frame of a thread: whatever it is, cameras that need no GPU go on.
                 context?.Dispose();
-                failure = error is CuFramesException ? error.Message : $"An internal error: {error}. Please report it.";
+                failure = error is CuFramesException ? error.Message : $"An internal error: {error.GetType().Name}: {error.Message} Please report it.";
             }
 
             post(() => Finish(context, probe, failure));
@@ -130,6 +133,7 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
     private void Finish(CudaContext? context, CudaStream? probe, string? failure)
     {
         _isOpening = false;
+        Attempts++;
         if (_isDisposed)
         {
             probe?.Dispose();

@@ -203,6 +203,19 @@ public sealed partial class GpuTests : IDisposable
         Assert.Equal(0, daemon.End().ExitCode);
     }
 
+    [Theory]
+    [InlineData("cuInit:1:CUDA_ERROR_NO_DEVICE", "CUDA_ERROR_NO_DEVICE")]
+    [InlineData("cuDevicePrimaryCtxRetain:1:CUDA_ERROR_OUT_OF_MEMORY", "CUDA_ERROR_OUT_OF_MEMORY")]
+    public void A_driver_that_refuses_at_first_is_tried_again(string fault, string name)
+    {
+        using DaemonProcess daemon = CudaDouble.Run($"cameras:\n{HostCamera}  a: {{source: 'test:nv12@640x368@50', memory: cuda}}\n", ("FAKECUDA_FAIL", fault));
+        Assert.Contains(name, daemon.WaitForLog("[501 gpu-unavailable]"), StringComparison.Ordinal);
+        Assert.Contains(name, daemon.WaitForLog("[310 camera-without-gpu] a: "), StringComparison.Ordinal);
+        using FrameSubscriber reader = daemon.Subscribe("a");
+        PatternReader.Next(reader);
+        daemon.WaitForLog("[500 gpu-opened]");
+    }
+
     [Fact]
     public void A_device_that_is_not_there_is_told_and_another_configuration_starts_the_gpus_cameras_alone()
     {
