@@ -15,7 +15,8 @@ public sealed partial class GpuTests : IDisposable
 
     private readonly MediaClips _clips = new();
 
-    public GpuTests() => CudaDouble.LoadHere();
+    // Readers are in this process.
+    public GpuTests() => _ = TestCuda.Device;
 
     public void Dispose() => _clips.Dispose();
 
