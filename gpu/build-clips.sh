@@ -33,6 +33,8 @@ make_clip() { # name, frames, pixel format, options of the encoder...
 # cameras need about two thirds of the bit rate.
 make_clip h264.mp4 300 yuv420p -c:v libx264 -preset veryfast -profile:v high -bf 0 -b:v 4M -maxrate 5M -bufsize 8M
 make_clip hevc.mp4 300 yuv420p -c:v libx265 -preset superfast -b:v 2600k -tag:v hvc1 -x265-params log-level=error:bframes=2:keyint=50
+# 10 bit, for the test that counts copies.
+make_clip hevc-10.mp4 100 yuv420p10le -c:v libx265 -preset superfast -b:v 2600k -tag:v hvc1 -x265-params log-level=error:bframes=2:keyint=50
 
 chmod 755 "$work"
 mv -- "$work" "$result"
