@@ -15,10 +15,11 @@ namespace CuFrames.Interop;
 public sealed class CudaStream : SafeHandle
 {
     /// <summary>
-    /// How long <see cref="Synchronize"/> polls before it sleeps, in nanoseconds: 100 µs. A copy of a 1080p frame on the device takes about
-    /// 20 µs, while waking from the blocking wait costs some 30 µs more (measured on an H100, driver 580).
+    /// How long <see cref="Synchronize"/> polls before it sleeps, in nanoseconds: 300 µs. A copy of a 1080p frame on the device takes about
+    /// 20 µs, and several times that while other processes' kernels run; waking from the blocking wait costs 30 to 150 µs more (measured on
+    /// an H100 and an H200, driver 580).
     /// </summary>
-    public const long SpinNanoseconds = 100_000;
+    public const long SpinNanoseconds = 300_000;
 
     private readonly bool _isBorrowed;
     private readonly bool _holdsContext;

@@ -17,8 +17,11 @@ internal sealed class LatencyPart : IPart
     /// <summary>The hand-over of CuFrames: complete, then announced (design D3).</summary>
     private const string Complete = "complete";
 
-    /// <summary>The hand-over of others: announced, then waited for.</summary>
+    /// <summary>The hand-over of others: announced, then waited for by a stream, as programs that go on working on the GPU do.</summary>
     private const string Event = "event";
+
+    /// <summary>The same hand-over, waited for by the host, which polls.</summary>
+    private const string EventOnHost = "event-host";
 
     private const int WorkMicroseconds = 1000;
     private const int WarmUp = 200;
@@ -66,7 +69,7 @@ internal sealed class LatencyPart : IPart
                     };
                     figures.Add(figure);
                     context.Log($"{readers} readers, {work} µs of kernels, {mode}: p50 {figure["p50_us"]!.GetValue<double>()}, p99 {figure["p99_us"]!.GetValue<double>()}, p99.9 {figure["p999_us"]!.GetValue<double>()} µs of {values.Count}");
-                    (work == 0 ? idle : busy).Add(readers == 1 ? "1 reader" : $"{readers} readers", mode == Complete ? "CuFrames" : "IPC event", values);
+                    (work == 0 ? idle : busy).Add(readers == 1 ? "1 reader" : $"{readers} readers", mode == Complete ? "CuFrames" : mode == Event ? "IPC event, stream waits" : "IPC event, host polls", values);
                 }
 
                 context.Report.Set("latency", figures.DeepClone());
@@ -86,14 +89,14 @@ internal sealed class LatencyPart : IPart
         }
 
         output.WriteLine("\nFrom before the copy to readable, 1080p NV12, in µs. Aims: 4 idle readers p50 ≤ 45, p99 ≤ 150, events at least 5 times slower at p50");
-        output.WriteLine($"{"readers",7} {"kernels",9} {"mode",-9} {"p50",8} {"p99",8} {"p99.9",9} {"samples",8}");
+        output.WriteLine($"{"readers",7} {"kernels",9} {"mode",-10} {"p50",8} {"p99",8} {"p99.9",9} {"samples",8}");
         foreach (JsonNode? figure in figures)
         {
             string ratio = (string)figure!["mode"]! == Event && Other(figure) is { } ours
                 ? FormattableString.Invariant($"   {(double)figure["p50_us"]! / (double)ours["p50_us"]!:0.0} times at p50")
                 : "";
             output.WriteLine(FormattableString.Invariant(
-                $"{(int)figure["readers"]!,7} {(int)figure["busy_us"]!,6} µs {(string)figure["mode"]!,-9} {(double)figure["p50_us"]!,8} {(double)figure["p99_us"]!,8} {(double)figure["p999_us"]!,9} {(int)figure["samples"]!,8}{ratio}"));
+                $"{(int)figure["readers"]!,7} {(int)figure["busy_us"]!,6} µs {(string)figure["mode"]!,-10} {(double)figure["p50_us"]!,8} {(double)figure["p99_us"]!,8} {(double)figure["p999_us"]!,9} {(int)figure["samples"]!,8}{ratio}"));
         }
 
         JsonNode? Other(JsonNode figure) => figures.FirstOrDefault(other =>
@@ -108,27 +111,29 @@ internal sealed class LatencyPart : IPart
         FrameMemory memory = context.Options.Memory == "cuda" ? FrameMemory.Cuda : FrameMemory.CudaIpc;
         using Peer publisher = Peer.Start(PeerRoles.LatencyPublisher, Key, directory.Path, memory, WarmUp, ticks, pause);
         string[] page = publisher.Expect("READY");
-        List<(Peer Peer, string Complete, string Event)> peers = [];
+        List<(Peer Peer, string Complete, string Event, string EventOnHost)> peers = [];
         for (int reader = 0; reader < readers; reader++)
         {
             string complete = Path.Combine(directory.Path, $"complete-{reader}.csv");
             string byEvent = Path.Combine(directory.Path, $"event-{reader}.csv");
-            peers.Add((Peer.Start(PeerRoles.LatencyReader, Key, directory.Path, page[0], page[1], ticks, work, complete, byEvent), complete, byEvent));
+            string onHost = Path.Combine(directory.Path, $"event-host-{reader}.csv");
+            Peer peer = Peer.Start(PeerRoles.LatencyReader, Key, directory.Path, page[0], page[1], ticks, work, complete, byEvent, onHost);
+            peers.Add((peer, complete, byEvent, onHost));
         }
 
-        foreach ((Peer peer, _, _) in peers)
+        foreach ((Peer peer, _, _, _) in peers)
         {
             peer.Expect("READY");
         }
 
         publisher.Send("GO");
         publisher.Expect("DONE", seconds: 60 + (2 * (WarmUp + ticks) * (pause + 10) / 1000));
-        Dictionary<string, List<double>> samples = new() { [Complete] = [], [Event] = [] };
+        Dictionary<string, List<double>> samples = new() { [Complete] = [], [Event] = [], [EventOnHost] = [] };
         int launched = 0;
-        foreach ((int reader, (Peer peer, string complete, string byEvent)) in peers.Index())
+        foreach ((int reader, (Peer peer, string complete, string byEvent, string onHost)) in peers.Index())
         {
             launched += int.Parse(peer.Expect("DONE")[0], CultureInfo.InvariantCulture);
-            foreach ((string mode, string file) in new[] { (Complete, complete), (Event, byEvent) })
+            foreach ((string mode, string file) in new[] { (Complete, complete), (Event, byEvent), (EventOnHost, onHost) })
             {
                 foreach (string line in File.ReadLines(file))
                 {
@@ -139,7 +144,7 @@ internal sealed class LatencyPart : IPart
         }
 
         // Only now: a reader's context that ends disturbs the others, and the publisher's memory must outlive their mappings.
-        foreach ((Peer peer, _, _) in peers)
+        foreach ((Peer peer, _, _, _) in peers)
         {
             peer.Send("END");
             peer.WaitForEnd();

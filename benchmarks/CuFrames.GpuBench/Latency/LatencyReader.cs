@@ -18,7 +18,7 @@ internal static unsafe class LatencyReader
     private const long PatienceNanoseconds = 60_000_000_000;
 
     /// <summary>Arguments: key, directory, publisher's process and descriptor of its page, ticks, µs of kernels for each frame, file for the
-    /// samples of CuFrames, file for those of the events.</summary>
+    /// samples of CuFrames, files for those of the events: a stream waits, the host waits.</summary>
     public static void Run(string[] arguments)
     {
         int ticks = int.Parse(arguments[4], CultureInfo.InvariantCulture);
@@ -32,10 +32,11 @@ internal static unsafe class LatencyReader
         CudaEvent[] events = [.. Enumerable.Range(0, EventHandOver.Slots).Select(slot => OpenEvent(context, page, slot))];
         Samples complete = new(ticks);
         Samples byEvent = new(ticks);
+        Samples byEventOnHost = new(ticks);
         int launched = 0;
         uint seen = Volatile.Read(ref *EventHandOver.Word(page.Pointer));
         PeerLink.Say("READY");
-        Thread other = new(() => ReadEvents(context, page, events, seen, kernel, work, byEvent, ref launched));
+        Thread other = new(() => ReadEvents(context, page, events, seen, kernel, work, byEvent, byEventOnHost, ref launched));
         other.Start();
         ReadFrames(context, subscriber, kernel, work, complete, ref launched);
         other.Join();
@@ -46,6 +47,7 @@ internal static unsafe class LatencyReader
 
         complete.Write(arguments[6]);
         byEvent.Write(arguments[7]);
+        byEventOnHost.Write(arguments[8]);
         PeerLink.Say($"DONE {launched}");
         PeerLink.WaitFor("END");
     }
@@ -85,9 +87,10 @@ internal static unsafe class LatencyReader
     }
 
     private static void ReadEvents(
-        CudaContext context, MemoryMapping page, CudaEvent[] events, uint seen, SpinKernel kernel, ulong work, Samples samples, ref int launched)
+        CudaContext context, MemoryMapping page, CudaEvent[] events, uint seen, SpinKernel kernel, ulong work, Samples samples, Samples hostSamples, ref int launched)
     {
         using CudaStream stream = CudaStream.Create(context);
+        using CudaStream waiting = CudaStream.Create(context);
         uint* word = EventHandOver.Word(page.Pointer);
         long sleeping = MonotonicClock.NowNanoseconds;
         while (true)
@@ -104,9 +107,21 @@ internal static unsafe class LatencyReader
                 continue;
             }
 
-            // Only after this may the slot be read.
-            events[count % EventHandOver.Slots].Synchronize();
+            // Both waits that programs use, at once: the host waits for the event (the CPU may then read), and a stream waits for it (the GPU's
+            // next work may then read). Polling is the quickest way to see either.
+            CudaEvent published = events[count % EventHandOver.Slots];
+            waiting.WaitFor(published);
+            long hostTime = 0;
+            while (!waiting.IsIdle)
+            {
+                if (hostTime == 0 && published.IsComplete)
+                {
+                    hostTime = MonotonicClock.NowNanoseconds;
+                }
+            }
+
             long now = MonotonicClock.NowNanoseconds;
+            hostTime = hostTime == 0 ? now : hostTime;
             sleeping = now;
             seen = count;
             long tick = *EventHandOver.Tick(page.Pointer, count);
@@ -123,6 +138,7 @@ internal static unsafe class LatencyReader
             }
 
             samples.Add(tick, now - stamp);
+            hostSamples.Add(tick, hostTime - stamp);
         }
 
         stream.Synchronize();

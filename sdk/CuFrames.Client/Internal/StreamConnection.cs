@@ -22,8 +22,8 @@ internal sealed class StreamConnection
         MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink | MemoryFileSeals.FutureWrite;
     private const MemoryFileSeals PageSeals = MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink;
 
-    // Five times what a GPU takes to copy a 1080p frame beside other work. A publisher that wakes for nothing costs no more than this.
-    private const long LongestSpinNanoseconds = 100_000;
+    // As long as the publisher polls its copy, which it has begun before it woke us. A publisher that wakes for nothing costs no more than this.
+    private const long LongestSpinNanoseconds = CudaStream.SpinNanoseconds;
 
     // A take follows a publisher that is faster than itself this often before it gives up for now.
     private const int MaxTakeRounds = 1000;
