@@ -22,20 +22,20 @@ public sealed class NvdecCameraTests : IDisposable
     public void Dispose() => _clips.Dispose();
 
     [Theory]
-    [InlineData("cuda", "auto")]
-    [InlineData("cuda", "nvdec")]
-    [InlineData("cuda-ipc", "auto")]
-    [InlineData("host", "nvdec")]
-    public void Every_frame_equals_the_software_decoders_and_the_stream_says_who_decodes(string memory, string decode)
+    [InlineData("h264.mp4", "cuda", "nvdec")]
+    [InlineData("hevc.mp4", "cuda", "auto")]
+    [InlineData("h264.mp4", "cuda-ipc", "auto")]
+    [InlineData("hevc.mp4", "host", "nvdec")]
+    public void Every_frame_equals_the_software_decoders_and_the_stream_says_who_decodes(string clip, string memory, string decode)
     {
-        // H.264 leaves a decoder no choice. ffmpeg's nv12 has the samples that NVDEC gives.
-        byte[] reference = _clips.DecodeReference(Clip("h264-b.mp4"), "nv12");
+        // Both codecs leave a decoder no choice. Four seconds are 100 frames.
+        byte[] reference = _clips.DecodeReference(Clip(clip), "nv12", "-t", "4");
         string late = _clips.PathOf("late.mp4");
         using DaemonProcess daemon = DaemonProcess.Run(
             $"cameras: {{a: {{source: '{late}', lossless: 30s, paced: false, slots: 4, max_slots: 4, memory: {memory}, decode: {decode}}}}}");
         using FrameSubscriber reader = daemon.Subscribe("a", Delivery.Lossless);
         Assert.False(reader.TryNext(TimeSpan.Zero, out _));
-        File.Copy(Clip("h264-b.mp4"), late + ".new");
+        File.Copy(Clip(clip), late + ".new");
         File.Move(late + ".new", late);
         byte[] samples = new byte[PictureBytes];
         int count = reference.Length / PictureBytes;
@@ -58,7 +58,7 @@ public sealed class NvdecCameraTests : IDisposable
     public void What_nvdec_cannot_decode_falls_back_to_software_and_says_why()
     {
         // Raw pictures: every ffmpeg can write them, and no NVDEC decodes them.
-        string path = _clips.Make("pictures.y4m", "-i", Clip("h264-b.mp4"), "-frames:v", "5", "-pix_fmt", "yuv420p");
+        string path = _clips.Make("pictures.y4m", "-i", Clip("h264.mp4"), "-frames:v", "5", "-pix_fmt", "yuv420p");
         byte[] reference = _clips.DecodeReference(path, "yuv420p");
         using DaemonProcess daemon = DaemonProcess.Run($"cameras: {{a: {{source: '{path}', loop: true, memory: cuda}}}}");
         using FrameSubscriber reader = daemon.Subscribe("a");
