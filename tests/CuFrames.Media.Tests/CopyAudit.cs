@@ -7,6 +7,9 @@ namespace CuFrames.Media.Tests;
 /// <summary>The copies that a process which publishes a file asks the driver for, libav's included, counted by copy_audit.c.</summary>
 internal sealed record CopyAudit(long Frames, string Decoder, ulong HostToDevice, ulong DeviceToHost, ulong DeviceToDevice, ulong Others)
 {
+    /// <summary>Why that decoded.</summary>
+    public string? Reason { get; init; }
+
     /// <summary>Publishes a file in a process of its own.</summary>
     /// <param name="path">The file.</param>
     /// <param name="driverFolder">Where that process finds its driver first; null: where the system has it.</param>
@@ -24,9 +27,10 @@ internal sealed record CopyAudit(long Frames, string Decoder, ulong HostToDevice
 
         using Process process = Process.Start(start)!;
         Task<string> messages = process.StandardError.ReadToEndAsync();
-        string[] output = process.StandardOutput.ReadToEnd().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        string[] lines = process.StandardOutput.ReadToEnd().Split('\n');
+        string[] output = lines[0].Split(' ');
         process.WaitForExit();
-        if (process.ExitCode != 0 || output.Length != 2)
+        if (process.ExitCode != 0 || output.Length != 2 || lines.Length < 2)
         {
             throw new InvalidOperationException($"The publishing process ended with {process.ExitCode}: {messages.Result}");
         }
@@ -38,6 +42,9 @@ internal sealed record CopyAudit(long Frames, string Decoder, ulong HostToDevice
         }
 
         return new CopyAudit(
-            long.Parse(output[0], System.Globalization.CultureInfo.InvariantCulture), output[1], values[1], values[2], values[3], values[4]);
+            long.Parse(output[0], System.Globalization.CultureInfo.InvariantCulture), output[1], values[1], values[2], values[3], values[4])
+        {
+            Reason = lines[1],
+        };
     }
 }

@@ -5,12 +5,32 @@ using CuFrames.Interop;
 namespace CuFrames.Media.Tests;
 
 /// <summary>
-/// The test double of the CUDA driver (tests/fakecuda), loaded into this process by its full path before anything asks for the driver. Every
-/// operation on a stream takes a random time, so that a missing wait shows.
+/// The test doubles of the CUDA driver (tests/fakecuda) and of NVDEC (nvdec-double), loaded into this process by their full paths before
+/// anything asks for them. Every operation on a stream takes a random time, so that a missing wait shows.
 /// </summary>
 internal static unsafe class CudaDouble
 {
     private static readonly nint Library = Load();
+    private static nint _nvdec;
+
+    /// <summary>Where the doubles are, for another process's LD_LIBRARY_PATH.</summary>
+    public static string Folder => Path.Combine(AppContext.BaseDirectory, "nvdec-double");
+
+    /// <summary>Decoder sessions that NVDEC has open.</summary>
+    public static int Sessions => ((delegate* unmanaged<int>)NativeLibrary.GetExport(_nvdec, "nvdec_double_sessions"))();
+
+    /// <summary>Most pictures of one decoder that were mapped at once, so far.</summary>
+    public static long MostMapped => ((delegate* unmanaged<long>)NativeLibrary.GetExport(_nvdec, "nvdec_double_most_mapped"))();
+
+    /// <summary>Sessions from which on NVDEC has no memory for one more.</summary>
+    public static void SetSessionLimit(int limit)
+    {
+        _ = Library;
+        ((delegate* unmanaged<int, void>)NativeLibrary.GetExport(_nvdec, "nvdec_double_limit"))(limit);
+    }
+
+    /// <summary>The value of all bytes of the picture that a decoder was given as number <paramref name="picture"/>, from 0.</summary>
+    public static byte ValueOf(long picture) => (byte)(1 + (picture % 250));
 
     /// <summary>A context on the double's device.</summary>
     public static CudaContext OpenContext()
@@ -41,7 +61,9 @@ internal static unsafe class CudaDouble
         string folder = Directory.CreateTempSubdirectory("cuframes-double-").FullName;
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
         Set("FAKECUDA_DIR", folder);
-        return NativeLibrary.Load(Path.Combine(AppContext.BaseDirectory, "fakecuda", "libcuda.so.1"));
+        nint driver = NativeLibrary.Load(Path.Combine(Folder, "libcuda.so.1"));
+        _nvdec = NativeLibrary.Load(Path.Combine(Folder, "libnvcuvid.so.1"));
+        return driver;
 
         static void Set(string name, string value)
         {

@@ -21,6 +21,7 @@ internal static class PublishChild
         }
 
         Console.WriteLine($"{pump.Statistics.Frames} {pump.Status.Info!.Decoder}");
+        Console.WriteLine(pump.Status.Info.DecoderReason);
         return 0;
     }
 }
