@@ -36,6 +36,40 @@ public partial class CostTests(ITestOutputHelper output)
         }
     }
 
+    [Theory]
+    [Trait("needs", "gpu")]
+    [InlineData("cpu")]
+    [InlineData("stream")]
+    public void Publishing_and_taking_in_device_memory_allocate_nothing(string fence)
+    {
+        using PeerProcess peer = PeerProcess.StartWith(
+            TestCuda.ChildEnvironment, [], "allocations", "--mode", "sync", "--memory", "cuda", "--fence", fence, "--frames", "5000");
+        RequireNothingAllocated(peer, fence);
+    }
+
+    [Fact]
+    [Trait("needs", "gpu")]
+    public void Releasing_by_event_allocates_nothing()
+    {
+        // An event cannot be shared within a process: publisher and reader are two.
+        using TemporaryDirectory directory = new();
+        using PeerProcess publisher = PeerProcess.StartWith(
+            TestCuda.ChildEnvironment, [], "publish", "--key", "events", "--dir", directory.Path, "--memory", "cuda", "--format", "nv12:64x48", "--fps", "4000");
+        publisher.Expect("ready");
+        using PeerProcess peer = PeerProcess.StartWith(
+            TestCuda.ChildEnvironment, [],
+            "allocations", "--mode", "reader", "--memory", "cuda", "--key", "events", "--dir", directory.Path, "--fence", "event", "--frames", "5000", "--warm-up", "1000");
+        RequireNothingAllocated(peer, "event");
+    }
+
+    private static void RequireNothingAllocated(PeerProcess peer, string fence)
+    {
+        JsonElement answer = peer.Expect("allocated");
+        Assert.True(answer.GetProperty("IsClean").GetBoolean(), answer.ToString());
+        Assert.Equal(fence, answer.GetProperty("fence").GetString()!.ToLowerInvariant());
+        Assert.Equal(0, answer.GetProperty("bytes").GetInt64());
+    }
+
     [Fact]
     public void A_publish_to_busy_readers_makes_no_system_call()
     {

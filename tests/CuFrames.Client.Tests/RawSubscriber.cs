@@ -37,9 +37,9 @@ internal sealed unsafe class RawSubscriber : IDisposable
     }
 
     /// <summary>Does the handshake of a well-behaved subscriber.</summary>
-    public RawSubscriber Join(Delivery delivery = Delivery.InOrder, uint leases = 2)
+    public RawSubscriber Join(Delivery delivery = Delivery.InOrder, uint leases = 2, DomainOffer? domain = null, Fence fences = Fence.Cpu)
     {
-        Send(new HelloMessage { Program = "raw", Delivery = delivery, Leases = leases, Domains = [DomainOffer.Host], Wakes = Wake.Futex | Wake.Doorbell }.Write(_buffer));
+        Send(new HelloMessage { Program = "raw", Delivery = delivery, Leases = leases, Domains = [domain ?? DomainOffer.Host], Fences = fences, Wakes = Wake.Futex | Wake.Doorbell }.Write(_buffer));
         ReceiveResult result = Socket.Receive(_buffer, _descriptors, 5000);
         if (result.Status != ReceiveStatus.Received || _descriptors.Count != 2)
         {

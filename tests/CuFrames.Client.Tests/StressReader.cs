@@ -10,6 +10,9 @@ internal sealed class StressReader(string name, string delivery, string director
 {
     private PeerProcess? _peer;
 
+    /// <summary>The stream that is read.</summary>
+    public string Key { get; init; } = "stress";
+
     /// <summary>What the reader's environment has beside the rest.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
@@ -19,7 +22,7 @@ internal sealed class StressReader(string name, string delivery, string director
 
     public void Start(string? fault = null)
     {
-        string[] arguments = ["read", "--key", "stress", "--dir", directory, "--program", Name, "--delivery", delivery, .. options];
+        string[] arguments = ["read", "--key", Key, "--dir", directory, "--program", Name, "--delivery", delivery, .. options];
         _peer = PeerProcess.StartWith(
             fault is null ? Environment : [.. Environment, new KeyValuePair<string, string>("CUFRAMES_FAULT", fault)], [], arguments);
     }

@@ -835,6 +835,11 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             throw new ProtocolException(ErrorCode.ProtocolError, "EVENT was sent, and the EVENT fence was not granted.");
         }
 
+        if (session.HasEvent(message.Slot))
+        {
+            throw new ProtocolException(ErrorCode.ProtocolError, $"A second event for slot {message.Slot} was sent.");
+        }
+
         CudaEvent opened;
         try
         {
@@ -846,11 +851,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
                 error.Code == ErrorCode.CudaIpcNamespace ? error.Code : ErrorCode.SegmentInvalid, $"The event of slot {message.Slot} cannot be opened: {error.Message}");
         }
 
-        if (!session.TryAddEvent(message.Slot, opened))
-        {
-            opened.Dispose();
-            throw new ProtocolException(ErrorCode.ProtocolError, $"A second event for slot {message.Slot} was sent.");
-        }
+        session.AddEvent(message.Slot, opened);
     }
 
     private void TakeFromBudget(long bytes)

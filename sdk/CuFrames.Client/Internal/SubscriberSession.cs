@@ -67,18 +67,11 @@ internal sealed class SubscriberSession : LoopSource
     /// <summary>Whether the driver could not answer for one of the subscriber's events. Written by the publishing thread, read by the audit.</summary>
     public bool HasBrokenEvent { get; private set; }
 
-    /// <summary>Notes the event that ends the subscriber's leases of a slot. Under the gate.</summary>
-    /// <returns>False when there is one already.</returns>
-    public bool TryAddEvent(int slot, CudaEvent registered)
-    {
-        if (_events[slot] is not null)
-        {
-            return false;
-        }
+    /// <summary>Whether the event that ends the subscriber's leases of a slot is known.</summary>
+    public bool HasEvent(int slot) => Volatile.Read(ref _events[slot]) is not null;
 
-        Volatile.Write(ref _events[slot], registered);
-        return true;
-    }
+    /// <summary>Notes the event that ends the subscriber's leases of a slot, once. Under the gate.</summary>
+    public void AddEvent(int slot, CudaEvent registered) => Volatile.Write(ref _events[slot], registered);
 
     /// <summary>Whether the subscriber's lease word keeps a slot from being written (7.1, 7.2). Publishing thread, between Enter and Exit of the
     /// table. Waits for nothing.</summary>

@@ -6,12 +6,18 @@ namespace CuFrames.TestPeer.Commands;
 
 /// <summary>
 /// Publishes and reads in one process of its own and says how many bytes the whole process allocated while it did: in "sync" by turns on
-/// one thread, in "async" with a reader that waits for every frame without holding a thread.
+/// one thread, in "async" with a reader that waits for every frame without holding a thread. With --memory cuda in device memory, and --mode
+/// reader reads a stream of another process: its releases are by --fence.
 /// </summary>
 internal static class AllocationsCommand
 {
     public static async Task<int> Run(PeerArguments arguments)
     {
+        if (arguments.Memory() != FrameMemory.Host)
+        {
+            return RunInDeviceMemory(arguments);
+        }
+
         bool isAsync = arguments.Required("mode") == "async";
         int frames = arguments.Number("frames", 10_000);
         int warmUp = arguments.Number("warm-up", 20_000);
@@ -37,6 +43,53 @@ internal static class AllocationsCommand
 
         PeerArguments.Say(new { kind = "allocated", bytes, frames, checked_ = checker.Frames, checker.IsClean, checker.Faults });
         return 0;
+    }
+
+    private static int RunInDeviceMemory(PeerArguments arguments)
+    {
+        int frames = arguments.Number("frames", 10_000);
+        int warmUp = arguments.Number("warm-up", 3000);
+        using TemporaryDirectory? directory = arguments.Required("mode") == "reader" ? null : new TemporaryDirectory();
+        string key = arguments.Text("key") ?? "allocations";
+        using FramePublisher? publisher = directory is null ? null : FramePublisher.Create(key, new StreamFormat(PixelFormat.Nv12, 64, 48), new PublisherOptions
+        {
+            Directory = directory.Path,
+            Memory = arguments.Memory(),
+        });
+        using DevicePublisher? device = publisher is null ? null : new DevicePublisher(publisher);
+        using FrameSubscriber subscriber = FrameSubscriber.Connect(key, new SubscriberOptions
+        {
+            Directory = directory?.Path ?? arguments.Required("dir"),
+            Delivery = Delivery.InOrder,
+            Leases = 4,
+            Fences = arguments.Fences(),
+        });
+        FrameChecker checker = new();
+        using DeviceReader reader = new(subscriber.Cuda!, checker, 4);
+        ReadInDeviceMemory(device, subscriber, checker, reader, warmUp);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        ReadInDeviceMemory(device, subscriber, checker, reader, frames);
+        long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
+        PeerArguments.Say(new { kind = "allocated", bytes, frames, checked_ = checker.Frames, fence = subscriber.ReleaseFence.ToString(), checker.IsClean, checker.Faults });
+        return 0;
+    }
+
+    private static void ReadInDeviceMemory(DevicePublisher? device, FrameSubscriber subscriber, FrameChecker checker, DeviceReader reader, int frames)
+    {
+        for (int i = 0; i < frames; i++)
+        {
+            device?.Publish();
+            if (!subscriber.TryNext(TimeSpan.FromSeconds(10), out Frame frame))
+            {
+                throw new TimeoutException("No frame came.");
+            }
+
+            checker.Count(frame);
+            reader.Enqueue(frame);
+            frame.Release(reader.Stream);
+        }
+
+        reader.VerifyAll();
     }
 
     private static void ReadByTurns(FramePublisher publisher, FrameSubscriber subscriber, FrameChecker checker, int frames)

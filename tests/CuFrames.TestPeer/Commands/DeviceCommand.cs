@@ -13,9 +13,10 @@ namespace CuFrames.TestPeer.Commands;
 /// "failed" when it threw. "connect", "take N", "try" (takes one frame if there is one), "next-epoch" (reads on until the publisher's next run
 /// has come), "copy" (enqueues a copy of every held frame), "spin MS", "hang", "release" (behind the stream's work), "drop" (by the CPU),
 /// "settle" (waits for the copies and looks at them), "write kernel|fill" (to the first held frame), "leave" (disposes of the subscriber, not of
-/// the frames), "end" (disposes of the stream, too), "live" (objects of the double), "exit".
+/// the frames), "end" (disposes of the stream, too), "create" and "publish N" and "close" (a publisher in this process), "event" (the handle of
+/// an event of this process), "live" (objects of the double, descriptors), "exit".
 /// </summary>
-internal sealed class DeviceCommand(PeerArguments arguments)
+internal sealed class DeviceCommand(PeerArguments arguments) : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
@@ -24,10 +25,14 @@ internal sealed class DeviceCommand(PeerArguments arguments)
     private readonly List<string> _events = [];
     private FrameSubscriber? _subscriber;
     private DeviceReader? _reader;
+    private FramePublisher? _publisher;
+    private DevicePublisher? _device;
+    private CudaContext? _eventContext;
+    private CudaEvent? _event;
 
     public static int Run(PeerArguments arguments)
     {
-        DeviceCommand command = new(arguments);
+        using DeviceCommand command = new(arguments);
         PeerArguments.Say(new { kind = "ready", facts = OtherUser.Facts() });
         while (Console.ReadLine() is { } line && line != "exit")
         {
@@ -51,6 +56,15 @@ internal sealed class DeviceCommand(PeerArguments arguments)
         }
 
         return 0;
+    }
+
+    /// <summary>What the reader has goes with the process: a GPU that hangs keeps it from being given back.</summary>
+    public void Dispose()
+    {
+        _device?.Dispose();
+        _publisher?.Dispose();
+        _event?.Dispose();
+        _eventContext?.Dispose();
     }
 
     private void Act(string[] words)
@@ -115,6 +129,22 @@ internal sealed class DeviceCommand(PeerArguments arguments)
                 _reader = null;
                 Answer("end");
                 break;
+            case ["create"]:
+                Create();
+                break;
+            case ["publish", var count]:
+                _device!.Publish(int.Parse(count, CultureInfo.InvariantCulture));
+                Answer("publish");
+                break;
+            case ["close"]:
+                _device?.Dispose();
+                _device = null;
+                _publisher?.Dispose();
+                Answer("close");
+                break;
+            case ["event"]:
+                MakeEvent();
+                break;
             case ["live"]:
                 Answer("live");
                 break;
@@ -150,6 +180,36 @@ internal sealed class DeviceCommand(PeerArguments arguments)
         }
 
         Answer("take");
+    }
+
+    private void Create()
+    {
+        _publisher = FramePublisher.Create(arguments.Required("key"), arguments.Formats()[0], new PublisherOptions
+        {
+            Directory = arguments.Required("dir"),
+            Memory = arguments.Memory(),
+        });
+        try
+        {
+            _device = new DevicePublisher(_publisher);
+        }
+        catch
+        {
+            _publisher.Dispose();
+            throw;
+        }
+
+        Answer("create");
+    }
+
+    private void MakeEvent()
+    {
+        CudaDriver.Initialise();
+        _eventContext = CudaDriver.Devices[0].OpenContext();
+        _event = CudaEvent.Create(_eventContext, interprocess: true);
+        byte[] handle = new byte[Wire.CudaIpcHandleSize];
+        _event.CopyHandleTo(handle);
+        Answer("event", Convert.ToHexString(handle));
     }
 
     /// <summary>Reads on beside the frames that are held until one of the next run of the publisher has come.</summary>
@@ -198,9 +258,32 @@ internal sealed class DeviceCommand(PeerArguments arguments)
         areValid = _held.TrueForAll(frame => frame.IsValid),
         events = _events,
         live = TestCuda.IsReal ? 0 : Live(),
+        descriptors = Descriptors(),
     });
 
     /// <summary>Objects of the double that were made in this process and not destroyed.</summary>
     private static unsafe long Live() =>
         (long)((delegate* unmanaged<ulong>)NativeLibrary.GetExport(NativeLibrary.Load("libcuda.so.1"), "fakecuda_live_objects"))();
+
+    /// <summary>Sockets and memory files that this process has open.</summary>
+    private static int Descriptors()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        int count = 0;
+        foreach (string entry in Directory.GetFileSystemEntries("/proc/self/fd"))
+        {
+            try
+            {
+                string? target = new FileInfo(entry).LinkTarget;
+                count += target is not null && (target.Contains("memfd:", StringComparison.Ordinal) || target.StartsWith("socket:", StringComparison.Ordinal)) ? 1 : 0;
+            }
+            catch (IOException)
+            {
+                // The listing's own descriptor is gone by now.
+            }
+        }
+
+        return count;
+    }
 }
