@@ -57,6 +57,11 @@ mkdir -p "$bundle/dotnet/host/fxr" "$bundle/dotnet/shared/Microsoft.NETCore.App"
 cp -a "$installed/dotnet" "$bundle/dotnet/"
 cp -a "$installed/host/fxr/$version" "$bundle/dotnet/host/fxr/"
 cp -a "$installed/shared/Microsoft.NETCore.App/$version" "$bundle/dotnet/shared/Microsoft.NETCore.App/"
+# What only debuggers, tracers and another garbage collector need. The host refuses to start when a file is listed and missing.
+for file in createdump libclrgc.so libclrgcexp.so libcoreclrtraceptprovider.so libmscordaccore.so libmscordbi.so; do
+  rm -f -- "$bundle/dotnet/shared/Microsoft.NETCore.App/$version/$file"
+  sed -i "/^ *\"$file\": {\$/,/}/d" "$bundle/dotnet/shared/Microsoft.NETCore.App/$version/Microsoft.NETCore.App.deps.json"
+done
 for licence in LICENSE.txt ThirdPartyNotices.txt; do
   if [ -e "$installed/$licence" ]; then
     cp "$installed/$licence" "$bundle/dotnet/"

@@ -38,7 +38,7 @@ internal sealed class Suite(string name, string executable)
         }
 
         Stopwatch watch = Stopwatch.StartNew();
-        using StreamWriter log = new(Path.Combine(options.LogFolder, name + ".log"));
+        using StreamWriter log = new(Path.Combine(options.LogFolder, name + ".log")) { AutoFlush = true };
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();
         process.OutputDataReceived += (_, line) => Take(line.Data, log, watch, isEvent: true);
