@@ -23,6 +23,9 @@ internal sealed class LatencyPart : IPart
     /// <summary>The same hand-over, waited for by the host, which polls.</summary>
     private const string EventOnHost = "event-host";
 
+    /// <summary>The floor of all: a futex wake without a frame.</summary>
+    private const string Wake = "wake";
+
     private const int WorkMicroseconds = 1000;
     private const int WarmUp = 200;
 
@@ -51,7 +54,7 @@ internal sealed class LatencyPart : IPart
             {
                 int pause = work == 0 ? IdlePause : Math.Max(IdlePause, (int)Math.Ceiling(readers * work / 1000.0 / MostBusy));
                 int ticks = context.Options.Scale(Math.Clamp(LeastSamples / readers, LeastTicks, MostTicks));
-                (Dictionary<string, List<double>> samples, double launched) = Measure(context, table, readers, work, pause, ticks);
+                (Dictionary<string, List<double>> samples, double launched, double published) = Measure(context, table, readers, work, pause, ticks);
                 foreach ((string mode, List<double> values) in samples)
                 {
                     JsonObject figure = new()
@@ -63,13 +66,18 @@ internal sealed class LatencyPart : IPart
                         ["p99_us"] = BenchReport.Round(Statistics.Percentile(values, 0.99)),
                         ["p999_us"] = BenchReport.Round(Statistics.Percentile(values, 0.999)),
                         ["samples"] = values.Count,
-                        ["missed"] = (ticks * readers) - values.Count,
+                        ["missed"] = ((mode == Wake ? ticks / LatencyPublisher.TicksPerWake : ticks) * readers) - values.Count,
                         ["pause_ms"] = pause,
                         ["kernels_per_frame"] = BenchReport.Round(launched),
                     };
+                    if (mode == Complete)
+                    {
+                        figure["publish_p50_us"] = BenchReport.Round(published);
+                    }
+
                     figures.Add(figure);
                     context.Log($"{readers} readers, {work} µs of kernels, {mode}: p50 {figure["p50_us"]!.GetValue<double>()}, p99 {figure["p99_us"]!.GetValue<double>()}, p99.9 {figure["p999_us"]!.GetValue<double>()} µs of {values.Count}");
-                    (work == 0 ? idle : busy).Add(readers == 1 ? "1 reader" : $"{readers} readers", mode == Complete ? "CuFrames" : mode == Event ? "IPC event, stream waits" : "IPC event, host polls", values);
+                    (work == 0 ? idle : busy).Add(readers == 1 ? "1 reader" : $"{readers} readers", SeriesOf(mode), values);
                 }
 
                 context.Report.Set("latency", figures.DeepClone());
@@ -103,37 +111,45 @@ internal sealed class LatencyPart : IPart
             (string)other!["mode"]! == Complete && (int)other["readers"]! == (int)figure["readers"]! && (int)other["busy_us"]! == (int)figure["busy_us"]!);
     }
 
-    /// <returns>Samples in µs of each mode, and kernels that a reader launched for each frame.</returns>
-    private static (Dictionary<string, List<double>> Samples, double Launched) Measure(
+    private static string SeriesOf(string mode) => mode switch
+    {
+        Complete => "CuFrames",
+        Event => "IPC event, stream waits",
+        EventOnHost => "IPC event, host polls",
+        _ => "a wake alone",
+    };
+
+    /// <returns>Samples in µs of each mode, kernels that a reader launched for each frame, and the median time in µs from before the copy until the
+    /// publisher had announced the frame.</returns>
+    private static (Dictionary<string, List<double>> Samples, double Launched, double Published) Measure(
         PartContext context, StreamWriter table, int readers, int work, int pause, int ticks)
     {
         using TemporaryDirectory directory = new();
         FrameMemory memory = context.Options.Memory == "cuda" ? FrameMemory.Cuda : FrameMemory.CudaIpc;
-        using Peer publisher = Peer.Start(PeerRoles.LatencyPublisher, Key, directory.Path, memory, WarmUp, ticks, pause);
+        string times = Path.Combine(directory.Path, "published.csv");
+        using Peer publisher = Peer.Start(PeerRoles.LatencyPublisher, Key, directory.Path, memory, WarmUp, ticks, pause, times);
         string[] page = publisher.Expect("READY");
-        List<(Peer Peer, string Complete, string Event, string EventOnHost)> peers = [];
+        string[] modes = [Complete, Event, EventOnHost, Wake];
+        List<(Peer Peer, string[] Files)> peers = [];
         for (int reader = 0; reader < readers; reader++)
         {
-            string complete = Path.Combine(directory.Path, $"complete-{reader}.csv");
-            string byEvent = Path.Combine(directory.Path, $"event-{reader}.csv");
-            string onHost = Path.Combine(directory.Path, $"event-host-{reader}.csv");
-            Peer peer = Peer.Start(PeerRoles.LatencyReader, Key, directory.Path, page[0], page[1], ticks, work, complete, byEvent, onHost);
-            peers.Add((peer, complete, byEvent, onHost));
+            string[] files = [.. modes.Select(mode => Path.Combine(directory.Path, $"{mode}-{reader}.csv"))];
+            peers.Add((Peer.Start(PeerRoles.LatencyReader, [Key, directory.Path, page[0], page[1], ticks, work, .. files]), files));
         }
 
-        foreach ((Peer peer, _, _, _) in peers)
+        foreach ((Peer peer, _) in peers)
         {
             peer.Expect("READY");
         }
 
         publisher.Send("GO");
-        publisher.Expect("DONE", seconds: 60 + (2 * (WarmUp + ticks) * (pause + 10) / 1000));
-        Dictionary<string, List<double>> samples = new() { [Complete] = [], [Event] = [], [EventOnHost] = [] };
+        publisher.Expect("DONE", seconds: 60 + (3 * (WarmUp + ticks) * (pause + 10) / 1000));
+        Dictionary<string, List<double>> samples = modes.ToDictionary(mode => mode, _ => new List<double>());
         int launched = 0;
-        foreach ((int reader, (Peer peer, string complete, string byEvent, string onHost)) in peers.Index())
+        foreach ((int reader, (Peer peer, string[] files)) in peers.Index())
         {
             launched += int.Parse(peer.Expect("DONE")[0], CultureInfo.InvariantCulture);
-            foreach ((string mode, string file) in new[] { (Complete, complete), (Event, byEvent), (EventOnHost, onHost) })
+            foreach ((string mode, string file) in modes.Zip(files))
             {
                 foreach (string line in File.ReadLines(file))
                 {
@@ -144,7 +160,7 @@ internal sealed class LatencyPart : IPart
         }
 
         // Only now: a reader's context that ends disturbs the others, and the publisher's memory must outlive their mappings.
-        foreach ((Peer peer, _, _, _) in peers)
+        foreach ((Peer peer, _) in peers)
         {
             peer.Send("END");
             peer.WaitForEnd();
@@ -153,6 +169,7 @@ internal sealed class LatencyPart : IPart
 
         publisher.Send("END");
         publisher.WaitForEnd();
-        return (samples, (double)launched / readers / 2 / (ticks + WarmUp));
+        double[] published = [.. File.ReadLines(times).Select(line => double.Parse(line.Split(',')[1], CultureInfo.InvariantCulture) / 1000)];
+        return (samples, (double)launched / readers / 2 / (ticks + WarmUp), Statistics.Median(published));
     }
 }

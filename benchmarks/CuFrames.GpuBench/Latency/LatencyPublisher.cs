@@ -1,4 +1,5 @@
 using System.Globalization;
+using CuFrames.Benchmarks.Latency;
 using CuFrames.Benchmarks.Running;
 using CuFrames.Client;
 using CuFrames.Interop;
@@ -13,6 +14,9 @@ namespace CuFrames.Benchmarks.Gpu.Latency;
 internal sealed unsafe class LatencyPublisher : IDisposable
 {
     public const long LastTick = long.MaxValue;
+
+    /// <summary>The bare wake is taken at every so many ticks.</summary>
+    public const int TicksPerWake = 5;
 
     private const int Width = 1920;
     private const int Height = 1080;
@@ -56,12 +60,14 @@ internal sealed unsafe class LatencyPublisher : IDisposable
             key, new StreamFormat(PixelFormat.Nv12, Width, Height), new PublisherOptions { Directory = directory, Memory = memory, Cuda = _context });
     }
 
-    /// <summary>Arguments: key, directory, memory, ticks for warming up, ticks, milliseconds between two hand-overs.</summary>
+    /// <summary>Arguments: key, directory, memory, ticks for warming up, ticks, milliseconds between two hand-overs, file for the times that
+    /// complete publishes took.</summary>
     public static void Run(string[] arguments)
     {
         int warmUp = int.Parse(arguments[3], CultureInfo.InvariantCulture);
         int ticks = int.Parse(arguments[4], CultureInfo.InvariantCulture);
         int pause = int.Parse(arguments[5], CultureInfo.InvariantCulture);
+        Samples published = new(ticks);
         using LatencyPublisher publisher = new(arguments[0], arguments[1], Enum.Parse<FrameMemory>(arguments[2]));
         PeerLink.Say($"READY {Environment.ProcessId} {publisher._pageFile.Number}");
         PeerLink.WaitFor("GO");
@@ -69,14 +75,21 @@ internal sealed unsafe class LatencyPublisher : IDisposable
         {
             // The time between two hand-overs, in which all readers fall asleep.
             Thread.Sleep(pause);
-            publisher.HandOverComplete(tick);
+            published.Add(tick, publisher.HandOverComplete(tick));
             Thread.Sleep(pause);
             publisher.HandOverByEvent(tick);
+            if (tick % TicksPerWake == 0)
+            {
+                Thread.Sleep(pause);
+                publisher.WakeOnly(tick);
+            }
         }
 
         Thread.Sleep(pause);
         publisher.HandOverComplete(LastTick);
         publisher.HandOverByEvent(LastTick);
+        publisher.WakeOnly(LastTick);
+        published.Write(arguments[6]);
         PeerLink.Say("DONE");
         PeerLink.WaitFor("END");
     }
@@ -100,7 +113,8 @@ internal sealed unsafe class LatencyPublisher : IDisposable
         _context.Dispose();
     }
 
-    private void HandOverComplete(long tick)
+    /// <returns>Nanoseconds from before the copy until the frame is announced.</returns>
+    private long HandOverComplete(long tick)
     {
         if (!_publisher.TryBeginFrame(out FrameWriter writer))
         {
@@ -108,10 +122,12 @@ internal sealed unsafe class LatencyPublisher : IDisposable
         }
 
         writer.Metadata.Pts = tick;
-        writer.Metadata.ArrivalTime = MonotonicClock.NowNanoseconds;
+        long started = MonotonicClock.NowNanoseconds;
+        writer.Metadata.ArrivalTime = started;
         Copy(_completeStream, writer.DeviceAddress(0), writer.Pitch(0), 0, Height);
         Copy(_completeStream, writer.DeviceAddress(1), writer.Pitch(1), Height, Rows - Height);
         writer.Publish(_completeStream);
+        return MonotonicClock.NowNanoseconds - started;
     }
 
     private void HandOverByEvent(long tick)
@@ -126,6 +142,16 @@ internal sealed unsafe class LatencyPublisher : IDisposable
         Copy(_eventStream, destination + ((ulong)Width * Height), Width, Height, Rows - Height);
         _eventStream.Record(_events[slot]);
         Volatile.Write(ref *word, count);
+        Futex.Wake(word, int.MaxValue);
+    }
+
+    private void WakeOnly(long tick)
+    {
+        long* stampAndTick = EventHandOver.FloorStampAndTick(_page.Pointer);
+        uint* word = EventHandOver.FloorWord(_page.Pointer);
+        stampAndTick[1] = tick;
+        stampAndTick[0] = MonotonicClock.NowNanoseconds;
+        Volatile.Write(ref *word, *word + 1);
         Futex.Wake(word, int.MaxValue);
     }
 

@@ -18,7 +18,7 @@ internal static unsafe class LatencyReader
     private const long PatienceNanoseconds = 60_000_000_000;
 
     /// <summary>Arguments: key, directory, publisher's process and descriptor of its page, ticks, µs of kernels for each frame, file for the
-    /// samples of CuFrames, files for those of the events: a stream waits, the host waits.</summary>
+    /// samples of CuFrames, files for those of the events: a stream waits, the host waits; file for those of a wake and nothing else.</summary>
     public static void Run(string[] arguments)
     {
         int ticks = int.Parse(arguments[4], CultureInfo.InvariantCulture);
@@ -33,13 +33,17 @@ internal static unsafe class LatencyReader
         Samples complete = new(ticks);
         Samples byEvent = new(ticks);
         Samples byEventOnHost = new(ticks);
+        Samples wakes = new(ticks);
         int launched = 0;
         uint seen = Volatile.Read(ref *EventHandOver.Word(page.Pointer));
         PeerLink.Say("READY");
         Thread other = new(() => ReadEvents(context, page, events, seen, kernel, work, byEvent, byEventOnHost, ref launched));
         other.Start();
+        Thread floor = new(() => ReadWakes(page, wakes));
+        floor.Start();
         ReadFrames(context, subscriber, kernel, work, complete, ref launched);
         other.Join();
+        floor.Join();
         foreach (CudaEvent cudaEvent in events)
         {
             cudaEvent.Dispose();
@@ -48,6 +52,7 @@ internal static unsafe class LatencyReader
         complete.Write(arguments[6]);
         byEvent.Write(arguments[7]);
         byEventOnHost.Write(arguments[8]);
+        wakes.Write(arguments[9]);
         PeerLink.Say($"DONE {launched}");
         PeerLink.WaitFor("END");
     }
@@ -142,6 +147,38 @@ internal static unsafe class LatencyReader
         }
 
         stream.Synchronize();
+    }
+
+    private static void ReadWakes(MemoryMapping page, Samples samples)
+    {
+        uint* word = EventHandOver.FloorWord(page.Pointer);
+        uint seen = 0;
+        long sleeping = MonotonicClock.NowNanoseconds;
+        while (true)
+        {
+            Futex.Wait(word, seen, LongestSleep);
+            uint count = Volatile.Read(ref *word);
+            long now = MonotonicClock.NowNanoseconds;
+            if (count == seen)
+            {
+                if (now - sleeping > PatienceNanoseconds)
+                {
+                    throw new TimeoutException("Nobody rang.");
+                }
+
+                continue;
+            }
+
+            sleeping = now;
+            seen = count;
+            long* stampAndTick = EventHandOver.FloorStampAndTick(page.Pointer);
+            if (stampAndTick[1] == LatencyPublisher.LastTick)
+            {
+                break;
+            }
+
+            samples.Add(stampAndTick[1], now - stampAndTick[0]);
+        }
     }
 
     private static CudaEvent OpenEvent(CudaContext context, MemoryMapping page, int slot) =>
