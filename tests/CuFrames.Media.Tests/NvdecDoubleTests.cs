@@ -68,6 +68,21 @@ public sealed class NvdecDoubleTests : IDisposable
         Assert.Contains("They are decoded by NVDEC.", live.Reason, StringComparison.Ordinal);
     }
 
+    /// <summary>Of a file with an end the pump reads one frame ahead, which waits for the copy; here only publishing does.</summary>
+    [Fact]
+    public void A_frame_is_announced_when_its_copy_has_finished()
+    {
+        using CameraHarness camera = new(CameraHarness.File(_clips.H264("a.mp4", 1280, 720, 1), loop: true), memory: FrameMemory.Cuda, cuda: _context);
+        camera.Pump.Start();
+        for (int i = 0; i < 60; i++)
+        {
+            (FrameMetadata metadata, _, byte[] samples) = camera.Next();
+            RequireValue(samples, (long)metadata.SourcePacket - 1);
+        }
+
+        Assert.True(camera.Pump.Stop(TimeSpan.FromSeconds(10)));
+    }
+
     [Fact]
     public void A_process_asks_the_driver_for_no_other_copy()
     {
@@ -100,6 +115,51 @@ public sealed class NvdecDoubleTests : IDisposable
         {
             Array.ForEach(buffers, buffer => buffer.Dispose());
         }
+    }
+
+    /// <summary>As many reference and reordered pictures as the codec allows, in frames and fields, and damage: libavcodec never wants for a surface.</summary>
+    [Theory]
+    [InlineData("h264", false)]
+    [InlineData("h264-interlaced", false)]
+    [InlineData("h264-no-reorder", false)]
+    [InlineData("hevc", false)]
+    [InlineData("h264", true)]
+    [InlineData("h264-interlaced", true)]
+    [InlineData("hevc", true)]
+    public void Surfaces_suffice_for_every_stream(string kind, bool isDamaged)
+    {
+        string path = kind switch
+        {
+            "h264" => _clips.H264("a.ts", 320, 240, 4, "-refs", "16", "-bf", "16", "-x264-params", "b-pyramid=normal:b-adapt=0:scenecut=0", "-preset", "veryfast"),
+            "h264-interlaced" => _clips.H264("a.ts", 320, 240, 4, "-refs", "16", "-bf", "3", "-flags", "+ildct+ilme", "-preset", "veryfast"),
+            "h264-no-reorder" => _clips.H264("a.ts", 320, 240, 4, "-refs", "1", "-bf", "0"),
+            _ => _clips.H265("a.ts", 320, 240, 4, "-x265-params", "log-level=error:pools=1:keyint=25:rc-lookahead=12:bframes=8:b-adapt=0:ref=6:b-pyramid=1"),
+        };
+        if (isDamaged)
+        {
+            byte[] content = File.ReadAllBytes(path);
+            Random random = new(4711);
+            for (int packet = 40; packet < content.Length / 188; packet += 5)
+            {
+                content[(packet * 188) + 20 + random.Next(160)] ^= (byte)(1 << random.Next(8));
+            }
+
+            File.WriteAllBytes(path, content);
+        }
+
+        using MediaSource source = Open(path, DecodeMode.Nvdec);
+        using DeviceBuffer buffer = new(_context, source.Stream!, PixelFormat.Nv12, 320, 240);
+        int frames = 0;
+        for (; source.TryReadFrame(out MediaFrame frame); frames++)
+        {
+            Assert.True(frame is { IsInDeviceMemory: true, Width: 320, Height: 240 });
+            source.EnqueueCopy(buffer.Planes);
+        }
+
+        string log = source.TakeLog();
+        Assert.DoesNotContain("surfaces", log, StringComparison.Ordinal);
+        Assert.InRange(frames, isDamaged ? 20 : 100, 100);
+        Assert.True(isDamaged || source.DecodeErrors == 0, log);
     }
 
     [Fact]
@@ -236,7 +296,9 @@ public sealed class NvdecDoubleTests : IDisposable
         Assert.True(full.TryEnter(out _, out _));
         using MediaSource software = new(new MediaSourceOptions
         {
-            Url = new RedactedUrl(_clips.H264("b.mp4", 320, 240, 0.2, "-pix_fmt", "yuv422p")), Cuda = _context, Admission = full,
+            Url = new RedactedUrl(_clips.H264("b.mp4", 320, 240, 0.2, "-pix_fmt", "yuv422p")),
+            Cuda = _context,
+            Admission = full,
         });
         software.Open();
         Assert.Equal(("software", 1), (software.Info.Decoder, full.InUse));
