@@ -160,7 +160,7 @@ public partial class CudaHandshakeTests
         {
             holder.Ask("take 1", "take");
             holder.Ask("copy", "copy");
-            holder.Ask("drop", "drop");
+            holder.Ask("release", "release");
         }
 
         RequireClean(holder.Ask("settle", "settle"));

@@ -81,8 +81,8 @@ public class CudaReaderTests(ITestOutputHelper output)
         Assert.True(taken.GetProperty("areValid").GetBoolean());
         Assert.True(StressReader.Get(taken, "held") <= Quota);
         reader.Ask("copy", "copy");
-        reader.Ask("drop", "drop");
         RequireClean(reader.Ask("settle", "settle"), Rehearsals + 3);
+        reader.Ask("drop", "drop");
         Assert.Equal(0, reader.Exit());
         Assert.Equal((0UL, 0UL), (stream.Publisher.GetStatistics().Dropped, stream.Publisher.GetStatistics().Evicted));
     }
@@ -258,7 +258,7 @@ public class CudaReaderTests(ITestOutputHelper output)
             // The second publisher's memory is in use now, and the first's is still what it was.
             other.Ask("take 1", "take");
             other.Ask("copy", "copy");
-            other.Ask("drop", "drop");
+            other.Ask("release", "release");
         }
 
         RequireClean(other.Ask("settle", "settle"), 20);

@@ -154,7 +154,9 @@ public class CudaStressTests(ITestOutputHelper output)
         while (!done.IsCompleted);
 
         List<JsonElement> summaries = [.. survivors.Select(reader => reader.Finish())];
-        JsonElement statistics = publisher.Ask("stats", "stats").GetProperty("statistics");
+        JsonElement told = publisher.Ask("stats", "stats");
+        Assert.Equal("[]", told.GetProperty("evictions").ToString());
+        JsonElement statistics = told.GetProperty("statistics");
         for (int i = 0; i < survivors.Length; i++)
         {
             output.WriteLine(summaries[i].ToString());

@@ -845,10 +845,14 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         {
             opened = CudaEvent.OpenInterprocess(_memory.Context!, message.Handle.Span);
         }
+        catch (CudaException error) when (error.Code == ErrorCode.CudaIpcNamespace)
+        {
+            throw new ProtocolException(error.Code, $"The event of slot {message.Slot} cannot be opened: {error.Message}");
+        }
         catch (CudaException error)
         {
-            throw new ProtocolException(
-                error.Code == ErrorCode.CudaIpcNamespace ? error.Code : ErrorCode.SegmentInvalid, $"The event of slot {message.Slot} cannot be opened: {error.Message}");
+            session.NoteBrokenEvent($"The event of slot {message.Slot} cannot be opened: {error.Message}");
+            return;
         }
 
         session.AddEvent(message.Slot, opened);
@@ -1014,10 +1018,10 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             PageAudit.Copy(session.Page, first);
             PageAudit.Copy(session.Page, second);
             ErrorCode code = PageAudit.Check(first, second, Block.Head, session.Leases, ref session.LastCursor, out string text);
-            if (code == ErrorCode.None && session.HasBrokenEvent)
+            if (code == ErrorCode.None && session.BrokenEventSince is not 0 and var since && now - since > AuditIntervalNanoseconds)
             {
                 code = ErrorCode.SegmentInvalid;
-                text = "The driver cannot tell any more whether an event of this subscriber has completed.";
+                text = $"An event of this subscriber cannot be asked for any more: {session.BrokenEventText}";
             }
 
             if (code != ErrorCode.None)

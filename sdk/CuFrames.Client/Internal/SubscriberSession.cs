@@ -17,6 +17,7 @@ internal sealed class SubscriberSession : LoopSource
     // Each entry is written once, under the server's gate, with release; read by the publishing thread.
     private readonly CudaEvent?[] _events = new CudaEvent?[ControlBlockLayout.SlotCapacity];
     private MemoryMapping? _pageMapping;
+    private long _brokenEventSince;
 
     public SubscriberSession(PublisherServer server, UnixSocket socket, long acceptedAt)
     {
@@ -64,8 +65,12 @@ internal sealed class SubscriberSession : LoopSource
     /// <summary>Fences that were granted.</summary>
     public Fence Fences { get; set; }
 
-    /// <summary>Whether the driver could not answer for one of the subscriber's events. Written by the publishing thread, read by the audit.</summary>
-    public bool HasBrokenEvent { get; private set; }
+    /// <summary>Since when the driver cannot answer for one of the subscriber's events, CLOCK_MONOTONIC nanoseconds; zero: it can. Written once, by
+    /// the publishing thread or under the gate; read by both.</summary>
+    public long BrokenEventSince => Volatile.Read(ref _brokenEventSince);
+
+    /// <summary>What the driver said then.</summary>
+    public string BrokenEventText { get; private set; } = "";
 
     /// <summary>Whether the event that ends the subscriber's leases of a slot is known.</summary>
     public bool HasEvent(int slot) => Volatile.Read(ref _events[slot]) is not null;
@@ -84,7 +89,7 @@ internal sealed class SubscriberSession : LoopSource
         }
 
         CudaEvent? registered = Volatile.Read(ref _events[slot]);
-        if (registered is null || HasBrokenEvent)
+        if (registered is null || BrokenEventSince != 0)
         {
             return true;
         }
@@ -93,12 +98,20 @@ internal sealed class SubscriberSession : LoopSource
         {
             return !registered.IsComplete;
         }
-        catch (CudaException)
+        catch (CudaException error)
         {
-            // Whatever became of the event, the frame is safe as long as it counts as held. The next audit evicts the subscriber.
-            HasBrokenEvent = true;
+            // Whatever became of the event, the frame is safe as long as it counts as held.
+            NoteBrokenEvent(error.Message);
             return true;
         }
+    }
+
+    /// <summary>The driver cannot answer for an event. An audit evicts the subscriber, unless it hangs up soon: the driver forgets the events of a
+    /// process that dies before the kernel closes its sockets.</summary>
+    public void NoteBrokenEvent(string text)
+    {
+        BrokenEventText = text;
+        Interlocked.CompareExchange(ref _brokenEventSince, MonotonicClock.NowNanoseconds, 0);
     }
 
     public unsafe FileDescriptor CreatePage()

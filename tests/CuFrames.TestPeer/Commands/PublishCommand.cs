@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using CuFrames.Client;
@@ -21,6 +22,7 @@ internal static class PublishCommand
         }
 
         StreamFormat[] formats = arguments.Formats();
+        ConcurrentQueue<string> evictions = new();
         using FramePublisher publisher = FramePublisher.Create(arguments.Required("key"), formats[0], new PublisherOptions
         {
             Directory = arguments.Required("dir"),
@@ -32,6 +34,13 @@ internal static class PublishCommand
             LeaseTimeout = arguments.Milliseconds("lease-timeout-ms", 5000),
             ShrinkAfter = arguments.Milliseconds("shrink-after-ms", 10_000),
             Readers = ReaderAccess.Everyone,
+            OnEvent = happened =>
+            {
+                if (happened.Kind is PublisherEventKind.SubscriberEvicted or PublisherEventKind.InternalError)
+                {
+                    evictions.Enqueue($"{happened.Code} {happened.Text}");
+                }
+            },
         });
         using DevicePublisher? device = publisher.Memory == MemoryDomain.Cuda ? new DevicePublisher(publisher) : null;
         bool isStopped = false;
@@ -47,7 +56,7 @@ internal static class PublishCommand
                 else if (command == "stats")
                 {
                     PublisherStatistics statistics = publisher.GetStatistics();
-                    PeerArguments.Say(new { kind = "stats", statistics });
+                    PeerArguments.Say(new { kind = "stats", statistics, evictions });
                 }
             }
 
