@@ -51,6 +51,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "P010 and the RGB orde
 
 #define NVDEC_MAX_EXTRA_SURFACES 32
 
+/* cuvidCreateDecoder refuses more (CUDA_ERROR_INVALID_VALUE on driver 580). */
+#define NVDEC_MAX_SURFACES 32
+
 #define MAX_SECRETS 32
 #define ERROR_CAPACITY 1024
 #define LOG_CAPACITY 8192
@@ -913,7 +916,8 @@ static void free_frames_pool(AVHWFramesContext *frames)
  * sps_max_dec_pic_buffering + 1) and two more, as libavcodec's parameters say: the picture that is decoded, and the one before,
  * which its error concealment keeps. By itself libavcodec would add three for callers that hold frames while the next ones are
  * decoded. Ours gives its frame back first, and libavcodec decodes nothing while a finished frame waits in it. Each surface
- * counts twice, because NVDEC allocates as many for its output: 6 MiB for 1080p in 8 bits.
+ * counts twice, because NVDEC allocates as many for its output: 6 MiB for 1080p in 8 bits. For a stream with 16 reference
+ * pictures and as many reordered ones that sum is more than NVDEC takes; but the standard's buffer has 16 places for both.
  */
 static int make_frames(cuframes_av_source *source, AVCodecContext *context)
 {
@@ -923,6 +927,8 @@ static int make_frames(cuframes_av_source *source, AVCodecContext *context)
         return error;
     AVHWFramesContext *frames = (AVHWFramesContext *)(void *)reference->data;
     frames->initial_pool_size += (int)source->mode.extra_surfaces;
+    if (frames->initial_pool_size > NVDEC_MAX_SURFACES)
+        frames->initial_pool_size = NVDEC_MAX_SURFACES;
     frames->pool = av_buffer_pool_init(0, empty_buffer);
     frames->free = free_frames_pool;
     error = frames->pool ? av_hwframe_ctx_init(reference) : AVERROR(ENOMEM);
@@ -960,7 +966,8 @@ static enum AVPixelFormat refuse_after_setup(cuframes_av_source *source)
     copy_text(line, sizeof line, source->setup_line);
     pthread_mutex_unlock(&source->log_lock);
     bool is_busy = strstr(line, "CUDA_ERROR_OUT_OF_MEMORY") ||
-        (strstr(line, "cuvidCreateDecoder") && !strstr(line, "CUDA_ERROR_NOT_SUPPORTED"));
+        (strstr(line, "cuvidCreateDecoder") && !strstr(line, "CUDA_ERROR_NOT_SUPPORTED") &&
+         !strstr(line, "CUDA_ERROR_INVALID_VALUE"));
     return is_busy
         ? refuse_nvdec(source, CUFRAMES_AV_NVDEC_BUSY, "NVDEC has no room for one more decoder: %s", line)
         : refuse_nvdec(source, CUFRAMES_AV_NVDEC_UNSUPPORTED, "NVDEC cannot be set up: %s",

@@ -74,9 +74,17 @@ public sealed unsafe class CudaResourceTests : IDisposable
             CudaProbe.DestroyContext(own);
         }
 
+        Assert.Throws<ArgumentOutOfRangeException>(() => CudaContext.Borrow(0));
+    }
+
+    /// <summary>The double alone: the real driver does not look whether a context exists.</summary>
+    [Fact]
+    public void A_context_that_is_gone_is_refused()
+    {
+        nint own = CudaProbe.CreateContext();
+        CudaProbe.DestroyContext(own);
         CudaException error = Assert.Throws<CudaException>(() => CudaContext.Borrow(own));
         Assert.Equal("cuCtxPushCurrent_v2", error.Call);
-        Assert.Throws<ArgumentOutOfRangeException>(() => CudaContext.Borrow(0));
     }
 
     [Fact]

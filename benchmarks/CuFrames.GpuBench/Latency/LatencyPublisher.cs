@@ -8,7 +8,7 @@ using CuFrames.Protocol;
 namespace CuFrames.Benchmarks.Gpu.Latency;
 
 /// <summary>
-/// The process that hands 1080p NV12 frames over in both ways, in turn: by CuFrames, which waits for the copy and then announces, and by
+/// The process that hands 1080p NV12 frames over in both ways, in blocks that take turns: by CuFrames, which waits for the copy and then announces, and by
 /// an event. Both copy the same picture on a stream of their own. Ticks below 1 warm up and are not recorded.
 /// </summary>
 internal sealed unsafe class LatencyPublisher : IDisposable
@@ -17,6 +17,13 @@ internal sealed unsafe class LatencyPublisher : IDisposable
 
     /// <summary>The bare wake is taken at every so many ticks.</summary>
     public const int TicksPerWake = 5;
+
+    /// <summary>Below 1, so that nobody records it.</summary>
+    private const long SettlingTick = 0;
+    private const int SettlingTicks = 5;
+
+    // The two kinds of hand-over take turns in blocks: both meet the same machine, and neither the other's work on the GPU.
+    private const int BlockTicks = 100;
 
     private const int Width = 1920;
     private const int Height = 1080;
@@ -71,18 +78,12 @@ internal sealed unsafe class LatencyPublisher : IDisposable
         using LatencyPublisher publisher = new(arguments[0], arguments[1], Enum.Parse<FrameMemory>(arguments[2]));
         PeerLink.Say($"READY {Environment.ProcessId} {publisher._pageFile.Number}");
         PeerLink.WaitFor("GO");
-        for (int tick = -warmUp + 1; tick <= ticks; tick++)
+        for (int block = -warmUp + 1; block <= ticks; block += BlockTicks)
         {
-            // The time between two hand-overs, in which all readers fall asleep.
-            Thread.Sleep(pause);
-            published.Add(tick, publisher.HandOverComplete(tick));
-            Thread.Sleep(pause);
-            publisher.HandOverByEvent(tick);
-            if (tick % TicksPerWake == 0)
-            {
-                Thread.Sleep(pause);
-                publisher.WakeOnly(tick);
-            }
+            int end = Math.Min(block + BlockTicks - 1, ticks);
+            HandOver(tick => published.Add(tick, publisher.HandOverComplete(tick)), block, end, 1, pause);
+            HandOver(publisher.HandOverByEvent, block, end, 1, pause);
+            HandOver(publisher.WakeOnly, block, end, TicksPerWake, pause);
         }
 
         Thread.Sleep(pause);
@@ -111,6 +112,28 @@ internal sealed unsafe class LatencyPublisher : IDisposable
         _eventStream.Dispose();
         _completeStream.Dispose();
         _context.Dispose();
+    }
+
+    private static void HandOver(Action<long> handOver, int first, int last, int step, int pause)
+    {
+        // What the readers' GPU contexts did for the other kind of hand-over is not to be paid for here.
+        for (int i = 0; i < SettlingTicks; i++)
+        {
+            Thread.Sleep(pause);
+            handOver(SettlingTick);
+        }
+
+        for (int tick = first; tick <= last; tick++)
+        {
+            if (tick % step != 0)
+            {
+                continue;
+            }
+
+            // The time between two hand-overs, in which all readers fall asleep.
+            Thread.Sleep(pause);
+            handOver(tick);
+        }
     }
 
     /// <returns>Nanoseconds from before the copy until the frame is announced.</returns>
