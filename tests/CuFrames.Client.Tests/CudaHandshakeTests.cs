@@ -77,7 +77,6 @@ public partial class CudaHandshakeTests
     }
 
     [Fact]
-    [Trait("needs", "gpu")]
     public void A_host_stream_needs_no_driver_of_its_readers()
     {
         using TestStream stream = new(TestStream.Small);

@@ -25,7 +25,7 @@ public class CudaKillTests(ITestOutputHelper output)
             TestCuda.ChildEnvironment, [],
             "device", "--key", TestStream.Key, "--dir", stream.Directory.Path, "--leases", "2", "--fence", fence));
         List<double> times = [];
-        int kills = fence == "stream" ? Kills : Kills / 4;
+        int kills = fence == "stream" ? Kills : Kills / 5;
         for (int kill = 0; kill < kills; kill++)
         {
             using PeerProcess reader = peers.Take();

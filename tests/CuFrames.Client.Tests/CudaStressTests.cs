@@ -88,7 +88,7 @@ public class CudaStressTests(ITestOutputHelper output)
     {
         using TemporaryDirectory directory = new();
         using StressReader fast = Reader(directory, "fast", "newest", "--fence", "cpu", "--leases", "1");
-        JsonElement summary = RunFaulty(directory, fast, "skip-completion-wait", "nv12:1280x720");
+        JsonElement summary = RunFaulty(directory, fast, "skip-completion-wait", TestCuda.IsReal ? "nv12:2560x1440" : "nv12:1280x720");
         Assert.True(StressReader.Get(summary, "torn") > 0, summary.ToString());
     }
 
@@ -182,7 +182,7 @@ public class CudaStressTests(ITestOutputHelper output)
         using PeerProcess publisher = PeerProcess.StartWith(
             Environment(fault), [],
             "publish", "--key", "stress", "--dir", directory.Path, "--start-on-go", "1",
-            "--memory", "cuda", "--format", format, "--slots", "4", "--max-slots", "12", "--frames", TestCuda.IsReal ? "20000" : "1500");
+            "--memory", "cuda", "--format", format, "--slots", "4", "--max-slots", "12", "--frames", TestCuda.IsReal ? "5000" : "1500");
         publisher.Expect("ready");
         reader.Start();
         reader.WaitUntilReady();
