@@ -18,7 +18,8 @@ public sealed record MediaSourceOptions
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Threads of the decoder, 1 to 64; 0: one per core. Default: 1, which is enough for several 1080p cameras per core.</summary>
-    /// <remarks>More threads decode one stream faster and delay it by a frame each, unless <see cref="LowDelay"/> is set.</remarks>
+    /// <remarks>More threads decode one stream faster and delay it by a frame each, unless <see cref="LowDelay"/> is set. Of NVDEC two are
+    /// of use, more count as two: a picture is decoded while the one before is copied.</remarks>
     public int DecodeThreads { get; init; } = 1;
 
     /// <summary>Decodes with slice threads only, and without reordering delay where the stream has no B pictures. Default: false.</summary>

@@ -1053,6 +1053,15 @@ int cuframes_av_get_nvdec_caps(void *cuda_context, const char *codec, uint32_t b
 
 /* ---- opening -------------------------------------------------------------------------------------------------- */
 
+/*
+ * The GPU decodes; a thread only parses and waits for it. Two of them let NVDEC decode a picture while the one before is copied,
+ * which is all that more threads can gain; each delays the pictures by one and takes a surface.
+ */
+static int nvdec_threads(const cuframes_av_options *options)
+{
+    return options->decode_threads == 1 ? 1 : 2;
+}
+
 static int open_decoder(cuframes_av_source *source, const cuframes_av_decoder *mode)
 {
     const AVCodecParameters *parameters = source->stream->codecpar;
@@ -1083,7 +1092,7 @@ static int open_decoder(cuframes_av_source *source, const cuframes_av_decoder *m
     source->decoder->opaque = source;
     source->decoder->get_format = select_format;
     source->decoder->pkt_timebase = source->stream->time_base;
-    source->decoder->thread_count = is_nvdec ? 1 : source->options.decode_threads;
+    source->decoder->thread_count = is_nvdec ? nvdec_threads(&source->options) : source->options.decode_threads;
     /* Without it a left crop is only applied down to an alignment, and the picture is too wide. */
     source->decoder->flags |= AV_CODEC_FLAG_UNALIGNED;
     if (source->options.flags & CUFRAMES_AV_LOW_DELAY) {

@@ -21,7 +21,8 @@ internal sealed class CameraDaemon : IDisposable
         configuration.Append(CultureInfo.InvariantCulture, $"directory: {_directory.Path}\ndefaults:\n  memory: {context.Options.Memory}\n  decode: {context.Options.Decode}\ncameras:\n");
         foreach (string key in _keys)
         {
-            configuration.Append(CultureInfo.InvariantCulture, $"  {key}:\n    source: {clip}\n    paced: {(isPaced ? "true" : "false")}\n    loop: true\n");
+            // As fast as it goes: with two threads, as ffmpeg chooses by itself. A camera at its own pace has no use for them.
+            configuration.Append(CultureInfo.InvariantCulture, $"  {key}:\n    source: {clip}\n    paced: {(isPaced ? "true" : "false")}\n    decode_threads: {(isPaced ? 1 : 2)}\n    loop: true\n");
         }
 
         string file = Path.Combine(_directory.Path, "cuframes.yaml");
