@@ -128,8 +128,7 @@ fi
 computing() {
   suite model 600 summary tests/model/check.sh
   suite format 600 status dotnet format CuFrames.sln --verify-no-changes --no-restore
-  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh benchmarks/*.sh tests/model/*.sh tests/cudacount/*.sh tests/kernels/*.sh gpu/*.sh gpu/bundle/*
-  suite cudacount 120 status make --silent -C tests/cudacount check
+  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh benchmarks/*.sh tests/model/*.sh tests/kernels/*.sh gpu/*.sh gpu/bundle/*
   suite fakecuda 120 summary make --silent -C tests/fakecuda check
   suite CuFrames.Fuzz 600 fuzz tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
 }

@@ -74,10 +74,6 @@ cp -a "$clips"/. "$bundle/clips/"
 for library in libstdc++.so.6 libgcc_s.so.1 libssl.so.3 libcrypto.so.3; do
   cp -L "$(ldconfig -p | sed -nE "s|^\s*${library//+/\\+} .*x86-64.* => (.*)|\1|p" | head -n 1)" "$bundle/lib/"
 done
-# Counts the copies that a program asks the driver for.
-make --silent -C tests/cudacount
-mkdir "$bundle/lib/cudacount"
-cp tests/cudacount/bin/libcuda.so.1 "$bundle/lib/cudacount/"
 cp gpu/bundle/* "$bundle/"
 {
   echo "commit $(git rev-parse HEAD)$(git diff --quiet HEAD -- || echo ' with changes')"

@@ -115,8 +115,15 @@ public sealed unsafe class MediaSource : IPictureSource
             info.IsLive != 0);
         if (_options.Cuda is { } cuda)
         {
-            Stream = CudaStream.Create(cuda);
-            _upload = new PictureUpload(Stream);
+            try
+            {
+                Stream = CudaStream.Create(cuda);
+                _upload = new PictureUpload(Stream);
+            }
+            catch (CudaException e) when (e.Result == CudaResult.OutOfMemory)
+            {
+                throw AvText.NotAdmitted(_options, e);
+            }
         }
 
         OpenDecoder();

@@ -1,4 +1,5 @@
 using System.Text;
+using CuFrames.Interop;
 
 namespace CuFrames.Media.Internal;
 
@@ -28,6 +29,10 @@ internal static class AvText
         MediaError.NotAdmitted,
         options.Url.Redact(
             $"{options.Url.Display} cannot be decoded by NVDEC now: the limit is {limit} decoder sessions at once, {inUse} are in use, and this would be number {inUse + 1}. Raise the limit, or decode a camera in software."));
+
+    /// <summary>Makes the exception for a source for which the device has no memory.</summary>
+    internal static MediaException NotAdmitted(MediaSourceOptions options, CudaException cause) =>
+        new(MediaError.NotAdmitted, options.Url.Redact($"{Sentence(MediaError.NotAdmitted, options)} {cause.Message}"), cause);
 
     /// <summary>Makes the exception for a source whose packets give no picture.</summary>
     internal static MediaException NotDecodable(MediaSourceOptions options) => new(
