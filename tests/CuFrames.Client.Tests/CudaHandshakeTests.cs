@@ -100,8 +100,8 @@ public partial class CudaHandshakeTests
         using (TestStream first = new(TestStream.Small, options))
         {
             Assert.Equal(2L << 20, budget.InUse);
-            CuFramesException error = Assert.Throws<CuFramesException>(() =>
-                new TestStream(new StreamFormat(PixelFormat.Nv12, 1920, 1080), options).Dispose());
+            CuFramesException error = Assert.Throws<CuFramesException>(() => FramePublisher.Create(
+                "large", new StreamFormat(PixelFormat.Nv12, 1920, 1080), options with { Directory = first.Directory.Path }));
             Assert.Equal(ErrorCode.OutOfResources, error.Code);
             Assert.Equal(["6.0", "6.0", "2.0", "8.0"], Mebibytes().Matches(error.Message).Select(match => match.Groups[1].Value));
             Assert.Equal(2L << 20, budget.InUse);

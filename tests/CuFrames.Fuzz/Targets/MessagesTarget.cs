@@ -28,7 +28,7 @@ internal sealed class MessagesTarget : FuzzTarget
                 input.ChangeNumber(4 + random.Below(2), 1, random);
                 break;
             case 2 when input.Length >= 16:
-                input.Bytes[5] = (byte)(1 + random.Below(10));
+                input.Bytes[5] = (byte)(1 + random.Below(11));
                 break;
             default:
                 TlvMutator.Mutate(input, 16, random, other, 16);
@@ -45,7 +45,7 @@ internal sealed class MessagesTarget : FuzzTarget
 
     public override void Run(ReadOnlySpan<byte> input, OutcomeMap outcomes)
     {
-        int type = input.Length > 5 ? Math.Min((int)input[5], 11) : 12;
+        int type = input.Length > 5 ? Math.Min((int)input[5], 12) : 13;
         try
         {
             MessageHeader header = MessageHeader.Read(input);
@@ -75,6 +75,9 @@ internal sealed class MessagesTarget : FuzzTarget
                     break;
                 case MessageType.Notice:
                     Check(NoticeMessage.Read(payload));
+                    break;
+                case MessageType.Event:
+                    Check(EventMessage.Read(payload));
                     break;
                 default:
                     break;
@@ -166,6 +169,14 @@ internal sealed class MessagesTarget : FuzzTarget
         CheckText(message.Text, 1024);
         Require(message.Kind != 0, "A NOTICE of kind 0 was accepted.");
         Require(NoticeMessage.Read(message.Write(_first)[16..]) == message, "NOTICE was written as another one.");
+    }
+
+    private void Check(EventMessage message)
+    {
+        Require(message.Slot is >= 0 and < ControlBlockLayout.SlotCapacity, $"An event for slot {message.Slot} was accepted.");
+        Require(message.Handle.Length == Wire.CudaIpcHandleSize, "A handle of another length was accepted.");
+        EventMessage again = EventMessage.Read(message.Write(_first)[16..]);
+        Require(again.Slot == message.Slot && again.Handle.Span.SequenceEqual(message.Handle.Span), "EVENT was written as another one.");
     }
 
     private void Check(SegmentMessage message, OutcomeMap outcomes)
