@@ -154,7 +154,7 @@ public sealed class CudaMemory : SafeHandle
     /// <summary>Maps memory of another process from its legacy handle. To be done once per segment.</summary>
     /// <param name="context">Where; the device must be the memory's or its peer.</param>
     /// <param name="handle64">The 64 bytes that <see cref="CopyHandleTo"/> gave in the other process.</param>
-    /// <param name="size">The memory's size in bytes, as the other process told it; the driver does not check it.</param>
+    /// <param name="size">The memory's size in bytes, as the other process told it. It is compared with what the driver mapped.</param>
     /// <returns>The mapping; the caller owns it. It is writable, legacy handles know no other: do not write.</returns>
     /// <exception cref="ArgumentException">The handle has not 64 bytes.</exception>
     /// <exception cref="CudaException">
@@ -174,7 +174,11 @@ public sealed class CudaMemory : SafeHandle
                 CudaNative.OpenMemoryHandle(&address, handle, CudaNative.IpcLazyEnablePeerAccess), "cuIpcOpenMemHandle_v2",
                 "map another process's");
             memory._mapped = address;
-            return memory;
+            long room = RoomAt(memory, address);
+            return room >= size
+                ? memory
+                : throw new CudaException(
+                    "cuPointerGetAttribute", CudaResult.InvalidValue, $"use {size:N0} bytes of another process's memory, of which {room:N0} are mapped");
         }
         catch
         {
@@ -270,6 +274,16 @@ public sealed class CudaMemory : SafeHandle
         }
 
         return true;
+    }
+
+    /// <summary>Bytes from an address to the end of the allocation that it lies in.</summary>
+    private static unsafe long RoomAt(CudaMemory memory, ulong address)
+    {
+        ulong start;
+        nuint length;
+        memory.Check(CudaNative.GetPointerAttribute(&start, CudaNative.PointerRangeStart, address), "cuPointerGetAttribute", "measure");
+        memory.Check(CudaNative.GetPointerAttribute(&length, CudaNative.PointerRangeSize, address), "cuPointerGetAttribute", "measure");
+        return (long)(start + length - address);
     }
 
     private static CudaNative.AllocationProperties PropertiesOf(CudaContext context) => new()

@@ -137,6 +137,17 @@ internal static class CudaChild
         using CudaHostMemory host = CudaHostMemory.Allocate(context, CudaSharingTests.Size);
         using CudaMemory imported = CudaMemory.ImportReadOnly(context, file, CudaSharingTests.Size);
         file.Dispose();
+        try
+        {
+            // A segment that claims to be larger than its memory would let a frame lead us beyond it. Drivers round up to 2 MiB at least.
+            CudaMemory.OpenInterprocess(context, handles.AsSpan(0, 64), CudaSharingTests.Size + (64 << 20)).Dispose();
+            Say("tooLarge", "opened");
+        }
+        catch (CudaException error)
+        {
+            Say("tooLarge", error.Call);
+        }
+
         using CudaMemory opened = CudaMemory.OpenInterprocess(context, handles.AsSpan(0, 64), CudaSharingTests.Size);
         using CudaEvent copied = CudaEvent.OpenInterprocess(context, handles.AsSpan(64, 64));
         copied.Synchronize();

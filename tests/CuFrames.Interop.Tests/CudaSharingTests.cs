@@ -37,6 +37,7 @@ public sealed unsafe class CudaSharingTests : IDisposable
             using (UnixSocket socket = Accept(listener))
             {
                 Assert.Equal(SendStatus.Sent, socket.Send(handles, [file]));
+                Assert.Equal("tooLarge: cuPointerGetAttribute", child.ReadLine());
                 Assert.Equal("imported: right", child.ReadLine());
                 Assert.Equal("opened: right", child.ReadLine());
             }

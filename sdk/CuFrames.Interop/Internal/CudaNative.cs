@@ -46,6 +46,12 @@ internal static unsafe partial class CudaNative
     internal const uint AccessReadWrite = 3;
     internal const uint GranularityMinimum = 0;
 
+    /// <summary>CU_POINTER_ATTRIBUTE_RANGE_START_ADDR: where the allocation begins that an address lies in.</summary>
+    internal const int PointerRangeStart = 11;
+
+    /// <summary>CU_POINTER_ATTRIBUTE_RANGE_SIZE: bytes of that allocation.</summary>
+    internal const int PointerRangeSize = 12;
+
     /// <summary>Size of an IPC handle, of memory or of an event (CU_IPC_HANDLE_SIZE).</summary>
     internal const int IpcHandleSize = 64;
 
@@ -63,6 +69,7 @@ internal static unsafe partial class CudaNative
         "cuMemHostRegister_v2", "cuMemHostUnregister", "cuMemHostGetDevicePointer_v2", "cuMemcpy2DAsync_v2", "cuMemsetD8Async",
         "cuMemGetAllocationGranularity", "cuMemCreate", "cuMemRelease", "cuMemExportToShareableHandle",
         "cuMemImportFromShareableHandle", "cuMemAddressReserve", "cuMemAddressFree", "cuMemMap", "cuMemUnmap", "cuMemSetAccess",
+        "cuPointerGetAttribute",
         "cuModuleLoadData", "cuModuleUnload", "cuModuleGetFunction", "cuLaunchKernel",
     ];
 
@@ -164,6 +171,9 @@ internal static unsafe partial class CudaNative
 
     [LibraryImport(Library, EntryPoint = "cuIpcOpenMemHandle_v2")]
     internal static partial CudaResult OpenMemoryHandle(ulong* address, IpcHandle handle, uint flags);
+
+    [LibraryImport(Library, EntryPoint = "cuPointerGetAttribute")]
+    internal static partial CudaResult GetPointerAttribute(void* value, int attribute, ulong address);
 
     [LibraryImport(Library, EntryPoint = "cuIpcCloseMemHandle")]
     internal static partial CudaResult CloseMemoryHandle(ulong address);
