@@ -352,7 +352,7 @@ wait_for_frame:
 #else
                :: slot != NONE ->
 #ifdef STREAM_RELEASE
-#ifndef EARLY_RELEASE
+#ifndef EARLY_RELEASE /* which breaks this too, and is to show the torn frame */
                   release_is_carried_out = (evicted[NEWEST] || !IS_QUEUED(slot));
                   assert(release_is_carried_out);
 #endif
