@@ -2,7 +2,7 @@ using CuFrames.Conformance.Spec;
 
 namespace CuFrames.Conformance.Wire;
 
-/// <summary>Which TLVs each message knows and carries (2.9, 3.2, 3.3, 3.5, 6.3, 6.10, 9.1, 9.2) and how long each is (2.8).</summary>
+/// <summary>Which TLVs each message knows and carries (2.9, 3.2, 3.3, 3.5, 6.3, 6.10, 7.2, 9.1, 9.2) and how long each is (2.8).</summary>
 internal static class MessageRules
 {
     private static readonly Dictionary<MessageType, (string Paragraph, TlvType[] Required, TlvType[] Optional)> Messages = new()
@@ -12,7 +12,8 @@ internal static class MessageRules
                 TlvType.PROBE]),
         [MessageType.WELCOME] = ("3.3",
             [TlvType.VERSION, TlvType.FEATURES, TlvType.EPOCH, TlvType.STREAM_KEY, TlvType.STREAM_DESCRIPTION],
-            [TlvType.PROGRAM, TlvType.SOURCE, TlvType.SUBSCRIBER_ID, TlvType.DELIVERY, TlvType.LEASES, TlvType.FENCES, TlvType.WAKES]),
+            [TlvType.PROGRAM, TlvType.SOURCE, TlvType.STATE_TEXT, TlvType.SUBSCRIBER_ID, TlvType.DELIVERY, TlvType.LEASES, TlvType.FENCES,
+                TlvType.WAKES]),
         [MessageType.REFUSE] = ("3.5", [TlvType.ERROR_CODE, TlvType.ERROR_TEXT], [TlvType.VERSION_RANGE]),
         [MessageType.SEGMENT] = ("6.3", [TlvType.SEGMENT], [TlvType.CUDA_IPC_HANDLE]),
         [MessageType.SEGMENT_READY] = ("6.3", [TlvType.SEGMENT_ID], []),
@@ -20,6 +21,7 @@ internal static class MessageRules
         [MessageType.RETIRED] = ("6.10", [TlvType.SEGMENT_ID], []),
         [MessageType.NOTICE] = ("9.1", [TlvType.NOTICE_KIND], [TlvType.ERROR_CODE, TlvType.ERROR_TEXT]),
         [MessageType.DOORBELL] = ("8.3", [], []),
+        [MessageType.EVENT] = ("7.2", [TlvType.CUDA_EVENT], []),
         [MessageType.BYE] = ("9.2", [], [TlvType.ERROR_CODE, TlvType.ERROR_TEXT]),
     };
 
@@ -45,12 +47,13 @@ internal static class MessageRules
 
     public static int SmallestValue(TlvType tlv) => tlv switch
     {
-        TlvType.PROGRAM or TlvType.STREAM_KEY or TlvType.SOURCE or TlvType.ERROR_TEXT or TlvType.PROBE => 0,
+        TlvType.PROGRAM or TlvType.STREAM_KEY or TlvType.SOURCE or TlvType.ERROR_TEXT or TlvType.STATE_TEXT or TlvType.PROBE => 0,
         TlvType.FEATURES or TlvType.EPOCH or TlvType.SUBSCRIBER_ID => 8,
         TlvType.DOMAIN => Layout.DomainOffer.Size,
         TlvType.STREAM_DESCRIPTION => Layout.StreamDescription.Size,
         TlvType.SEGMENT => Layout.SegmentDescription.Size,
         TlvType.CUDA_IPC_HANDLE => 64,
+        TlvType.CUDA_EVENT => Limits.CudaEventSize,
         _ => 4,
     };
 
@@ -59,7 +62,7 @@ internal static class MessageRules
     {
         TlvType.PROGRAM => 64,
         TlvType.STREAM_KEY => 129,
-        TlvType.SOURCE or TlvType.ERROR_TEXT => 1_024,
+        TlvType.SOURCE or TlvType.ERROR_TEXT or TlvType.STATE_TEXT => 1_024,
         _ => null,
     };
 }

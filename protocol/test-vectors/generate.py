@@ -373,7 +373,7 @@ def message_vectors():
         ("hello-unknown-domain", "3.5", "publisher", 0, hello(replace={"DOMAIN": tlv("DOMAIN", pack(
             DOMAIN_OFFER, 24, {"domain": 99, "handle_kinds": 0xFFFFFFFF}))}), "DOMAIN_NOT_MAPPABLE"),
         ("unknown-type-zero", "2.7", "publisher", 0, message(0), protocol),
-        ("unknown-type-11", "2.7", "publisher", 0, message(11), protocol),
+        ("unknown-type-12", "2.7", "publisher", 0, message(12), protocol),
         ("unknown-type-255", "2.7", "subscriber", 0, message(255), protocol),
         ("welcome-without-descriptors", "3.3", "subscriber", 0, welcome(), "DESCRIPTOR_COUNT"),
         ("welcome-with-one-descriptor", "3.3", "subscriber", 1, welcome(), "DESCRIPTOR_COUNT"),

@@ -88,7 +88,9 @@ public class CudaStressTests(ITestOutputHelper output)
     {
         using TemporaryDirectory directory = new();
         using StressReader fast = Reader(directory, "fast", "newest", "--fence", "cpu", "--leases", "1");
-        JsonElement summary = RunFaulty(directory, fast, "skip-completion-wait", TestCuda.IsReal ? "nv12:2560x1440" : "nv12:1280x720");
+        // A GPU copies faster than a reader wakes: work before the copy gives the reader time to come too early.
+        string[] work = TestCuda.IsReal ? ["--busy-us", "5000", "--frames", "300", "--fps", "100"] : ["--frames", "1500"];
+        JsonElement summary = RunFaulty(directory, fast, "skip-completion-wait", ["--format", "nv12:1280x720", .. work]);
         Assert.True(StressReader.Get(summary, "torn") > 0, summary.ToString());
     }
 
@@ -101,7 +103,8 @@ public class CudaStressTests(ITestOutputHelper output)
     {
         using TemporaryDirectory directory = new();
         using StressReader slow = Reader(directory, "slow", "newest", "--fence", fence, "--leases", "2", "--hold", "2", "--busy-us", "2000");
-        JsonElement summary = RunFaulty(directory, slow, "skip-lease-scan", "gray8:64x48");
+        JsonElement summary = RunFaulty(
+            directory, slow, "skip-lease-scan", ["--format", "gray8:64x48", "--frames", TestCuda.IsReal ? "5000" : "1500"]);
         Assert.True(StressReader.Get(summary, "torn") > 0, summary.ToString());
     }
 
@@ -177,12 +180,11 @@ public class CudaStressTests(ITestOutputHelper output)
         return (done.Result, kills);
     }
 
-    private JsonElement RunFaulty(TemporaryDirectory directory, StressReader reader, string fault, string format)
+    private JsonElement RunFaulty(TemporaryDirectory directory, StressReader reader, string fault, string[] options)
     {
         using PeerProcess publisher = PeerProcess.StartWith(
             Environment(fault), [],
-            "publish", "--key", "stress", "--dir", directory.Path, "--start-on-go", "1",
-            "--memory", "cuda", "--format", format, "--slots", "4", "--max-slots", "12", "--frames", TestCuda.IsReal ? "5000" : "1500");
+            ["publish", "--key", "stress", "--dir", directory.Path, "--start-on-go", "1", "--memory", "cuda", "--slots", "4", "--max-slots", "12", .. options]);
         publisher.Expect("ready");
         reader.Start();
         reader.WaitUntilReady();

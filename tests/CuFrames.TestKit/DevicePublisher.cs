@@ -17,6 +17,8 @@ public sealed unsafe class DevicePublisher : IDisposable
     private readonly CudaContext _context;
     private readonly CudaStream _stream;
     private readonly CudaHostMemory?[] _buffers = new CudaHostMemory?[Buffers];
+    private readonly CudaModule _kernels;
+    private readonly nint _spin;
     private int _next;
 
     /// <param name="publisher">A publisher of frames in device memory; it stays the caller's.</param>
@@ -25,7 +27,12 @@ public sealed unsafe class DevicePublisher : IDisposable
         _publisher = publisher;
         _context = publisher.Cuda!;
         _stream = CudaStream.Create(_context);
+        _kernels = CudaModule.Load(_context, TestCuda.Kernels);
+        _spin = _kernels.Function("spin");
     }
+
+    /// <summary>Time for which a kernel runs before each frame's copy.</summary>
+    public TimeSpan Busy { get; init; }
 
     /// <summary>Ticks of <see cref="Stopwatch"/> that finding a slot for the last frame and announcing it took, its copy included.</summary>
     public long LastTicks { get; private set; }
@@ -48,6 +55,11 @@ public sealed unsafe class DevicePublisher : IDisposable
 
         using (frame)
         {
+            if (Busy > TimeSpan.Zero)
+            {
+                _stream.Launch(_spin, 1, 1, (ulong)Busy.Ticks * 100);
+            }
+
             long position = 0;
             for (int plane = 0; plane < frame.PlaneCount; plane++)
             {
@@ -99,6 +111,7 @@ public sealed unsafe class DevicePublisher : IDisposable
             buffer?.Dispose();
         }
 
+        _kernels.Dispose();
         _stream.Dispose();
     }
 

@@ -20,7 +20,7 @@ internal sealed class MemoryPart : IPart
     public void Run(PartContext context)
     {
         int cameras = context.Options.Cameras[^1];
-        string clip = BenchClips.Find(context, "h264");
+        string clip = BenchClips.FindLong(context, "h264");
 
         // Held throughout, so that it is on both sides of every difference.
         using CudaContext own = context.Device.OpenContext();

@@ -42,7 +42,7 @@ internal static class PublishCommand
                 }
             },
         });
-        using DevicePublisher? device = publisher.Memory == MemoryDomain.Cuda ? new DevicePublisher(publisher) : null;
+        using DevicePublisher? device = publisher.Memory == MemoryDomain.Cuda ? new DevicePublisher(publisher) { Busy = TimeSpan.FromMicroseconds(arguments.Number("busy-us", 0)) } : null;
         bool isStopped = false;
         using ManualResetEventSlim start = new(arguments.Number("start-on-go", 0) == 0);
         Thread commands = new(() =>
