@@ -82,8 +82,8 @@ public sealed class DescriptorPassingTests : IDisposable
 
             Assert.Equal(ReceiveStatus.ControlTruncated, result.Status);
             Assert.Equal(0, _received.Count);
-            open = round == 0 ? ProcessFacts.CountOpenDescriptors() : open;
-            Assert.Equal(open, ProcessFacts.CountOpenDescriptors());
+            open = round == 0 ? Descriptors.CountMemoryFiles() : open;
+            Assert.Equal(open, Descriptors.CountMemoryFiles());
         }
 
         Assert.Equal(before, Descriptors.Open());
@@ -132,8 +132,8 @@ public sealed class DescriptorPassingTests : IDisposable
 
             Assert.Equal(ReceiveStatus.Truncated, result.Status);
             Assert.Equal(_buffer.Length, result.Length);
-            open = round == 0 ? ProcessFacts.CountOpenDescriptors() : open;
-            Assert.Equal(open, ProcessFacts.CountOpenDescriptors());
+            open = round == 0 ? Descriptors.CountMemoryFiles() : open;
+            Assert.Equal(open, Descriptors.CountMemoryFiles());
         }
 
         Assert.Equal(SendStatus.Sent, _sender.Send(new byte[_buffer.Length], files));

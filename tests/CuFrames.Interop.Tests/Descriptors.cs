@@ -19,7 +19,8 @@ internal static unsafe class Descriptors
     }
 
     /// <summary>
-    /// The open descriptors' numbers, less those of assemblies, which the runtime loads when it needs them.
+    /// The open descriptors' numbers, less those that the runtime opens when it needs them: assemblies, and the kernel's
+    /// files in which its garbage collector reads limits and use of memory.
     /// </summary>
     internal static SortedSet<int> Open()
     {
@@ -27,7 +28,7 @@ internal static unsafe class Descriptors
         foreach (string entry in Directory.GetFileSystemEntries("/proc/self/fd"))
         {
             // The listing's own descriptor is gone by now.
-            if (TryReadTarget(entry) is { } target && !target.EndsWith(".dll", StringComparison.Ordinal))
+            if (TryReadTarget(entry) is { } target && !IsOfTheRuntime(target))
             {
                 numbers.Add(int.Parse(Path.GetFileName(entry), CultureInfo.InvariantCulture));
             }
@@ -70,6 +71,16 @@ internal static unsafe class Descriptors
     /// <summary>Whether a descriptor is closed on exec.</summary>
     internal static bool IsCloseOnExec(FileDescriptor descriptor) =>
         (LibC.Fcntl(descriptor, TestLibC.F_GETFD, 0) & TestLibC.FD_CLOEXEC) != 0;
+
+    /// <summary>How many descriptors are of memory files, which the runtime opens none of while tests run.</summary>
+    internal static int CountMemoryFiles() =>
+        Directory.GetFileSystemEntries("/proc/self/fd")
+            .Count(entry => TryReadTarget(entry)?.StartsWith("/memfd:", StringComparison.Ordinal) == true);
+
+    private static bool IsOfTheRuntime(string target) =>
+        target.EndsWith(".dll", StringComparison.Ordinal) ||
+        target.StartsWith("/proc/", StringComparison.Ordinal) ||
+        target.StartsWith("/sys/", StringComparison.Ordinal);
 
     private static string? TryReadTarget(string link)
     {
