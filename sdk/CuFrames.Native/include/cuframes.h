@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * CuFrames in C: read decoded video frames of other processes where they lie, in main memory or on a GPU, without a copy, and publish
+ * frames that others read. docs/c-api.md is the manual; docs/protocol.md says what happens between the processes.
+ *
+ * Rules that hold for every function:
+ *
+ * - Functions that can fail return 0 (CUFRAMES_OK) or an error code. The code is one of the wire's (1 to 999, docs/protocol.md 12) or of
+ *   this library's own (from 1000 on). cuframes_last_error() gives the sentence that belongs to it.
+ * - A structure that crosses the boundary begins with its size in bytes, which the caller sets: the INIT macros do. The library neither reads
+ *   nor writes beyond it, so a program that was compiled with an older header goes on working. Zero in any option means: the default.
+ * - Times are int64_t nanoseconds. A time-out of CUFRAMES_FOREVER has no limit; 0 does not wait.
+ * - Strings are UTF-8 and end with a zero byte. Those that come in are copied; those that go out belong to whom the text says.
+ * - Handles are not addresses: a handle that was closed is refused with CUFRAMES_INVALID_HANDLE, it does not crash.
+ * - The library starts its runtime at the first call that needs it, and never before. After fork() the child can use it only if the parent
+ *   had not used it yet: else every call in the child returns CUFRAMES_FORKED. exec() is always fine.
+ * - The library leaves the signal handlers, the signal mask and the current CUDA context of its caller as they are, and ends no process.
+ *   Its own threads block all signals but SIGRTMIN, which they and threads inside a call use among themselves.
+ */
+#ifndef CUFRAMES_H
+#define CUFRAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Version of this header. The library's SONAME carries the ABI's major. */
+#define CUFRAMES_VERSION_MAJOR 0
+#define CUFRAMES_VERSION_MINOR 1
+#define CUFRAMES_VERSION_PATCH 0
+
+#define CUFRAMES_API __attribute__((visibility("default")))
+
+/* A structure with its size, everything else zero: cuframes_frame frame = CUFRAMES_FRAME_INIT; */
+#ifdef __cplusplus
+#define CUFRAMES_INIT(type) { sizeof(type) }
+#else
+#define CUFRAMES_INIT(type) { .size = sizeof(type) }
+#endif
+
+#define CUFRAMES_FOREVER ((int64_t)-1)
+#define CUFRAMES_MILLISECONDS(n) ((int64_t)(n) * 1000000)
+
+/* Value of a pts that is not known. */
+#define CUFRAMES_PTS_UNKNOWN INT64_MIN
+
+/* Most planes of a picture, bytes of a device's UUID, bytes of a string inside a structure (its zero byte included). */
+#define CUFRAMES_MAX_PLANES 4
+#define CUFRAMES_UUID_BYTES 16
+#define CUFRAMES_TEXT_BYTES 256
+
+/* ------------------------------------------------------------------------------------------------------------ constants */
+
+enum cuframes_error {
+  CUFRAMES_OK = 0,
+  CUFRAMES_PROTOCOL_ERROR = 1,
+  CUFRAMES_VERSION_MISMATCH = 2,
+  CUFRAMES_UNSUPPORTED_TLV = 3,
+  CUFRAMES_DESCRIPTOR_COUNT = 4,
+  CUFRAMES_INVALID_KEY = 5,
+  CUFRAMES_STREAM_NOT_FOUND = 6,
+  CUFRAMES_ALREADY_PUBLISHED = 7,
+  CUFRAMES_ACCESS_DENIED = 8,
+  CUFRAMES_TOO_MANY_SUBSCRIBERS = 9,
+  CUFRAMES_DELIVERY_NOT_GRANTED = 10,
+  CUFRAMES_DOMAIN_NOT_MAPPABLE = 11,
+  CUFRAMES_HANDSHAKE_TIMEOUT = 12,
+  CUFRAMES_LEASE_TIMEOUT = 13,
+  CUFRAMES_LEASE_QUOTA_EXCEEDED = 14,
+  CUFRAMES_PAGE_INVALID = 15,
+  CUFRAMES_LOSSLESS_TIMEOUT = 16,
+  CUFRAMES_SOCKET_NOT_READ = 17,
+  CUFRAMES_EVICTED_BY_OPERATOR = 18,
+  CUFRAMES_SHUTTING_DOWN = 19,
+  CUFRAMES_OUT_OF_RESOURCES = 20,
+  CUFRAMES_SEGMENT_INVALID = 21,
+  CUFRAMES_CONTROL_BLOCK_INVALID = 22,
+  CUFRAMES_FRAME_INVALID = 23,
+  CUFRAMES_FRAME_LOST = 24,
+  CUFRAMES_FORMAT_UNSUPPORTED = 25,
+  CUFRAMES_TIMED_OUT = 26,
+  CUFRAMES_DISCONNECTED = 27,
+  CUFRAMES_CONFIGURATION_INVALID = 28,
+  CUFRAMES_SOURCE_FAILED = 29,
+  CUFRAMES_SYSTEM_CALL_FAILED = 30,
+  CUFRAMES_LEASES_EXHAUSTED = 31,
+  CUFRAMES_CUDA_IPC_NAMESPACE = 32,
+  CUFRAMES_CUDA_CALL_FAILED = 33,
+  CUFRAMES_CUDA_UNAVAILABLE = 34,
+
+  /* The library's own: these are never sent to another process. */
+  CUFRAMES_INVALID_ARGUMENT = 1000, /* a null pointer, a size that is too small, a value out of range */
+  CUFRAMES_INVALID_HANDLE = 1001,   /* closed, released, or never a handle */
+  CUFRAMES_BUSY = 1002,             /* another thread is in a call that one thread at a time may make */
+  CUFRAMES_FORKED = 1003,           /* the process was forked after the library had been used */
+  CUFRAMES_INTERRUPTED = 1004,      /* cuframes_subscriber_interrupt or a close in another thread ended the wait */
+  CUFRAMES_DROPPED = 1005,          /* readers hold every slot: the publisher drops this frame, as it never waits for them */
+  CUFRAMES_WRONG_STATE = 1006,      /* the call does not fit what was called before; the text says what does */
+  CUFRAMES_INTERNAL = 1007          /* a fault of the library; the text has what a report needs */
+};
+
+/* DRM FourCCs. */
+enum cuframes_pixel_format {
+  CUFRAMES_FORMAT_UNKNOWN = 0,
+  CUFRAMES_NV12 = 0x3231564E,  /* 8 bit 4:2:0: Y plane, interleaved UV plane */
+  CUFRAMES_I420 = 0x32315559,  /* 8 bit 4:2:0: Y, U and V planes */
+  CUFRAMES_P010 = 0x30313050,  /* 10 bit 4:2:0 in the upper bits of 16-bit words: Y plane, interleaved UV plane */
+  CUFRAMES_GRAY8 = 0x20203852, /* 8 bit luma */
+  CUFRAMES_RGB24 = 0x34324742, /* bytes R, G, B */
+  CUFRAMES_BGR24 = 0x34324752, /* bytes B, G, R */
+  CUFRAMES_RGBA = 0x34324241,  /* bytes R, G, B, A */
+  CUFRAMES_BGRA = 0x34325241   /* bytes B, G, R, A */
+};
+
+enum cuframes_memory {
+  CUFRAMES_MEMORY_HOST = 1,    /* main memory */
+  CUFRAMES_MEMORY_CUDA = 2,    /* memory of a CUDA device */
+  CUFRAMES_MEMORY_CUDA_IPC = 3 /* publisher's option only: as CUDA, shared through legacy handles. Readers see CUFRAMES_MEMORY_CUDA */
+};
+
+enum cuframes_delivery {
+  CUFRAMES_NEWEST = 1,   /* the newest frame; older ones are skipped and counted */
+  CUFRAMES_IN_ORDER = 2, /* the oldest frame that is still there */
+  CUFRAMES_LOSSLESS = 3  /* as IN_ORDER, and the publisher waits for the reader, up to a bound that it sets */
+};
+
+/* How a release with a stream ends a lease. Bits. */
+enum cuframes_fence {
+  CUFRAMES_FENCE_CPU = 1,    /* waits for the stream, then releases */
+  CUFRAMES_FENCE_STREAM = 2, /* the stream itself writes the release behind its work */
+  CUFRAMES_FENCE_EVENT = 4   /* an event behind the stream's work, which the publisher looks at */
+};
+
+enum cuframes_stream_state {
+  CUFRAMES_STATE_STARTING = 0,    /* no frame yet */
+  CUFRAMES_STATE_LIVE = 1,        /* frames come */
+  CUFRAMES_STATE_SOURCE_LOST = 2, /* the source is gone for now */
+  CUFRAMES_STATE_ENDED = 3        /* no frame will come from this run of the publisher */
+};
+
+/* Bits of cuframes_frame.flags. */
+enum cuframes_frame_flags {
+  CUFRAMES_FLAG_KEY = 1,             /* decoded from a key frame */
+  CUFRAMES_FLAG_DISCONTINUITY = 2,   /* the source was interrupted before this frame */
+  CUFRAMES_FLAG_CORRUPT = 4,         /* the decoder reported errors in this picture */
+  CUFRAMES_FLAG_INTERLACED = 8,      /* two fields */
+  CUFRAMES_FLAG_TOP_FIELD_FIRST = 16,/* with INTERLACED: the top field comes first */
+  CUFRAMES_FLAG_END_OF_STREAM = 32   /* the last frame of a file */
+};
+
+enum cuframes_picture_type {
+  CUFRAMES_PICTURE_UNKNOWN = 0,
+  CUFRAMES_PICTURE_INTRA = 1,
+  CUFRAMES_PICTURE_PREDICTED = 2,
+  CUFRAMES_PICTURE_BIDIRECTIONAL = 3
+};
+
+enum cuframes_colour_range {
+  CUFRAMES_RANGE_UNKNOWN = 0,
+  CUFRAMES_RANGE_LIMITED = 1, /* 16 to 235 in 8 bits */
+  CUFRAMES_RANGE_FULL = 2     /* 0 to 255 in 8 bits */
+};
+
+enum cuframes_readers {
+  CUFRAMES_READERS_OWN_USER_AND_GROUP = 0, /* the publisher's user and the members of its primary group */
+  CUFRAMES_READERS_EVERYONE = 1            /* every user who can reach the socket */
+};
+
+enum cuframes_event_kind {
+  /* of a subscriber */
+  CUFRAMES_EVENT_CONNECTED = 1,
+  CUFRAMES_EVENT_SOURCE_LOST = 2,
+  CUFRAMES_EVENT_SOURCE_BACK = 3,
+  CUFRAMES_EVENT_EVICTED = 4,
+  CUFRAMES_EVENT_DISCONNECTED = 5,
+  /* of a publisher */
+  CUFRAMES_EVENT_SUBSCRIBER_JOINED = 16,
+  CUFRAMES_EVENT_SUBSCRIBER_LEFT = 17,
+  CUFRAMES_EVENT_SUBSCRIBER_EVICTED = 18,
+  CUFRAMES_EVENT_SUBSCRIBER_REFUSED = 19,
+  CUFRAMES_EVENT_RING_GROWN = 20,
+  CUFRAMES_EVENT_RING_SHRUNK = 21,
+  CUFRAMES_EVENT_GROWTH_FAILED = 22,
+  CUFRAMES_EVENT_INTERNAL_ERROR = 23
+};
+
+enum cuframes_log_level {
+  CUFRAMES_LOG_ERROR = 1,
+  CUFRAMES_LOG_WARNING = 2,
+  CUFRAMES_LOG_INFORMATION = 3
+};
+
+/* ------------------------------------------------------------------------------------------------------------ structures */
+
+typedef struct cuframes_subscriber cuframes_subscriber;
+typedef struct cuframes_publisher cuframes_publisher;
+typedef struct cuframes_stream_list cuframes_stream_list;
+
+/* One plane of a picture. */
+typedef struct cuframes_plane {
+  void *data;         /* first visible byte: an address in main memory, or a CUDA device pointer if the frame's memory is CUDA. A reader
+                         must not write there: main memory is mapped read-only, and so is device memory where the device can do it */
+  int64_t pitch;      /* bytes from one row to the next, a multiple of 64 */
+  int64_t row_bytes;  /* bytes that a row holds, without padding */
+  int64_t rows;
+} cuframes_plane;
+
+/* What is known of a frame besides its pixels (docs/protocol.md 4.5). */
+typedef struct cuframes_metadata {
+  int64_t pts;             /* presentation time in the source's time line, or CUFRAMES_PTS_UNKNOWN */
+  int64_t capture_time;    /* wall clock at the camera, nanoseconds since 1970-01-01 UTC; 0: not known */
+  int64_t arrival_time;    /* CLOCK_MONOTONIC when the frame's data had arrived; 0: not known */
+  int64_t publish_time;    /* CLOCK_MONOTONIC at publish; the publisher fills it in */
+  uint64_t source_packet;  /* number of the packet it was decoded from, from 1; 0: none */
+  int64_t duration;        /* 0: not known */
+  uint32_t flags;          /* cuframes_frame_flags */
+  uint8_t picture_type;    /* cuframes_picture_type */
+  uint8_t colour_matrix;   /* ITU-T H.273: 1 BT.709, 2 unspecified, 5 and 6 BT.601, 9 BT.2020 */
+  uint8_t colour_range;    /* cuframes_colour_range */
+  uint8_t colour_primaries;/* ITU-T H.273 */
+  uint8_t colour_transfer; /* ITU-T H.273 */
+  uint8_t rotation;        /* clockwise quarter turns for display, 0 to 3 */
+  uint8_t chroma_location; /* ITU-T H.273's type plus 1; 0: not known */
+  uint8_t reserved;
+} cuframes_metadata;
+
+/* A frame: of a subscriber, held until it is released; of a publisher, open until it is published or abandoned. The structure is the
+ * caller's; the library fills it in. Copies of it stand for the same frame. The crop is applied: planes begin at the first visible byte. */
+typedef struct cuframes_frame {
+  uint32_t size;            /* CUFRAMES_FRAME_INIT */
+  uint32_t memory;          /* CUFRAMES_MEMORY_HOST or CUFRAMES_MEMORY_CUDA */
+  uint64_t owner;           /* for the library */
+  uint64_t lease;           /* for the library; 0: not held */
+  uint64_t sequence;        /* number in its epoch, from 1; of an open frame 0 */
+  uint64_t epoch;           /* the publisher's run */
+  uint64_t missed;          /* frames skipped between the one taken before and this one */
+  uint32_t pixel_format;    /* cuframes_pixel_format */
+  uint32_t width;           /* visible columns */
+  uint32_t height;          /* visible rows */
+  uint32_t plane_count;
+  int32_t cuda_device;      /* ordinal of the CUDA device in this process; -1: main memory */
+  uint32_t reserved;
+  cuframes_plane planes[CUFRAMES_MAX_PLANES];
+  cuframes_metadata metadata;
+} cuframes_frame;
+#define CUFRAMES_FRAME_INIT CUFRAMES_INIT(cuframes_frame)
+
+/* Something that happened to a subscriber or at a publisher. Valid during the callback only. */
+typedef struct cuframes_event {
+  uint32_t size;
+  uint32_t kind;           /* cuframes_event_kind */
+  uint32_t code;           /* why; CUFRAMES_OK when nothing went wrong */
+  uint32_t reserved;
+  uint64_t epoch;          /* the publisher's run that it is about; 0: none */
+  uint64_t subscriber_id;  /* at a publisher: which subscriber; 0: none */
+  const char *text;        /* a sentence for people */
+} cuframes_event;
+
+/* A subscriber's is called by the thread that waits for frames, inside that call. A publisher's is called by any thread, its control thread
+ * above all. It must return soon and must not call the library. */
+typedef void (*cuframes_event_callback)(void *user, const cuframes_event *event);
+
+/* One line for a log, without a line feed. Called by any thread; it must return soon and must not call the library. */
+typedef void (*cuframes_log_callback)(void *user, uint32_t level, const char *text);
+
+typedef struct cuframes_subscriber_options {
+  uint32_t size;            /* CUFRAMES_SUBSCRIBER_OPTIONS_INIT */
+  uint32_t delivery;        /* cuframes_delivery; default NEWEST */
+  uint32_t leases;          /* frames that are to be held at once, 1 to 64; default 2. The publisher may grant fewer */
+  uint32_t fences;          /* cuframes_fence bits that may be used for frames in device memory; default all. CPU always may */
+  uint32_t no_reconnect;    /* 1: when the publisher is gone or has evicted this subscriber, waiting calls return the reason */
+  uint32_t wait_for_stream; /* 1: a stream that nobody publishes yet is waited for by the calls that wait, instead of being an error */
+  const char *directory;    /* directory of the sockets; default cuframes_runtime_directory */
+  const char *program;      /* name that the publisher is told; default: the name of this process */
+  void *cuda_context;       /* CUcontext in which frames in device memory are mapped; it stays the caller's and must outlive the subscriber.
+                               Default: the primary context of the stream's device, which CUDA's runtime and the frameworks use */
+  cuframes_event_callback on_event;
+  void *event_user;
+} cuframes_subscriber_options;
+#define CUFRAMES_SUBSCRIBER_OPTIONS_INIT CUFRAMES_INIT(cuframes_subscriber_options)
+
+/* A stream's format. */
+typedef struct cuframes_format {
+  uint32_t size;             /* CUFRAMES_FORMAT_INIT */
+  uint32_t pixel_format;     /* cuframes_pixel_format */
+  uint32_t width;            /* visible columns, 1 to 16384 */
+  uint32_t height;           /* visible rows, 1 to 16384 */
+  uint32_t rate_numerator;   /* frames per second as the source announces them; 0: not known */
+  uint32_t rate_denominator;
+  uint8_t colour_matrix;     /* ITU-T H.273; 0 is taken for 2, unspecified */
+  uint8_t colour_range;      /* cuframes_colour_range */
+  uint8_t colour_primaries;  /* ITU-T H.273; 0 is taken for 2 */
+  uint8_t colour_transfer;   /* ITU-T H.273; 0 is taken for 2 */
+} cuframes_format;
+#define CUFRAMES_FORMAT_INIT CUFRAMES_INIT(cuframes_format)
+
+typedef struct cuframes_subscriber_info {
+  uint32_t size;              /* CUFRAMES_SUBSCRIBER_INFO_INIT */
+  uint32_t is_connected;
+  uint32_t state;             /* cuframes_stream_state; ENDED when there is no connection */
+  uint32_t memory;            /* CUFRAMES_MEMORY_HOST or CUFRAMES_MEMORY_CUDA; 0 before the first connection */
+  uint64_t epoch;             /* 0 before the first connection */
+  uint32_t granted_leases;    /* 0 when there is no connection */
+  uint32_t held_frames;       /* those included whose release is on its way through the GPU */
+  uint64_t taken;             /* frames taken since the subscriber was opened */
+  uint64_t missed;            /* frames skipped, within epochs */
+  uint32_t reconnects;
+  uint32_t evictions;
+  uint32_t release_fence;     /* one of cuframes_fence: how cuframes_frame_release_stream ends a lease */
+  int32_t cuda_device;        /* ordinal in this process; -1: main memory, or no connection */
+  uint8_t cuda_device_uuid[CUFRAMES_UUID_BYTES]; /* zeros: main memory */
+  void *cuda_context;         /* CUcontext in which frames are mapped; null: main memory, or no connection */
+  cuframes_format format;     /* as the publisher told when the connection was made; frames say their own */
+  char release_fence_reason[CUFRAMES_TEXT_BYTES]; /* why the fence is not STREAM although both sides can do it; else empty */
+  char publisher[CUFRAMES_TEXT_BYTES];            /* the publisher's program */
+  char source[CUFRAMES_TEXT_BYTES];               /* where frames come from, as the publisher tells */
+} cuframes_subscriber_info;
+#define CUFRAMES_SUBSCRIBER_INFO_INIT CUFRAMES_INIT(cuframes_subscriber_info)
+
+typedef struct cuframes_publisher_options {
+  uint32_t size;              /* CUFRAMES_PUBLISHER_OPTIONS_INIT */
+  uint32_t memory;            /* cuframes_memory; default HOST */
+  uint32_t slots;             /* slots that the ring begins with, 2 to max_slots; default 6 */
+  uint32_t max_slots;         /* limit to which it grows when slots are held, up to 48; default 24 */
+  uint32_t max_subscribers;   /* default 64 */
+  uint32_t max_leases;        /* most frames that one subscriber may hold, 1 to 64; default 8 */
+  int64_t memory_limit;       /* bytes of all segments; default twice what max_slots frames need */
+  int64_t shrink_after;       /* time for which the ring must have been larger than needed before it shrinks; default 10 s */
+  int64_t lease_timeout;      /* time for which a lease is safe while frames are dropped for want of slots; default 5 s */
+  int64_t lossless_timeout;   /* longest wait for a lossless subscriber, which is evicted then; 0: lossless delivery is not offered */
+  const char *directory;      /* directory for socket and lock; default cuframes_runtime_directory */
+  const char *program;        /* name that readers are told; default: the name of this process */
+  const char *source;         /* where frames come from, told to readers: must not hold secrets */
+  void *cuda_context;         /* CUcontext of the device that frames lie on; it stays the caller's and must outlive the publisher.
+                                 Default: the primary context of cuda_device */
+  int32_t cuda_device;        /* ordinal; used when memory is CUDA and cuda_context is null */
+  uint32_t readers;           /* cuframes_readers */
+  const uint32_t *users;      /* ids of users who may read too */
+  const uint32_t *groups;     /* ids of groups whose members may read too */
+  uint32_t user_count;
+  uint32_t group_count;
+  cuframes_event_callback on_event;
+  void *event_user;
+} cuframes_publisher_options;
+#define CUFRAMES_PUBLISHER_OPTIONS_INIT CUFRAMES_INIT(cuframes_publisher_options)
+
+typedef struct cuframes_publisher_info {
+  uint32_t size;              /* CUFRAMES_PUBLISHER_INFO_INIT */
+  uint32_t state;             /* cuframes_stream_state */
+  uint64_t epoch;             /* this run */
+  uint64_t head;              /* sequence of the newest frame; 0: none yet */
+  uint64_t published;
+  uint64_t dropped;           /* frames dropped because every slot was held */
+  uint64_t evicted;           /* subscribers evicted */
+  uint64_t hung_up;           /* subscribers that left or died without saying goodbye */
+  uint64_t refused;           /* connections refused */
+  uint32_t slots;             /* in use now */
+  uint32_t held_slots;        /* held by at least one subscriber */
+  int64_t segment_bytes;      /* of all live segments */
+  int64_t unanswered_bytes;   /* of retired segments that some subscriber has not given back */
+  uint32_t subscribers;       /* how many there are */
+  int32_t cuda_device;        /* ordinal in this process; -1: main memory */
+  void *cuda_context;         /* CUcontext in which frames are written; null: main memory */
+  cuframes_format format;     /* pixel_format 0 before cuframes_publisher_configure */
+  char socket_path[CUFRAMES_TEXT_BYTES];
+} cuframes_publisher_info;
+#define CUFRAMES_PUBLISHER_INFO_INIT CUFRAMES_INIT(cuframes_publisher_info)
+
+/* One subscriber as its publisher sees it. Counters come from the subscriber's own page: it may lie. */
+typedef struct cuframes_subscriber_statistics {
+  uint64_t subscriber_id;
+  uint64_t lag;               /* frames between the newest and the last one it took */
+  uint64_t taken;
+  uint64_t missed;
+  int32_t process_id;         /* in the publisher's PID namespace; 0: not visible */
+  uint32_t user_id;
+  uint32_t delivery;          /* cuframes_delivery */
+  uint32_t granted_leases;
+  uint32_t held_leases;
+  uint32_t reserved;
+  char program[CUFRAMES_TEXT_BYTES];
+} cuframes_subscriber_statistics;
+
+/* A stream of this machine, as it was when it was asked. Belongs to its list. */
+typedef struct cuframes_stream_info {
+  const char *key;
+  const char *program;        /* the publisher's program */
+  const char *source;         /* where frames come from, without secrets */
+  const char *state_text;     /* why the stream is in its state */
+  const char *error;          /* why the publisher gave no description; empty when it did */
+  uint32_t error_code;        /* CUFRAMES_OK when there is a description */
+  uint32_t state;             /* cuframes_stream_state */
+  uint32_t memory;            /* CUFRAMES_MEMORY_HOST or CUFRAMES_MEMORY_CUDA */
+  uint32_t slots;
+  uint32_t max_slots;
+  uint32_t subscribers;
+  uint64_t epoch;
+  uint64_t head;              /* newest sequence */
+  uint64_t dropped;
+  uint64_t evicted;
+  uint64_t memory_bytes;      /* of all segments */
+  uint8_t cuda_device_uuid[CUFRAMES_UUID_BYTES];
+  cuframes_format format;     /* pixel_format 0: no frame yet */
+} cuframes_stream_info;
+
+/* ------------------------------------------------------------------------------------------------------------ general */
+
+/* The library's version: major << 16 | minor << 8 | patch. Any thread; cannot fail; does not start the runtime. */
+CUFRAMES_API uint32_t cuframes_version(void);
+
+/* The sentence that belongs to the last call of this thread that returned an error: what was tried, what was found, what to do. Never null.
+ * Valid until this thread's next call. Any thread; does not start the runtime. */
+CUFRAMES_API const char *cuframes_last_error(void);
+
+/* The name of an error code as in docs/protocol.md 12, such as "STREAM_NOT_FOUND"; "UNKNOWN" for any other. Static. Any thread. */
+CUFRAMES_API const char *cuframes_error_name(int32_t code);
+
+/* Gives the library somewhere to log to; null: nowhere, which is how it begins. Lines above the level are left out. Any thread; when it
+ * returns, the callback before is not called any more. */
+CUFRAMES_API int32_t cuframes_set_log(cuframes_log_callback callback, void *user, uint32_t level);
+
+/* Short name of a pixel format, such as "nv12"; null: not one of cuframes_pixel_format. Static. Any thread. */
+CUFRAMES_API const char *cuframes_pixel_format_name(uint32_t pixel_format);
+
+/* The pixel format of a name; CUFRAMES_FORMAT_UNKNOWN when there is none. Any thread. */
+CUFRAMES_API uint32_t cuframes_pixel_format_parse(const char *name);
+
+/* Bytes of a picture without padding, planes in order: what cuframes_frame_copy needs. 0: no such format or size. Any thread. */
+CUFRAMES_API int64_t cuframes_picture_bytes(uint32_t pixel_format, uint32_t width, uint32_t height);
+
+/* ------------------------------------------------------------------------------------------------------------ directory */
+
+/* Copies the path of the runtime directory ($CUFRAMES_DIR, /run/cuframes, $XDG_RUNTIME_DIR/cuframes: docs/protocol.md 1.2). INVALID_ARGUMENT
+ * when the buffer is too small. Any thread. */
+CUFRAMES_API int32_t cuframes_runtime_directory(char *buffer, size_t size);
+
+/* The streams that are published now; sockets of dead publishers are left out. Free the list with cuframes_stream_list_free. Asks every
+ * publisher, which takes up to 5 s for each that does not answer. Errors: STREAM_NOT_FOUND when the directory (null: the runtime directory)
+ * does not exist, ACCESS_DENIED. Any thread. */
+CUFRAMES_API int32_t cuframes_list(const char *directory, cuframes_stream_list **list);
+
+/* A list of one: what a publisher says of its stream. A publisher's fault is not an error: error_code tells it. Errors: INVALID_KEY. Any thread. */
+CUFRAMES_API int32_t cuframes_probe(const char *directory, const char *key, cuframes_stream_list **list);
+
+/* Streams in a list; 0 for null or a list that was freed. Any thread. */
+CUFRAMES_API size_t cuframes_stream_list_count(const cuframes_stream_list *list);
+
+/* A stream of a list, from 0, sorted by key; null beyond the end. Valid until the list is freed. Any thread. */
+CUFRAMES_API const cuframes_stream_info *cuframes_stream_list_at(const cuframes_stream_list *list, size_t index);
+
+/* Frees a list; null is allowed. */
+CUFRAMES_API void cuframes_stream_list_free(cuframes_stream_list *list);
+
+/* ------------------------------------------------------------------------------------------------------------ reading */
+
+/* Connects to a stream. options may be null. Close the handle with cuframes_subscriber_close.
+ * Errors: STREAM_NOT_FOUND (unless wait_for_stream), INVALID_KEY, CONFIGURATION_INVALID, the publisher's refusal (ACCESS_DENIED,
+ * TOO_MANY_SUBSCRIBERS, DELIVERY_NOT_GRANTED, DOMAIN_NOT_MAPPABLE, ...), CUDA_CALL_FAILED. Any thread. */
+CUFRAMES_API int32_t cuframes_subscriber_open(const char *key, const cuframes_subscriber_options *options, cuframes_subscriber **subscriber);
+
+/* Leaves the stream. A call that waits in another thread returns INTERRUPTED first. Frames that are held keep their memory mapped until they
+ * are released, but may be overwritten from now on: cuframes_frame_check tells. Null is allowed. Any thread. */
+CUFRAMES_API void cuframes_subscriber_close(cuframes_subscriber *subscriber);
+
+/* Takes a frame, waiting for it up to timeout, connecting again if need be. Release the frame with cuframes_frame_release or
+ * cuframes_frame_release_stream, from any thread; several may be held, as many as leases were granted. It is complete: the CPU, or work on any
+ * CUDA stream, may read it at once.
+ * Errors: TIMED_OUT (also with timeout 0 when there is none), LEASES_EXHAUSTED, INTERRUPTED, BUSY, with no_reconnect the reason of the end
+ * (DISCONNECTED, SHUTTING_DOWN, an eviction's code), the refusal to have us back, and PROTOCOL_ERROR and its kin for a publisher that breaks
+ * the protocol; the next call connects again then. One thread at a time. No allocation; no system call unless it waits. */
+CUFRAMES_API int32_t cuframes_subscriber_next(cuframes_subscriber *subscriber, int64_t timeout, cuframes_frame *frame);
+
+/* Ends a wait of cuframes_subscriber_next, now or the next one, with INTERRUPTED, within 50 ms. Any thread. Not for signal handlers. */
+CUFRAMES_API int32_t cuframes_subscriber_interrupt(cuframes_subscriber *subscriber);
+
+/* A descriptor for poll, select, epoll and event loops. It stays the same over reconnections and belongs to the subscriber: do not read, write or
+ * close it. From this call on: when cuframes_subscriber_next with timeout 0 has returned TIMED_OUT, the descriptor becomes readable as soon as
+ * calling it again makes sense: a frame, an attempt to reconnect that is due. Always take until TIMED_OUT. Same thread as next. */
+CUFRAMES_API int32_t cuframes_subscriber_descriptor(cuframes_subscriber *subscriber, int *descriptor);
+
+/* Figures of a subscriber. Same thread as next. */
+CUFRAMES_API int32_t cuframes_subscriber_get_info(cuframes_subscriber *subscriber, cuframes_subscriber_info *info);
+
+/* Lets go of a frame and sets lease to 0. Of a frame with several owners (cuframes_frame_retain), the last one ends the lease, behind all streams
+ * that the others named. Work on a GPU that still reads the frame needs cuframes_frame_release_stream instead. A frame that is not held is
+ * INVALID_HANDLE and nothing happens. Any thread. No allocation, no system call. */
+CUFRAMES_API int32_t cuframes_frame_release(cuframes_frame *frame);
+
+/* Lets go of a frame behind the work that is in a CUDA stream now (CUstream or cudaStream_t, of the subscriber's context; null is the legacy default
+ * stream), without waiting for it unless the release fence is CPU. Work that is enqueued later may not read the frame. A frame in main memory is
+ * released at once. Errors: INVALID_HANDLE; CUDA_CALL_FAILED: the frame is still held. Any thread. */
+CUFRAMES_API int32_t cuframes_frame_release_stream(cuframes_frame *frame, void *stream);
+
+/* One more owner of a held frame: each owner releases once, with a copy of the structure of its own. Any thread. */
+CUFRAMES_API int32_t cuframes_frame_retain(const cuframes_frame *frame);
+
+/* Whether the frame's content can be trusted: CUFRAMES_OK, or FRAME_LOST after an eviction, or INVALID_HANDLE. Check after the last read where that
+ * matters. Any thread. */
+CUFRAMES_API int32_t cuframes_frame_check(const cuframes_frame *frame);
+
+/* Copies the visible picture to main memory: planes in order, rows without padding, cuframes_picture_bytes bytes; waits for this copy and for nothing
+ * else. Errors: INVALID_ARGUMENT when size is too small, FRAME_LOST, CUDA_CALL_FAILED, BUSY when another thread copies. */
+CUFRAMES_API int32_t cuframes_frame_copy(const cuframes_frame *frame, void *destination, size_t size);
+
+/* Makes a DLPack tensor of a plane, which is one more owner of the frame: a DLManagedTensor, or with versioned = 1 a DLManagedTensorVersioned (1.0)
+ * that is marked read-only. Its deleter releases the frame, behind the CUDA stream if has_stream is 1 (the consumer's: its work must be in it before it
+ * deletes the tensor), and may be called by any thread. Shape: (rows, columns) for a plane of one sample, (rows, columns, samples) for interleaved
+ * ones (UV: 2, RGB24 and BGR24: 3, RGBA and BGRA: 4); type uint8, for P010 uint16; strides as the pitch says. Errors: INVALID_HANDLE, INVALID_ARGUMENT. */
+CUFRAMES_API int32_t cuframes_frame_to_dlpack(const cuframes_frame *frame, uint32_t plane, uint32_t versioned, void *stream, uint32_t has_stream, void **tensor);
+
+/* ------------------------------------------------------------------------------------------------------------ publishing */
+
+/* Takes a key and waits for readers. options and format may be null; without a format cuframes_publisher_configure must come before the first frame.
+ * Errors: ALREADY_PUBLISHED, INVALID_KEY, ACCESS_DENIED, CONFIGURATION_INVALID, OUT_OF_RESOURCES, FORMAT_UNSUPPORTED, CUDA_UNAVAILABLE,
+ * CUDA_CALL_FAILED, SYSTEM_CALL_FAILED. Any thread. */
+CUFRAMES_API int32_t cuframes_publisher_open(
+    const char *key, const cuframes_publisher_options *options, const cuframes_format *format, cuframes_publisher **publisher);
+
+/* Says goodbye to the readers and gives the key back. A frame that is open is abandoned. Null is allowed. The publishing thread. */
+CUFRAMES_API void cuframes_publisher_close(cuframes_publisher *publisher);
+
+/* Sets or changes the format; readers get frames of the old one until the first of the new one is published. Errors: FORMAT_UNSUPPORTED,
+ * OUT_OF_RESOURCES (the old format goes on), WRONG_STATE while a frame is open. One thread at a time publishes. */
+CUFRAMES_API int32_t cuframes_publisher_configure(cuframes_publisher *publisher, const cuframes_format *format);
+
+/* Begins a frame: fills in planes to write to, whose old content is anything, and metadata with the format's colours. Write all of it, then publish or
+ * abandon; one frame at a time is open. DROPPED: readers hold every slot. Publishing thread. No allocation. */
+CUFRAMES_API int32_t cuframes_publisher_begin(cuframes_publisher *publisher, cuframes_frame *frame);
+
+/* Announces the open frame, with the metadata as the caller left them in the structure, and wakes readers that wait. All bytes must be written, by a
+ * GPU too. sequence may be null. Publishing thread. No allocation; no system call when no reader waits. */
+CUFRAMES_API int32_t cuframes_publisher_publish(cuframes_publisher *publisher, cuframes_frame *frame, uint64_t *sequence);
+
+/* Waits for the work that is in a CUDA stream now, and for nothing else, then publishes: for frames that the stream's work writes. Errors:
+ * CUDA_CALL_FAILED: the work failed, and the frame is not announced. */
+CUFRAMES_API int32_t cuframes_publisher_publish_stream(cuframes_publisher *publisher, cuframes_frame *frame, void *stream, uint64_t *sequence);
+
+/* Gives the open frame's slot back unpublished. Publishing thread. */
+CUFRAMES_API int32_t cuframes_publisher_abandon(cuframes_publisher *publisher, cuframes_frame *frame);
+
+/* Tells readers of the source: STARTING, LIVE or SOURCE_LOST, with a reason for people (may be null). Any thread. */
+CUFRAMES_API int32_t cuframes_publisher_set_state(cuframes_publisher *publisher, uint32_t state, const char *reason);
+
+/* Evicts a subscriber; it is told the reason (may be null). INVALID_ARGUMENT when there is none with this id. Any thread. */
+CUFRAMES_API int32_t cuframes_publisher_evict(cuframes_publisher *publisher, uint64_t subscriber_id, const char *reason);
+
+/* Figures of a publisher. Any thread. */
+CUFRAMES_API int32_t cuframes_publisher_get_info(cuframes_publisher *publisher, cuframes_publisher_info *info);
+
+/* Copies figures of up to capacity subscribers, each item_size = sizeof(cuframes_subscriber_statistics) bytes; count gets how many there are. Any thread. */
+CUFRAMES_API int32_t cuframes_publisher_get_subscribers(
+    cuframes_publisher *publisher, cuframes_subscriber_statistics *subscribers, size_t item_size, size_t capacity, size_t *count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
