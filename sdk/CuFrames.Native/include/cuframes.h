@@ -24,6 +24,14 @@
 #include <stdint.h>
 
 #ifdef __cplusplus
+/* What CUFRAMES_INIT makes in C++: a list of one value would warn of all the others with -Wextra. */
+template <class T>
+inline T cuframes_initialised() {
+  T made = T();
+  made.size = sizeof(T);
+  return made;
+}
+
 extern "C" {
 #endif
 
@@ -36,7 +44,7 @@ extern "C" {
 
 /* A structure with its size, everything else zero: cuframes_frame frame = CUFRAMES_FRAME_INIT; */
 #ifdef __cplusplus
-#define CUFRAMES_INIT(type) { sizeof(type) }
+#define CUFRAMES_INIT(type) cuframes_initialised<type>()
 #else
 #define CUFRAMES_INIT(type) { .size = sizeof(type) }
 #endif
