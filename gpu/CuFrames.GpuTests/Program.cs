@@ -27,12 +27,18 @@ CudaDevice device = CudaDriver.Devices[0];
 string driver = DeviceManagement.DriverVersion ?? "not known";
 Console.Out.WriteLine($"{device.Name} ({device.UuidText}), driver {driver}, CUDA {CudaDriver.Version / 1000}.{CudaDriver.Version % 1000 / 10}");
 
-// The suites lie beside this program, each in a folder of its own name.
+// The suites lie beside this program, each in a folder of its own name; the tests in Python lie beside them all.
 string apps = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, ".."));
-string[] names = [.. Directory.EnumerateDirectories(apps, "*.Tests").Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)];
-if (options.Only.FirstOrDefault(name => !names.Contains(name)) is { } unknown)
+string python = Path.GetFullPath(Path.Combine(apps, "..", "python-tests"));
+List<Suite> suites = [.. Directory.EnumerateDirectories(apps, "*.Tests").Order(StringComparer.Ordinal).Select(Suite.OfExecutable)];
+if (Directory.Exists(python))
 {
-    Console.Error.WriteLine($"There is no suite '{unknown}'. There are: {string.Join(", ", names)}.");
+    suites.Add(Suite.OfPython(python, Path.Combine(AppContext.BaseDirectory, "run_python_tests.py")));
+}
+
+if (options.Only.FirstOrDefault(name => !suites.Exists(suite => suite.IsCalled(name))) is { } unknown)
+{
+    Console.Error.WriteLine($"There is no suite '{unknown}'. There are: {string.Join(", ", suites.Select(suite => suite.ShortName))}.");
     return 64;
 }
 
@@ -40,10 +46,10 @@ Directory.CreateDirectory(options.LogFolder);
 DateTime date = DateTime.UtcNow;
 Stopwatch watch = Stopwatch.StartNew();
 List<SuiteResult> results = [];
-foreach (string name in names.Where(name => options.Only.Count == 0 || options.Only.Contains(name)))
+foreach (Suite suite in suites.Where(suite => options.Only.Count == 0 || options.Only.Any(suite.IsCalled)))
 {
-    Console.Out.WriteLine($"{name}");
-    results.Add(new Suite(name, Path.Combine(apps, name, name)).Run(options));
+    Console.Out.WriteLine(suite.Name);
+    results.Add(suite.Run(options));
 
     // After each suite: what is known is not lost if the run is cut off.
     Write();
@@ -81,7 +87,8 @@ void PrintTable()
 void Write()
 {
     JsonSerializerOptions format = new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-    string version = Path.Combine(apps, "..", "VERSION");
+    // An overlay that was unpacked over the archive says what it is in a file of its own.
+    IEnumerable<string> versions = Directory.EnumerateFiles(Path.Combine(apps, ".."), "VERSION*").Order(StringComparer.Ordinal);
     File.WriteAllText(options.Json, JsonSerializer.Serialize(
         new
         {
@@ -90,7 +97,7 @@ void Write()
             Driver = driver,
             Date = date.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
             Command = string.Join(' ', ["run-gpu-tests", .. args]),
-            Bundle = File.Exists(version) ? File.ReadAllLines(version) : [],
+            Bundle = versions.SelectMany(File.ReadAllLines),
             Passed = results.Sum(result => result.Passed),
             Failed = results.Sum(result => result.Failures.Count),
             Skipped = results.Sum(result => result.Skipped.Count),

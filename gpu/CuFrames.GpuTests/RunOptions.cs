@@ -9,9 +9,9 @@ internal sealed record RunOptions
         """
         Usage: run-gpu-tests [--json FILE] [--only SUITE[,SUITE]] [--seconds N] [-- OPTIONS]
           --json     where the results go; the suites' full output goes to FILE-logs beside it (default: gpu-tests.json)
-          --only     runs these suites alone
+          --only     runs these suites alone; CuFrames.Native.Tests may be called native, and python is the one in Python
           --seconds  time limit of each suite (default: 300)
-          --         what follows is given to each suite, for example: -method '*Stress*'
+          --         what follows is given to each suite, for example: -method '*Stress*', which is all that the one in Python understands
         Exit status: 0 all passed, 1 a test failed or was skipped, 2 no usable GPU, 64 the command line is wrong.
         """;
 

@@ -4,11 +4,16 @@ using System.Text.Json;
 namespace CuFrames.GpuTests;
 
 /// <summary>
-/// Runs the tests of one executable that need a GPU. xunit.v3's json reporter prints a line for each event, so what passed is known
-/// even if the suite has to be killed.
+/// Runs the tests of one executable that need a GPU, or those in Python. xunit.v3's json reporter prints a line for each event, and
+/// run_python_tests.py prints the same, so what passed is known even if the suite has to be killed.
 /// </summary>
-internal sealed class Suite(string name, string executable)
+internal sealed class Suite
 {
+    /// <summary>Environment variable with the Python that runs what is written in it.</summary>
+    public const string PythonVariable = "CUFRAMES_PYTHON";
+
+    private const string PythonName = "python";
+
     // What a failed test shows in the table's place for it.
     private const int MostText = 4000;
 
@@ -16,6 +21,8 @@ internal sealed class Suite(string name, string executable)
     private const int MostLines = 400;
     private const int FewLines = 20;
 
+    private readonly string _folder;
+    private readonly string[] _command;
     private readonly Dictionary<string, string> _running = [];
     private readonly Dictionary<string, double> _seconds = [];
     private readonly List<Failure> _failures = [];
@@ -23,22 +30,52 @@ internal sealed class Suite(string name, string executable)
     private readonly Queue<string> _lastOutput = [];
     private int _passed;
 
+    private Suite(string name, string folder, params string[] command)
+    {
+        Name = name;
+        _folder = folder;
+        _command = command;
+    }
+
+    /// <summary>Name of the test executable.</summary>
+    public string Name { get; }
+
+    /// <summary>The part of the name that is not in all of them, in lower case.</summary>
+    public string ShortName => Name.Replace("CuFrames.", "", StringComparison.Ordinal).Replace(".Tests", "", StringComparison.Ordinal).ToLowerInvariant();
+
+    /// <summary>The suite of an executable.</summary>
+    /// <param name="folder">Where it lies; it has the folder's name.</param>
+    public static Suite OfExecutable(string folder)
+    {
+        string name = Path.GetFileName(folder);
+        return new Suite(name, folder, Path.Combine(folder, name), "-noColor", "-reporter", "json", "-trait", "needs=gpu", "-explicit", "on");
+    }
+
+    /// <summary>All tests in Python.</summary>
+    /// <param name="folder">Where they lie, as unittest finds them.</param>
+    /// <param name="runner">run_python_tests.py.</param>
+    public static Suite OfPython(string folder, string runner) => new(
+        PythonName, folder, Environment.GetEnvironmentVariable(PythonVariable) is { Length: > 0 } python ? python : "python3", "-u", runner, folder);
+
+    /// <summary>Whether a word of the command line means this suite.</summary>
+    public bool IsCalled(string word) => word == Name || word == ShortName;
+
     public SuiteResult Run(RunOptions options)
     {
-        ProcessStartInfo start = new(executable)
+        ProcessStartInfo start = new(_command[0])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            WorkingDirectory = Path.GetDirectoryName(executable)!,
+            WorkingDirectory = _folder,
         };
-        foreach (string argument in (string[])["-noColor", "-reporter", "json", "-trait", "needs=gpu", "-explicit", "on", .. options.SuiteOptions])
+        foreach (string argument in (string[])[.. _command[1..], .. options.SuiteOptions])
         {
             start.ArgumentList.Add(argument);
         }
 
         Stopwatch watch = Stopwatch.StartNew();
-        using StreamWriter log = new(Path.Combine(options.LogFolder, name + ".log")) { AutoFlush = true };
+        using StreamWriter log = new(Path.Combine(options.LogFolder, Name + ".log")) { AutoFlush = true };
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();
         process.OutputDataReceived += (_, line) => Take(line.Data, log, watch, isEvent: true);
@@ -59,25 +96,25 @@ internal sealed class Suite(string name, string executable)
         }
         catch (OperationCanceledException)
         {
-            Fail(name, "A process that a test started outlives the suite and holds its output open.");
+            Fail(Name, "A process that a test started outlives the suite and holds its output open.");
         }
 
         lock (_failures)
         {
             if (!hasEnded)
             {
-                Fail(name, $"The suite did not end within {options.Limit.TotalSeconds} s. Tests in progress: {string.Join(", ", _running.Values)}.");
+                Fail(Name, $"The suite did not end within {options.Limit.TotalSeconds} s. Tests in progress: {string.Join(", ", _running.Values)}.");
             }
             else if (process.ExitCode != 0 && _failures.Count == 0)
             {
-                Fail(name, $"The suite ended with status {process.ExitCode}. Tests in progress: {string.Join(", ", _running.Values)}.\n{LastWords()}");
+                Fail(Name, $"The suite ended with status {process.ExitCode}. Tests in progress: {string.Join(", ", _running.Values)}.\n{LastWords()}");
             }
             else if (_passed + _failures.Count + _skipped.Count == 0)
             {
-                Fail(name, "The suite ran no test.");
+                Fail(Name, "The suite ran no test.");
             }
 
-            return new SuiteResult(name, _passed, watch.Elapsed.TotalSeconds, [.. _failures], [.. _skipped], new Dictionary<string, double>(_seconds));
+            return new SuiteResult(Name, _passed, watch.Elapsed.TotalSeconds, [.. _failures], [.. _skipped], new Dictionary<string, double>(_seconds));
         }
     }
 
@@ -110,7 +147,7 @@ internal sealed class Suite(string name, string executable)
     private void Take(JsonElement happened, StreamWriter log, Stopwatch watch)
     {
         string kind = happened.GetProperty("$type").GetString()!;
-        string test = happened.TryGetProperty("TestUniqueID", out JsonElement id) ? _running.GetValueOrDefault(id.GetString()!, name) : name;
+        string test = happened.TryGetProperty("TestUniqueID", out JsonElement id) ? _running.GetValueOrDefault(id.GetString()!, Name) : Name;
         switch (kind)
         {
             case "test-starting":
