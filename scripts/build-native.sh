@@ -26,7 +26,7 @@ build=$root/artifacts/native-build
 exec 9>"$root/artifacts/native-build.lock"
 flock 9
 
-version=$(sed -nE 's:.*<Version>(.*)</Version>.*:\1:p' Directory.Build.props)
+version=$("$project/package/stage.sh" --version)
 library=$output/lib/libcuframes.so.$version
 binary=$build/libcuframes.so
 
@@ -58,33 +58,12 @@ if is_outdated "$binary" Directory.Build.props Directory.Packages.props global.j
   mv -f -- "$binary.new" "$binary"
 fi
 
-# Staged beside and renamed: a program that runs keeps its library, and one that starts sees no half of it.
-stage() { # source, destination
-  if ! cmp -s -- "$1" "$2"; then
-    mkdir -p -- "$(dirname -- "$2")"
-    cp -- "$1" "$2.new.$$"
-    mv -f -- "$2.new.$$" "$2"
-  fi
-}
-
-stage "$binary" "$library"
+if ! cmp -s -- "$binary" "$library"; then
+  # Renamed into place: a program that runs keeps its library, and one that starts sees no half of it.
+  mkdir -p -- "$output/lib"
+  cp -- "$binary" "$library.new"
+  mv -f -- "$library.new" "$library"
+fi
 ln -sfn -- "libcuframes.so.$version" "$output/lib/libcuframes.so.0"
 ln -sfn -- libcuframes.so.0 "$output/lib/libcuframes.so"
-for header in "$project"/include/*; do
-  stage "$header" "$output/include/$(basename -- "$header")"
-done
-if [ -d "$project/package" ]; then
-  # pkg-config and CMake files find the library beside themselves; only the version is filled in.
-  while IFS= read -r template; do
-    case $template in
-      *.pc.in) destination=$output/lib/pkgconfig/$(basename -- "$template" .in) ;;
-      *.cmake.in) destination=$output/lib/cmake/cuframes/$(basename -- "$template" .in) ;;
-      *.pc) destination=$output/lib/pkgconfig/$(basename -- "$template") ;;
-      *.cmake) destination=$output/lib/cmake/cuframes/$(basename -- "$template") ;;
-      *) continue ;;
-    esac
-    filled=$build/$(basename -- "$destination")
-    sed "s/@VERSION@/$version/g" "$template" >"$filled"
-    stage "$filled" "$destination"
-  done < <(find "$project/package" -type f | sort)
-fi
+"$project/package/stage.sh" "$output"

@@ -31,7 +31,8 @@ case ${1-} in
 esac
 
 mkdir -p -- "$1/include" "$1/lib/pkgconfig" "$1/lib/cmake/cuframes"
-install -m 644 -- "$here/../include/cuframes.h" "$here/../include/cuframes.hpp" "$1/include/"
+# Left alone when they are the same: what is compiled with them is not compiled again.
+install -C -m 644 -- "$here/../include/cuframes.h" "$here/../include/cuframes.hpp" "$1/include/"
 
 fill() { # template, result
   sed -e "s/@VERSION@/$version/g" -e "s/@MAJOR@/$major/g" -- "$here/$1" >"$2"
