@@ -18,10 +18,20 @@ public sealed class FrameSubscriber : IDisposable
     private const int FirstRetryMilliseconds = 20;
     private const int LongestRetryMilliseconds = 500;
 
+    // For what nothing announces while a program waits for our descriptor: a GPU that carries a release out, a publisher that rings no bell.
+    private const int LookAgainMilliseconds = 1;
+
+    // How often TryPoll follows a publisher that is quicker than itself before it lets its caller do something else.
+    private const int MaxPollRounds = 16;
+
     private readonly SubscriberOptions _options;
     private readonly string _program;
     private StreamConnection? _connection;
     private ReadySignal? _signal;
+    private PollSignal? _poll;
+
+    // Whether the publisher was asked for a doorbell by TryPoll. Taking thread.
+    private bool _isArmed;
 
     // Keeps the device's primary context from being destroyed and made again, which takes hundreds of milliseconds, at each reconnection.
     private CudaContext? _primary;
@@ -82,6 +92,23 @@ public sealed class FrameSubscriber : IDisposable
     /// <summary>How often the publisher evicted this subscriber.</summary>
     public int Evictions { get; private set; }
 
+    /// <summary>A descriptor for poll(2), epoll(7) and event loops, made when it is first asked for. It stays the same over reconnections and belongs to
+    /// the subscriber: nobody else reads, writes or closes it.</summary>
+    /// <remarks>
+    /// It is readable at first. Once <see cref="TryPoll"/> has returned false, it becomes readable as soon as calling that again makes sense: there is a
+    /// frame, or something to be told, or an attempt to connect is due. So call <see cref="TryPoll"/> until it returns false (or throws: then call it
+    /// again later), and wait; after any other call that waits for a frame, do so again. The thread that takes frames.
+    /// </remarks>
+    /// <exception cref="LinuxException">No descriptor is left (EMFILE).</exception>
+    public FileDescriptor PollDescriptor
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            return (_poll ??= PollSignal.Open(IsConnected ? _connection!.Socket : null)).Descriptor;
+        }
+    }
+
     /// <summary>Connects to a stream.</summary>
     /// <param name="key">The stream's key.</param>
     /// <param name="options">How to read; null: the defaults (newest frame, two leases).</param>
@@ -127,10 +154,85 @@ public sealed class FrameSubscriber : IDisposable
             return false;
         }
 
+        if (_isArmed)
+        {
+            // Who has a frame waits for none: no doorbell is rung for it.
+            _isArmed = false;
+            _connection!.WakeUp();
+        }
+
         Taken++;
         Missed += lease.Missed;
         frame = new Frame(lease);
         return true;
+    }
+
+    /// <summary>Takes a frame if there is one, without waiting for it, and connects again if that is due. When there is no frame and
+    /// <see cref="PollDescriptor"/> was asked for, the publisher is asked for a doorbell, which makes the descriptor readable.</summary>
+    /// <param name="frame">The frame, to be released.</param>
+    /// <returns>False when there is none; see <see cref="PollDescriptor"/> for when to call again.</returns>
+    /// <remarks>An attempt to connect waits for the publisher's answer, which takes a fraction of a millisecond, and 5 s at the most when the publisher's
+    /// process is stopped. No allocation for a frame; one system call when there is none.</remarks>
+    /// <inheritdoc cref="TryNext" path="/exception"/>
+    public bool TryPoll(out Frame frame)
+    {
+        for (int round = 0; round < MaxPollRounds; round++)
+        {
+            if (TryTake(out frame))
+            {
+                return true;
+            }
+
+            if (!IsConnected)
+            {
+                // Whatever comes of it: an attempt that throws is to be followed by another one.
+                _poll?.SetTimer(LongestRetryMilliseconds);
+                int pause = Recover();
+                TellNotices();
+                if (pause > 0)
+                {
+                    _poll?.SetTimer(pause);
+                    return false;
+                }
+
+                continue;
+            }
+
+            StreamConnection connection = _connection!;
+            if (connection.AwaitsGpu)
+            {
+                break;
+            }
+
+            // Doorbells of earlier waits are taken out before a new one is asked for: what stands in the socket afterwards has come since.
+            connection.ReadSocket();
+            TellNotices();
+            if (connection.State != ConnectionState.Active)
+            {
+                continue;
+            }
+
+            if (_poll is null)
+            {
+                return false;
+            }
+
+            if (!connection.HasDoorbell)
+            {
+                break;
+            }
+
+            if (connection.PrepareToSleep(Wake.Doorbell, out _))
+            {
+                _isArmed = true;
+                _poll.StopTimer();
+                return false;
+            }
+        }
+
+        _poll?.SetTimer(LookAgainMilliseconds);
+        frame = default;
+        return false;
     }
 
     /// <summary>Takes a frame, waiting for it if need be.</summary>
@@ -252,6 +354,7 @@ public sealed class FrameSubscriber : IDisposable
         {
             _isDisposed = true;
             CloseConnection(sayBye: true);
+            _poll?.Dispose();
             _primary?.Dispose();
         }
     }
@@ -260,6 +363,7 @@ public sealed class FrameSubscriber : IDisposable
     {
         StreamConnection connection = StreamConnection.Open(Key, _options, _program, _previousEpoch, _previousCursor);
         _connection = connection;
+        _poll?.Watch(connection.Socket);
         _retryMilliseconds = FirstRetryMilliseconds;
         _wasEnded = false;
         if (_previousEpoch != 0)
@@ -382,6 +486,8 @@ public sealed class FrameSubscriber : IDisposable
         _previousCursor = _connection.Cursor;
         _signal?.Close();
         _signal = null;
+        _poll?.Unwatch();
+        _isArmed = false;
         _connection.Close(sayBye);
         _connection = null;
     }

@@ -50,6 +50,9 @@ public sealed unsafe class EventLoop : IDisposable
         }
     }
 
+    /// <summary>The loop's own descriptor: readable while <see cref="Wait"/> would report something. It belongs to the loop.</summary>
+    public FileDescriptor Descriptor => _epoll;
+
     /// <summary>Begins to watch a descriptor.</summary>
     /// <param name="descriptor">The descriptor; it stays the caller's. Remove it before it is closed.</param>
     /// <param name="events">What to report. Errors and hang-up are reported anyway.</param>

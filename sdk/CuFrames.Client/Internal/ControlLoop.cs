@@ -23,6 +23,9 @@ internal sealed class ControlLoop
     private ControlLoop()
     {
         Thread thread = new(Run) { IsBackground = true, Name = "cuframes-control" };
+
+        // A thread inherits the mask of the one that starts it: this one never runs a signal handler of the program.
+        using SignalMask mask = SignalMask.BlockAll();
         thread.Start();
     }
 

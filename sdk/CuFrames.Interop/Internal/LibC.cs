@@ -73,6 +73,18 @@ internal static unsafe partial class LibC
     internal const int EFD_NONBLOCK = 0x800;
     internal const int EFD_CLOEXEC = 0x80000;
 
+    // sys/timerfd.h
+    internal const int TFD_NONBLOCK = 0x800;
+    internal const int TFD_CLOEXEC = 0x80000;
+
+    // bits/signum-generic.h, bits/sigaction.h, bits/types/__sigset_t.h
+    internal const int SIGILL = 4;
+    internal const int SIGBUS = 7;
+    internal const int SIGFPE = 8;
+    internal const int SIGSEGV = 11;
+    internal const int SIG_SETMASK = 2;
+    internal const int SignalSetWords = 16;
+
     // linux/futex.h
     internal const int FUTEX_WAKE = 1;
     internal const int FUTEX_WAIT_BITSET = 9;
@@ -219,6 +231,20 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "eventfd", SetLastError = true)]
     internal static partial FileDescriptor EventFd(uint initialValue, int flags);
 
+    [LibraryImport(Library, EntryPoint = "timerfd_create", SetLastError = true)]
+    internal static partial FileDescriptor TimerCreate(int clock, int flags);
+
+    [LibraryImport(Library, EntryPoint = "timerfd_settime", SetLastError = true)]
+    internal static partial int TimerSet(FileDescriptor timer, int flags, TimerSpecification* value, TimerSpecification* old);
+
+    /// <summary>SIGRTMIN: glibc and musl keep different numbers of the first real-time signals for themselves.</summary>
+    [LibraryImport(Library, EntryPoint = "__libc_current_sigrtmin")]
+    internal static partial int FirstRealTimeSignal();
+
+    // Returns the error number itself.
+    [LibraryImport(Library, EntryPoint = "pthread_sigmask")]
+    internal static partial int ThreadSignalMask(int how, ulong* mask, ulong* old);
+
     // syscall(2) is variadic. On Linux both architectures pass variadic integers and pointers like named ones.
     [LibraryImport(Library, EntryPoint = "syscall", SetLastError = true)]
     internal static partial long SystemCall(
@@ -234,6 +260,13 @@ internal static unsafe partial class LibC
     {
         internal long Seconds;
         internal long Nanoseconds;
+    }
+
+    /// <summary>struct itimerspec.</summary>
+    internal struct TimerSpecification
+    {
+        internal TimeSpecification Interval;
+        internal TimeSpecification Value;
     }
 
     /// <summary>struct timeval.</summary>
