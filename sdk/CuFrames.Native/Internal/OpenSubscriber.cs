@@ -1,0 +1,540 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Text;
+using CuFrames.Client;
+using CuFrames.Interop;
+using CuFrames.Protocol;
+
+namespace CuFrames.Native.Internal;
+
+/// <summary>What a subscriber's handle stands for: the subscriber, and the frames that the program holds of it.</summary>
+/// <remarks>
+/// One thread at a time is in a call that takes frames or reads figures: <c>_isTaken</c> sees to it, and a second one is told BUSY. Any thread
+/// may release, retain, check and copy frames, interrupt and close.
+/// </remarks>
+[SuppressMessage("Design", "CA1001", Justification = "Frames that are held outlive Close: LeaveFrames disposes what is owned.")]
+internal sealed unsafe class OpenSubscriber
+{
+    /// <summary>All that are open, and those that were closed and of which frames are held.</summary>
+    public static readonly HandleTable<OpenSubscriber> Table = new(HandleKind.Subscriber);
+
+    // A wait is cut so that an interruption and a close are seen in time: 50 ms is what cuframes.h says.
+    private const long SliceNanoseconds = 40_000_000;
+
+    // A frame's structure must reach as far as its lease.
+    private const uint SmallestFrame = 24;
+
+    private readonly FrameSubscriber _subscriber;
+    private readonly CudaContext? _lentContext;
+    private readonly FrameStreams _streams = new();
+    private readonly HeldFrames _held;
+    private nuint _handle;
+
+    // 1 while a thread is in a call that takes; every change is an exchange. Whoever closes keeps it.
+    private int _isTaken;
+
+    // The thread that is in such a call. Written by itself, read by a close inside its callback.
+    private int _takingThread;
+
+    // 1 from the first close on. Exchanged by closers, read by the taking thread.
+    private int _isClosed;
+
+    // 1 when cuframes_subscriber_close was called by the callback of a call that takes: that call carries it out. Taking thread.
+    private bool _closesOnLeave;
+
+    // 1 from an interruption until the wait that it ends. Any thread sets, the taking thread takes it back.
+    private int _isInterrupted;
+
+    // Frames that are held, plus one until the close. Whoever brings it to zero gives everything back.
+    private int _users = 1;
+
+    private OpenSubscriber(FrameSubscriber subscriber, CudaContext? lentContext)
+    {
+        _subscriber = subscriber;
+        _lentContext = lentContext;
+        _held = new HeldFrames(_streams);
+    }
+
+    /// <summary>Connects.</summary>
+    /// <param name="key">The stream's key.</param>
+    /// <param name="options">Null: the defaults.</param>
+    /// <returns>The handle.</returns>
+    public static nuint Open(string key, NativeSubscriberOptions* options)
+    {
+        NativeSubscriberOptions given = options == null ? default : SizedStructure.Read(options, "cuframes_subscriber_options");
+        CudaContext? lent = given.CudaContext == 0 ? null : CudaContext.Borrow(given.CudaContext);
+        FrameSubscriber? subscriber = null;
+        try
+        {
+            subscriber = FrameSubscriber.Connect(key, OptionsOf(given, lent));
+            OpenSubscriber open = new(subscriber, lent);
+            nuint handle = Table.Add(open);
+            open._handle = handle;
+            return handle;
+        }
+        catch
+        {
+            subscriber?.Dispose();
+            lent?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The subscriber of a handle.</summary>
+    /// <exception cref="LibraryException">INVALID_HANDLE.</exception>
+    public static OpenSubscriber Require(nuint handle) => Table.Find(handle) is { } subscriber && Volatile.Read(ref subscriber._isClosed) == 0
+        ? subscriber
+        : throw new LibraryException(LibraryError.InvalidHandle, "This is no subscriber's handle, or the subscriber was closed.");
+
+    /// <summary>The subscriber that a frame comes from; null when the frame cannot be held.</summary>
+    /// <exception cref="LibraryException">INVALID_ARGUMENT.</exception>
+    public static OpenSubscriber? Of(NativeFrame* frame)
+    {
+        RequireFrame(frame);
+        return Table.Find((nuint)frame->Owner);
+    }
+
+    /// <summary>cuframes_subscriber_next.</summary>
+    public int Next(long timeout, NativeFrame* frame)
+    {
+        RequireFrame(frame);
+        if (timeout < -1)
+        {
+            throw new LibraryException(LibraryError.InvalidArgument,
+                $"The time-out is {timeout} ns; it must be 0, more, or CUFRAMES_FOREVER.");
+        }
+
+        if (!TryEnter(out int obstacle))
+        {
+            return obstacle;
+        }
+
+        try
+        {
+            return TakeUntil(timeout, frame);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>cuframes_subscriber_interrupt.</summary>
+    public void Interrupt() => Interlocked.Exchange(ref _isInterrupted, 1);
+
+    /// <summary>cuframes_subscriber_get_info.</summary>
+    public int GetInfo(NativeSubscriberInfo* info)
+    {
+        if (!TryEnter(out int obstacle))
+        {
+            return obstacle;
+        }
+
+        try
+        {
+            NativeSubscriberInfo filled = default;
+            Fill(ref filled);
+            SizedStructure.Write(info, filled, "cuframes_subscriber_info");
+            return Failure.Ok;
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>cuframes_subscriber_close.</summary>
+    public void Close()
+    {
+        if (Interlocked.Exchange(ref _isClosed, 1) != 0)
+        {
+            return;
+        }
+
+        while (Interlocked.CompareExchange(ref _isTaken, 1, 0) != 0)
+        {
+            if (Volatile.Read(ref _takingThread) == Environment.CurrentManagedThreadId)
+            {
+                _closesOnLeave = true;
+                return;
+            }
+
+            // The call that waits sees the close after a slice of its wait: there is nothing that would tell us sooner.
+            Thread.Sleep(1);
+        }
+
+        Finish();
+    }
+
+    /// <summary>cuframes_frame_release.</summary>
+    /// <returns>False when the frame is not held.</returns>
+    public bool Release(ulong lease)
+    {
+        bool wasLast = false;
+        bool wasHeld = _held.Find(lease, out ulong generation) is { } place && place.TryRelease(generation, out wasLast);
+        if (wasLast)
+        {
+            LeaveFrames();
+        }
+
+        return wasHeld;
+    }
+
+    /// <summary>cuframes_frame_release_stream.</summary>
+    /// <returns>False when the frame is not held.</returns>
+    public bool Release(ulong lease, nint stream)
+    {
+        bool wasLast = false;
+        bool wasHeld = _held.Find(lease, out ulong generation) is { } place && place.TryRelease(generation, stream, out wasLast);
+        if (wasLast)
+        {
+            LeaveFrames();
+        }
+
+        return wasHeld;
+    }
+
+    /// <summary>cuframes_frame_retain.</summary>
+    /// <returns>False when the frame is not held.</returns>
+    public bool Retain(ulong lease) => _held.Find(lease, out ulong generation) is { } place && place.TryRetain(generation);
+
+    /// <summary>cuframes_frame_check.</summary>
+    /// <returns>False when the frame is not held.</returns>
+    /// <exception cref="FrameLostException">It was evicted.</exception>
+    public bool Check(ulong lease)
+    {
+        if (_held.Find(lease, out ulong generation) is not { } place)
+        {
+            return false;
+        }
+
+        Frame frame = place.Frame;
+        bool isValid = frame.IsValid;
+        if (!place.Holds(generation))
+        {
+            return false;
+        }
+
+        if (!isValid)
+        {
+            frame.ThrowIfInvalid();
+        }
+
+        return true;
+    }
+
+    /// <summary>cuframes_frame_copy. The copy is an owner of the frame while it lasts.</summary>
+    /// <returns>False when the frame is not held.</returns>
+    /// <exception cref="LibraryException">INVALID_ARGUMENT: there is too little room.</exception>
+    public bool Copy(ulong lease, byte* destination, nuint size)
+    {
+        if (!Retain(lease))
+        {
+            return false;
+        }
+
+        try
+        {
+            Frame frame = _held.Find(lease, out _)!.Frame;
+            long bytes = PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height);
+            if (size < (ulong)bytes)
+            {
+                throw new LibraryException(LibraryError.InvalidArgument, $"The picture has {bytes} bytes and the destination {size}.");
+            }
+
+            _ = frame.CopyTo(new Span<byte>(destination, (int)bytes));
+            return true;
+        }
+        finally
+        {
+            Release(lease);
+        }
+    }
+
+    private static void RequireFrame(NativeFrame* frame)
+    {
+        if (frame == null)
+        {
+            throw new LibraryException(LibraryError.InvalidArgument, "The frame is null.");
+        }
+
+        if (frame->Size < SmallestFrame)
+        {
+            throw new LibraryException(LibraryError.InvalidArgument,
+                $"The size of cuframes_frame is {frame->Size} bytes. Initialise the structure with CUFRAMES_FRAME_INIT.");
+        }
+    }
+
+    private static SubscriberOptions OptionsOf(NativeSubscriberOptions given, CudaContext? context)
+    {
+        if (given.Delivery > (uint)Delivery.Lossless)
+        {
+            throw new LibraryException(LibraryError.InvalidArgument, $"There is no delivery {given.Delivery}: see enum cuframes_delivery.");
+        }
+
+        const Fence all = Fence.Cpu | Fence.Stream | Fence.Event;
+        if ((given.Fences & ~(uint)all) != 0)
+        {
+            throw new LibraryException(LibraryError.InvalidArgument, $"There are no fences 0x{given.Fences:x}: see enum cuframes_fence.");
+        }
+
+        SubscriberOptions defaults = new();
+        return new SubscriberOptions
+        {
+            Directory = NativeText.Read(given.Directory),
+            Delivery = given.Delivery == 0 ? defaults.Delivery : (Delivery)given.Delivery,
+            Leases = given.Leases == 0 ? defaults.Leases : (int)Math.Min(given.Leases, int.MaxValue),
+            Fences = given.Fences == 0 ? all : (Fence)given.Fences,
+            Cuda = context,
+            Reconnect = given.NoReconnect == 0,
+            WaitForStream = given.WaitForStream != 0,
+            Program = NativeText.Read(given.Program) ?? ProgramName.OfProcess,
+            OnEvent = given.OnEvent == null ? null : change => Tell(given.OnEvent, given.EventUser, change),
+        };
+    }
+
+    private static void Tell(delegate* unmanaged[Cdecl]<nint, NativeEvent*, void> callback, nint user, SubscriberEvent change)
+    {
+        byte[] text = new byte[Encoding.UTF8.GetMaxByteCount(change.Text.Length) + 1];
+        _ = Encoding.UTF8.GetBytes(change.Text, text);
+        fixed (byte* pinned = text)
+        {
+            NativeEvent told = new()
+            {
+                Size = (uint)sizeof(NativeEvent),
+                Kind = KindOf(change.Kind),
+                Code = (uint)change.Code,
+                Epoch = change.Epoch,
+                Text = pinned,
+            };
+            callback(user, &told);
+        }
+    }
+
+    private static uint KindOf(SubscriberEventKind kind) => kind switch
+    {
+        SubscriberEventKind.Connected => 1,
+        SubscriberEventKind.SourceLost => 2,
+        SubscriberEventKind.SourceBack => 3,
+        SubscriberEventKind.Evicted => 4,
+        SubscriberEventKind.Disconnected => 5,
+        _ => 0,
+    };
+
+    private bool TryEnter(out int obstacle)
+    {
+        if (Volatile.Read(ref _isClosed) == 0)
+        {
+            if (Interlocked.CompareExchange(ref _isTaken, 1, 0) != 0)
+            {
+                obstacle = Failure.Because(LibraryError.Busy, "Another thread is in a call of this subscriber: one at a time takes frames."u8);
+                return false;
+            }
+
+            _takingThread = Environment.CurrentManagedThreadId;
+            if (Volatile.Read(ref _isClosed) == 0)
+            {
+                obstacle = Failure.Ok;
+                return true;
+            }
+
+            Leave();
+        }
+
+        obstacle = Failure.Because(LibraryError.InvalidHandle, "This subscriber was closed."u8);
+        return false;
+    }
+
+    private void Leave()
+    {
+        _takingThread = 0;
+        if (_closesOnLeave)
+        {
+            Finish();
+        }
+        else
+        {
+            Volatile.Write(ref _isTaken, 0);
+        }
+    }
+
+    private int TakeUntil(long timeout, NativeFrame* frame)
+    {
+        if (timeout != 0 && Interlocked.Exchange(ref _isInterrupted, 0) != 0)
+        {
+            return Interrupted();
+        }
+
+        if (!_held.HasRoom)
+        {
+            return Failure.Because(ErrorCode.LeasesExhausted, "More frames are held than can be counted, of this connection and those before it. Release some."u8);
+        }
+
+        long deadline = 0;
+        bool isTaken = _subscriber.TryTake(out Frame taken);
+        while (true)
+        {
+            if (!isTaken)
+            {
+                long remaining = SliceNanoseconds;
+                if (timeout >= 0)
+                {
+                    long now = MonotonicClock.NowNanoseconds;
+                    deadline = deadline == 0 ? (long)Math.Min((ulong)now + (ulong)timeout, long.MaxValue) : deadline;
+                    remaining = Math.Max(deadline - now, 0);
+                }
+
+                isTaken = _subscriber.TryNext(TimeSpan.FromTicks((Math.Min(remaining, SliceNanoseconds) + 99) / 100), out taken);
+                if (!isTaken)
+                {
+                    if (Volatile.Read(ref _isClosed) != 0 || (timeout != 0 && Interlocked.Exchange(ref _isInterrupted, 0) != 0))
+                    {
+                        return Interrupted();
+                    }
+
+                    if (timeout >= 0 && remaining <= SliceNanoseconds)
+                    {
+                        return Failure.Because(ErrorCode.TimedOut, "No frame came in the time that was given."u8);
+                    }
+
+                    continue;
+                }
+            }
+
+            if (TryGive(taken, frame))
+            {
+                return Failure.Ok;
+            }
+
+            isTaken = false;
+        }
+    }
+
+    private static int Interrupted() =>
+        Failure.Because(LibraryError.Interrupted, "The wait was ended by cuframes_subscriber_interrupt or cuframes_subscriber_close."u8);
+
+    /// <summary>Fills in the caller's structure and keeps the frame for it.</summary>
+    /// <returns>False when the frame was lost in the moment since it was taken.</returns>
+    private bool TryGive(Frame taken, NativeFrame* frame)
+    {
+        uint size = frame->Size;
+        CudaContext? context = _subscriber.Cuda;
+        try
+        {
+            if (size >= (uint)sizeof(NativeFrame))
+            {
+                Fill(taken, context, ref *frame);
+                frame->Lease = _held.Put(taken, context);
+            }
+            else
+            {
+                NativeFrame filled = default;
+                Fill(taken, context, ref filled);
+                filled.Lease = _held.Put(taken, context);
+                SizedStructure.Write(frame, filled, "cuframes_frame");
+            }
+
+            Interlocked.Increment(ref _users);
+            return true;
+        }
+        catch (FrameLostException)
+        {
+            // The publisher has evicted us: the next take finds that out.
+            taken.Dispose();
+            return false;
+        }
+        catch
+        {
+            taken.Dispose();
+            throw;
+        }
+    }
+
+    private void Fill(Frame taken, CudaContext? context, ref NativeFrame frame)
+    {
+        int planes = taken.PlaneCount;
+        frame.Memory = (uint)(context is null ? MemoryDomain.Host : MemoryDomain.Cuda);
+        frame.Owner = _handle;
+        frame.Sequence = taken.Sequence;
+        frame.Epoch = taken.Epoch;
+        frame.Missed = taken.Missed;
+        frame.PixelFormat = (uint)taken.PixelFormat;
+        frame.Width = (uint)taken.Width;
+        frame.Height = (uint)taken.Height;
+        frame.PlaneCount = (uint)planes;
+        frame.CudaDevice = context is null ? -1 : context.Device.Ordinal;
+        frame.Reserved = 0;
+        frame.Planes = default;
+        for (int index = 0; index < planes; index++)
+        {
+            ref NativePlane plane = ref frame.Planes[index];
+            if (context is null)
+            {
+                FramePlane place = taken.Plane(index);
+                plane.Data = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(place.Data));
+                plane.Pitch = place.Pitch;
+                plane.RowBytes = place.RowBytes;
+                plane.Rows = place.Rows;
+            }
+            else
+            {
+                DevicePlane place = taken.DevicePlane(index);
+                plane.Data = (nuint)place.Address;
+                plane.Pitch = place.Pitch;
+                plane.RowBytes = place.RowBytes;
+                plane.Rows = place.Rows;
+            }
+        }
+
+        frame.Metadata = taken.Metadata;
+    }
+
+    private void Fill(ref NativeSubscriberInfo info)
+    {
+        CudaContext? context = _subscriber.Cuda;
+        StreamDescription? description = _subscriber.Description;
+        info.IsConnected = _subscriber.IsConnected ? 1u : 0;
+        info.State = (uint)_subscriber.State;
+        info.Memory = (uint)(description?.Domain ?? 0);
+        info.Epoch = _subscriber.Epoch;
+        info.GrantedLeases = (uint)_subscriber.GrantedLeases;
+        info.HeldFrames = (uint)_subscriber.HeldFrames;
+        info.Taken = _subscriber.Taken;
+        info.Missed = _subscriber.Missed;
+        info.Reconnects = (uint)_subscriber.Reconnects;
+        info.Evictions = (uint)_subscriber.Evictions;
+        info.ReleaseFence = (uint)_subscriber.ReleaseFence;
+        info.CudaDevice = context?.Device.Ordinal ?? -1;
+        info.CudaContext = context?.Handle ?? 0;
+        info.Format.Size = (uint)sizeof(NativeFormat);
+        fixed (NativeSubscriberInfo* pinned = &info)
+        {
+            if (description is not null)
+            {
+                NativeConversions.Write(description.Device, pinned->CudaDeviceUuid);
+                info.Format = NativeConversions.FormatOf(description);
+            }
+
+            NativeText.Copy(_subscriber.ReleaseFenceReason, pinned->ReleaseFenceReason, NativeSubscriberInfo.TextBytes);
+        }
+    }
+
+    /// <summary>Leaves the stream. Frames that are held keep the rest.</summary>
+    private void Finish()
+    {
+        _subscriber.Dispose();
+        LeaveFrames();
+    }
+
+    private void LeaveFrames()
+    {
+        if (Interlocked.Decrement(ref _users) == 0)
+        {
+            _ = Table.Remove(_handle);
+            _held.Dispose();
+            _streams.Dispose();
+            _lentContext?.Dispose();
+        }
+    }
+}
