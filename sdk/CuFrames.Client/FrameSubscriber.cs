@@ -58,6 +58,12 @@ public sealed class FrameSubscriber : IDisposable
     /// <summary>The stream as the publisher described it when the connection was made; null before the first.</summary>
     public StreamDescription? Description { get; private set; }
 
+    /// <summary>The publisher's program as it names itself; empty before the first connection.</summary>
+    public string Publisher { get; private set; } = "";
+
+    /// <summary>Where frames come from, as the publisher tells; empty when it does not, and before the first connection.</summary>
+    public string Source { get; private set; } = "";
+
     /// <summary>State of the stream now; <see cref="StreamState.Ended"/> when there is no connection.</summary>
     public StreamState State => IsConnected ? _connection!.StreamState : StreamState.Ended;
 
@@ -372,6 +378,8 @@ public sealed class FrameSubscriber : IDisposable
         }
 
         Description = connection.Welcome.Description;
+        Publisher = connection.Welcome.Program;
+        Source = connection.Welcome.Source;
         if (_options.Cuda is null && connection.Cuda is { } cuda && !ReferenceEquals(_primary?.Device, cuda.Context.Device))
         {
             _primary?.Dispose();

@@ -69,7 +69,17 @@ internal static unsafe class SubscriberExports
     }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_subscriber_descriptor", CallConvs = [typeof(CallConvCdecl)])]
-    public static int Descriptor(nuint subscriber, int* descriptor) => Failure.Because(LibraryError.Internal, "not built yet"u8);
+    public static int Descriptor(nuint subscriber, int* descriptor)
+    {
+        try
+        {
+            return OpenSubscriber.Require(subscriber).GetDescriptor(descriptor);
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_subscriber_get_info", CallConvs = [typeof(CallConvCdecl)])]
     public static int GetInfo(nuint subscriber, NativeSubscriberInfo* info)

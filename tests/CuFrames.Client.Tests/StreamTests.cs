@@ -65,11 +65,14 @@ public class StreamTests
         Assert.Equal(ErrorCode.ConfigurationInvalid, Assert.Throws<CuFramesException>(() => FrameSubscriber.Connect("none", options with { Leases = 65 })).Code);
         using FrameSubscriber waiting = FrameSubscriber.Connect("none", options with { WaitForStream = true });
         Assert.False(waiting.TryNext(TimeSpan.FromMilliseconds(50), out _));
-        using FramePublisher publisher = FramePublisher.Create("none", TestStream.Small, new PublisherOptions { Directory = directory.Path });
+        Assert.Equal(("", ""), (waiting.Publisher, waiting.Source));
+        using FramePublisher publisher = FramePublisher.Create("none", TestStream.Small,
+            new PublisherOptions { Directory = directory.Path, Program = "late", Source = "a file" });
         StampedFrames.Publish(publisher);
         using Frame frame = waiting.Next(Patience);
         Assert.Null(StampedFrames.FindFault(frame));
         Assert.Equal(0, waiting.Reconnects);
+        Assert.Equal(("late", "a file"), (waiting.Publisher, waiting.Source));
     }
 
     [Fact]

@@ -123,6 +123,30 @@ internal sealed unsafe class OpenSubscriber
     /// <summary>cuframes_subscriber_interrupt.</summary>
     public void Interrupt() => Interlocked.Exchange(ref _isInterrupted, 1);
 
+    /// <summary>cuframes_subscriber_descriptor.</summary>
+    public int GetDescriptor(int* descriptor)
+    {
+        if (descriptor == null)
+        {
+            throw new LibraryException(LibraryError.InvalidArgument, "There is no place to put the descriptor: the pointer is null.");
+        }
+
+        if (!TryEnter(out int obstacle))
+        {
+            return obstacle;
+        }
+
+        try
+        {
+            *descriptor = _subscriber.PollDescriptor.Number;
+            return Failure.Ok;
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
     /// <summary>cuframes_subscriber_get_info.</summary>
     public int GetInfo(NativeSubscriberInfo* info)
     {
@@ -372,43 +396,56 @@ internal sealed unsafe class OpenSubscriber
         }
 
         long deadline = 0;
-        bool isTaken = _subscriber.TryTake(out Frame taken);
         while (true)
         {
-            if (!isTaken)
+            if (_subscriber.TryTake(out Frame taken) || TryWait(timeout, ref deadline, out taken, out int obstacle))
             {
-                long remaining = SliceNanoseconds;
-                if (timeout >= 0)
+                if (TryGive(taken, frame))
                 {
-                    long now = MonotonicClock.NowNanoseconds;
-                    deadline = deadline == 0 ? (long)Math.Min((ulong)now + (ulong)timeout, long.MaxValue) : deadline;
-                    remaining = Math.Max(deadline - now, 0);
-                }
-
-                isTaken = _subscriber.TryNext(TimeSpan.FromTicks((Math.Min(remaining, SliceNanoseconds) + 99) / 100), out taken);
-                if (!isTaken)
-                {
-                    if (Volatile.Read(ref _isClosed) != 0 || (timeout != 0 && Interlocked.Exchange(ref _isInterrupted, 0) != 0))
-                    {
-                        return Interrupted();
-                    }
-
-                    if (timeout >= 0 && remaining <= SliceNanoseconds)
-                    {
-                        return Failure.Because(ErrorCode.TimedOut, "No frame came in the time that was given."u8);
-                    }
-
-                    continue;
+                    return Failure.Ok;
                 }
             }
-
-            if (TryGive(taken, frame))
+            else if (obstacle != Failure.Ok)
             {
-                return Failure.Ok;
+                return obstacle;
             }
-
-            isTaken = false;
         }
+    }
+
+    /// <summary>Waits for a frame for a slice of the time.</summary>
+    /// <param name="timeout">Of the call.</param>
+    /// <param name="deadline">Its end, CLOCK_MONOTONIC; 0 before the first slice.</param>
+    /// <param name="taken">The frame.</param>
+    /// <param name="obstacle">Why the call ends; OK when the next slice is due.</param>
+    private bool TryWait(long timeout, ref long deadline, out Frame taken, out int obstacle)
+    {
+        obstacle = Failure.Ok;
+        long remaining = SliceNanoseconds;
+        if (timeout >= 0)
+        {
+            long now = MonotonicClock.NowNanoseconds;
+            deadline = deadline == 0 ? (long)Math.Min((ulong)now + (ulong)timeout, long.MaxValue) : deadline;
+            remaining = Math.Max(deadline - now, 0);
+        }
+
+        bool isTaken = timeout == 0
+            ? _subscriber.TryPoll(out taken)
+            : _subscriber.TryNext(TimeSpan.FromTicks((Math.Min(remaining, SliceNanoseconds) + 99) / 100), out taken);
+        if (isTaken)
+        {
+            return true;
+        }
+
+        if (Volatile.Read(ref _isClosed) != 0 || (timeout != 0 && Interlocked.Exchange(ref _isInterrupted, 0) != 0))
+        {
+            obstacle = Interrupted();
+        }
+        else if (timeout >= 0 && remaining <= SliceNanoseconds)
+        {
+            obstacle = Failure.Because(ErrorCode.TimedOut, "No frame came in the time that was given."u8);
+        }
+
+        return false;
     }
 
     private static int Interrupted() =>
@@ -516,6 +553,8 @@ internal sealed unsafe class OpenSubscriber
                 info.Format = NativeConversions.FormatOf(description);
             }
 
+            NativeText.Copy(_subscriber.Publisher, pinned->Publisher, NativeSubscriberInfo.TextBytes);
+            NativeText.Copy(_subscriber.Source, pinned->Source, NativeSubscriberInfo.TextBytes);
             NativeText.Copy(_subscriber.ReleaseFenceReason, pinned->ReleaseFenceReason, NativeSubscriberInfo.TextBytes);
         }
     }
