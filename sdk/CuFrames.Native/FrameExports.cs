@@ -90,11 +90,47 @@ internal static unsafe class FrameExports
     }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_frame_to_dlpack", CallConvs = [typeof(CallConvCdecl)])]
-    public static int ToDlPack(NativeFrame* frame, uint plane, uint versioned, nint stream, uint hasStream, nint* tensor) => Failure.Because(LibraryError.Internal, "not built yet"u8);
-
-    [UnmanagedCallersOnly(EntryPoint = "managed_tensor_delete", CallConvs = [typeof(CallConvCdecl)])]
-    public static void TensorDelete(nint context)
+    public static int ToDlPack(NativeFrame* frame, uint plane, uint versioned, nint stream, uint hasStream, nint* tensor)
     {
+        try
+        {
+            if (tensor == null)
+            {
+                return Failure.Because(LibraryError.InvalidArgument, "There is no place to put the tensor: the pointer is null."u8);
+            }
+
+            *tensor = 0;
+            if (versioned > 1 || hasStream > 1)
+            {
+                return Failure.Because(LibraryError.InvalidArgument, "versioned and has_stream are 0 or 1."u8);
+            }
+
+            return OpenSubscriber.Of(frame) is { } subscriber && subscriber.MakeTensor(frame->Lease, plane, versioned == 1, stream, hasStream, tensor)
+                ? Failure.Ok
+                : NotHeld();
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
+
+    /// <summary>The inner half of a tensor's deleter, which the shim calls before it frees the tensor.</summary>
+    [UnmanagedCallersOnly(EntryPoint = "managed_tensor_delete", CallConvs = [typeof(CallConvCdecl)])]
+    public static void TensorDelete(TensorOwner* owner)
+    {
+        try
+        {
+            if (OpenSubscriber.Table.Find(owner->Subscriber) is { } subscriber)
+            {
+                _ = owner->HasStream == 1 ? subscriber.Release(owner->Lease, owner->Stream) : subscriber.Release(owner->Lease);
+            }
+        }
+        catch (Exception error)
+        {
+            // A deleter tells nothing; who asks finds the sentence. The lease stays: nobody knows when the stream's work is done with the frame.
+            _ = Failure.Of(error);
+        }
     }
 
     private static int NotHeld() =>

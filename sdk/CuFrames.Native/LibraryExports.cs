@@ -13,6 +13,7 @@ internal static unsafe class LibraryExports
     public static int Start(ShimServices* services)
     {
         Failure.Use(services->SetLastError);
+        FrameTensor.Use(services->DeleteTensor, services->DeleteVersionedTensor);
         return Failure.Ok;
     }
 

@@ -276,6 +276,40 @@ internal sealed unsafe class OpenSubscriber
         }
     }
 
+    /// <summary>cuframes_frame_to_dlpack. The tensor is an owner of the frame until its deleter has been called.</summary>
+    /// <returns>False when the frame is not held.</returns>
+    /// <exception cref="LibraryException">INVALID_ARGUMENT: there is no such plane.</exception>
+    /// <exception cref="FrameLostException">The frame was evicted.</exception>
+    public bool MakeTensor(ulong lease, uint plane, bool isVersioned, nint stream, uint hasStream, nint* tensor)
+    {
+        if (!Retain(lease))
+        {
+            return false;
+        }
+
+        try
+        {
+            HeldFrame place = _held.Find(lease, out _)!;
+            Frame frame = place.Frame;
+            if (plane >= (uint)frame.PlaneCount)
+            {
+                throw new LibraryException(LibraryError.InvalidArgument, $"There is no plane {plane}: the frame has {frame.PlaneCount}, counted from 0.");
+            }
+
+            DlDevice device = place.Context is { } context
+                ? new DlDevice { Type = DlDevice.Cuda, Id = context.Device.Ordinal }
+                : new DlDevice { Type = DlDevice.Cpu };
+            TensorOwner owner = new() { Subscriber = _handle, Lease = lease, Stream = stream, HasStream = hasStream };
+            *tensor = FrameTensor.Make(PlaneOf(frame, (int)plane, place.Context), frame.PixelFormat, (int)plane, device, owner, isVersioned);
+            return true;
+        }
+        catch
+        {
+            Release(lease);
+            throw;
+        }
+    }
+
     private static void RequireFrame(NativeFrame* frame)
     {
         if (frame == null)
@@ -505,26 +539,28 @@ internal sealed unsafe class OpenSubscriber
         frame.Planes = default;
         for (int index = 0; index < planes; index++)
         {
-            ref NativePlane plane = ref frame.Planes[index];
-            if (context is null)
-            {
-                FramePlane place = taken.Plane(index);
-                plane.Data = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(place.Data));
-                plane.Pitch = place.Pitch;
-                plane.RowBytes = place.RowBytes;
-                plane.Rows = place.Rows;
-            }
-            else
-            {
-                DevicePlane place = taken.DevicePlane(index);
-                plane.Data = (nuint)place.Address;
-                plane.Pitch = place.Pitch;
-                plane.RowBytes = place.RowBytes;
-                plane.Rows = place.Rows;
-            }
+            frame.Planes[index] = PlaneOf(taken, index, context);
         }
 
         frame.Metadata = taken.Metadata;
+    }
+
+    private static NativePlane PlaneOf(Frame frame, int index, CudaContext? context)
+    {
+        if (context is null)
+        {
+            FramePlane plane = frame.Plane(index);
+            return new NativePlane
+            {
+                Data = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(plane.Data)),
+                Pitch = plane.Pitch,
+                RowBytes = plane.RowBytes,
+                Rows = plane.Rows,
+            };
+        }
+
+        DevicePlane place = frame.DevicePlane(index);
+        return new NativePlane { Data = (nuint)place.Address, Pitch = place.Pitch, RowBytes = place.RowBytes, Rows = place.Rows };
     }
 
     private void Fill(ref NativeSubscriberInfo info)

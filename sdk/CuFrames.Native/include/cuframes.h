@@ -509,14 +509,16 @@ CUFRAMES_API int32_t cuframes_frame_retain(const cuframes_frame *frame);
  * matters. Any thread. */
 CUFRAMES_API int32_t cuframes_frame_check(const cuframes_frame *frame);
 
-/* Copies the visible picture to main memory: planes in order, rows without padding, cuframes_picture_bytes bytes; waits for this copy and for nothing
- * else. Errors: INVALID_ARGUMENT when size is too small, FRAME_LOST, CUDA_CALL_FAILED, BUSY when another thread copies. */
+/* Copies the visible picture to main memory: planes in order, rows without padding, cuframes_picture_bytes bytes; waits for this copy and for no work but
+ * copies from device memory that other threads make of the same subscriber. Errors: INVALID_HANDLE, INVALID_ARGUMENT when size is too small, FRAME_LOST,
+ * CUDA_CALL_FAILED. Any thread. */
 CUFRAMES_API int32_t cuframes_frame_copy(const cuframes_frame *frame, void *destination, size_t size);
 
 /* Makes a DLPack tensor of a plane, which is one more owner of the frame: a DLManagedTensor, or with versioned = 1 a DLManagedTensorVersioned (1.0)
  * that is marked read-only. Its deleter releases the frame, behind the CUDA stream if has_stream is 1 (the consumer's: its work must be in it before it
  * deletes the tensor), and may be called by any thread. Shape: (rows, columns) for a plane of one sample, (rows, columns, samples) for interleaved
- * ones (UV: 2, RGB24 and BGR24: 3, RGBA and BGRA: 4); type uint8, for P010 uint16; strides as the pitch says. Errors: INVALID_HANDLE, INVALID_ARGUMENT. */
+ * ones (UV: 2, RGB24 and BGR24: 3, RGBA and BGRA: 4); type uint8, for P010 uint16; strides as the pitch says. Errors: INVALID_HANDLE,
+ * INVALID_ARGUMENT, FRAME_LOST. Any thread. */
 CUFRAMES_API int32_t cuframes_frame_to_dlpack(const cuframes_frame *frame, uint32_t plane, uint32_t versioned, void *stream, uint32_t has_stream, void **tensor);
 
 /* ------------------------------------------------------------------------------------------------------------ publishing */

@@ -121,7 +121,7 @@ static int32_t refuse_fork(void) {
         "Start the process that reads or publishes before the first call, or begin it with exec.");
 }
 
-/* The DLPack deleters. A tensor's context holds its place in managed memory; the tensor itself is of malloc. */
+/* The DLPack deleters. All of a tensor, its context too, is one block of malloc. */
 static void delete_tensor(void *tensor);
 static void delete_versioned_tensor(void *tensor);
 
