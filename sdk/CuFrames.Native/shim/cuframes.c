@@ -127,8 +127,9 @@ static void delete_versioned_tensor(void *tensor);
 
 static const shim_services services = {set_last_error, delete_tensor, delete_versioned_tensor};
 
-/* Address space that the runtime reserves: its heap's limit twice, and its tables. It ends the process when it gets none, so it is asked first. */
-#define RESERVED_BYTES ((size_t)1 << 30)
+/* Address space that the runtime reserves: five times its heap's limit (CuFrames.Native.csproj) and its tables. It ends the process when it gets none, so
+ * it is tried before. */
+#define RESERVED_BYTES ((size_t)832 << 20)
 
 static int32_t require_address_space(void) {
     void *place = mmap(NULL, RESERVED_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
