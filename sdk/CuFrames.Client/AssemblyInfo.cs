@@ -7,3 +7,6 @@ using System.Runtime.Versioning;
 [assembly: InternalsVisibleTo("CuFrames.Client.Tests")]
 [assembly: InternalsVisibleTo("CuFrames.Fuzz")]
 [assembly: InternalsVisibleTo("CuFrames.Protocol.Tests")]
+
+// The C interface keeps an open frame from one call to the next.
+[assembly: InternalsVisibleTo("CuFrames.Native")]

@@ -67,6 +67,18 @@ public sealed class FramePublisher : IDisposable
 
     internal ref FrameMetadata OpenMetadata => ref _openMetadata;
 
+    /// <summary>Whether a frame has begun and not ended. Publishing thread.</summary>
+    internal bool HasOpenFrame => _openSlot >= 0;
+
+    /// <summary>The frame that has begun, for those who cannot keep a <see cref="FrameWriter"/> from one call to the next. Publishing thread.</summary>
+    /// <exception cref="InvalidOperationException">There is none.</exception>
+    internal FrameWriter OpenFrame => HasOpenFrame
+        ? new FrameWriter(this, _openSlot)
+        : throw new InvalidOperationException("There is no open frame: begin one first.");
+
+    /// <summary>Publish time of the frame that was published last. Publishing thread.</summary>
+    internal long LastPublishTime => _openMetadata.PublishTime;
+
     /// <summary>Takes the key and listens. Subscribers can connect from now on; frames can be published after <see cref="Configure"/>.</summary>
     /// <param name="key">The stream's key (docs/protocol.md 1.1).</param>
     /// <param name="options">How to publish; null: the defaults.</param>

@@ -1,44 +1,224 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using CuFrames.Client;
 using CuFrames.Native.Internal;
+using CuFrames.Protocol;
 
 namespace CuFrames.Native;
 
 /// <summary>Publishing.</summary>
 internal static unsafe class PublisherExports
 {
+    private const string Publisher = "publisher";
+
+    private static readonly HandleTable<NativePublisher> Publishers = new(Internal.HandleKind.Publisher);
+
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_open", CallConvs = [typeof(CallConvCdecl)])]
-    public static int Open(byte* key, NativePublisherOptions* options, NativeFormat* format, nuint* publisher) => Failure.Because(LibraryError.Internal, "not built yet"u8);
+    public static int Open(byte* key, NativePublisherOptions* options, NativeFormat* format, nuint* publisher)
+    {
+        try
+        {
+            if (publisher == null)
+            {
+                return Failure.Because(LibraryError.InvalidArgument, "publisher is null; it must point to where the publisher's handle goes."u8);
+            }
+
+            *publisher = 0;
+            NativePublisherOptions wanted = options == null ? default : SizedStructure.Read(options, "options");
+            NativeFormat? first = format == null ? null : SizedStructure.Read(format, "format");
+            NativePublisher opened = NativePublisher.Open(NativeText.Require(key, "key"), wanted, first);
+            try
+            {
+                *publisher = Publishers.Add(opened);
+            }
+            catch
+            {
+                opened.Close();
+                throw;
+            }
+
+            return Failure.Ok;
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_close", CallConvs = [typeof(CallConvCdecl)])]
     public static void Close(nuint publisher)
     {
+        try
+        {
+            Publishers.Remove(publisher)?.Close();
+        }
+        catch (Exception error)
+        {
+            // There is no code to return; the sentence is there for those who ask.
+            _ = Failure.Of(error);
+        }
     }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_configure", CallConvs = [typeof(CallConvCdecl)])]
-    public static int Configure(nuint publisher, NativeFormat* format) => Failure.Because(LibraryError.Internal, "not built yet"u8);
+    public static int Configure(nuint publisher, NativeFormat* format)
+    {
+        try
+        {
+            return Publishers.Require(publisher, Publisher).Configure(SizedStructure.Read(format, "format"));
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_begin", CallConvs = [typeof(CallConvCdecl)])]
-    public static int Begin(nuint publisher, NativeFrame* frame) => Failure.Because(LibraryError.Internal, "not built yet"u8);
+    public static int Begin(nuint publisher, NativeFrame* frame)
+    {
+        try
+        {
+            return Publishers.Require(publisher, Publisher).Begin(publisher, frame);
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_publish", CallConvs = [typeof(CallConvCdecl)])]
-    public static int Publish(nuint publisher, NativeFrame* frame, ulong* sequence) => Failure.Because(LibraryError.Internal, "not built yet"u8);
+    public static int Publish(nuint publisher, NativeFrame* frame, ulong* sequence)
+    {
+        try
+        {
+            return Publishers.Require(publisher, Publisher).Publish(publisher, frame, sequence);
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_publish_stream", CallConvs = [typeof(CallConvCdecl)])]
-    public static int PublishStream(nuint publisher, NativeFrame* frame, nint stream, ulong* sequence) => Failure.Because(LibraryError.Internal, "not built yet"u8);
+    public static int PublishStream(nuint publisher, NativeFrame* frame, nint stream, ulong* sequence)
+    {
+        try
+        {
+            return Publishers.Require(publisher, Publisher).Publish(publisher, frame, stream, sequence);
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_abandon", CallConvs = [typeof(CallConvCdecl)])]
-    public static int Abandon(nuint publisher, NativeFrame* frame) => Failure.Because(LibraryError.Internal, "not built yet"u8);
+    public static int Abandon(nuint publisher, NativeFrame* frame)
+    {
+        try
+        {
+            return Publishers.Require(publisher, Publisher).Abandon(publisher, frame);
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_set_state", CallConvs = [typeof(CallConvCdecl)])]
-    public static int SetState(nuint publisher, uint state, byte* reason) => Failure.Because(LibraryError.Internal, "not built yet"u8);
+    public static int SetState(nuint publisher, uint state, byte* reason)
+    {
+        try
+        {
+            NativePublisher found = Publishers.Require(publisher, Publisher);
+            if ((StreamState)state is not (StreamState.Starting or StreamState.Live or StreamState.SourceLost))
+            {
+                return Failure.Because(LibraryError.InvalidArgument,
+                    $"A publisher cannot tell state {state}: it is one of 0 starting, 1 live, 2 source lost. A stream ends with cuframes_publisher_close.");
+            }
+
+            found.SetState((StreamState)state, NativeText.Read(reason) ?? "");
+            return Failure.Ok;
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_evict", CallConvs = [typeof(CallConvCdecl)])]
-    public static int Evict(nuint publisher, ulong subscriberId, byte* reason) => Failure.Because(LibraryError.Internal, "not built yet"u8);
+    public static int Evict(nuint publisher, ulong subscriberId, byte* reason)
+    {
+        try
+        {
+            return Publishers.Require(publisher, Publisher).Evict(subscriberId, NativeText.Read(reason) ?? "The publisher's operator ended this subscription.")
+                ? Failure.Ok
+                : Failure.Because(LibraryError.InvalidArgument,
+                    $"There is no subscriber {subscriberId}: it has left, or never was. cuframes_publisher_get_subscribers tells those that there are.");
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_get_info", CallConvs = [typeof(CallConvCdecl)])]
-    public static int GetInfo(nuint publisher, NativePublisherInfo* info) => Failure.Because(LibraryError.Internal, "not built yet"u8);
+    public static int GetInfo(nuint publisher, NativePublisherInfo* info)
+    {
+        try
+        {
+            SizedStructure.Write(info, Publishers.Require(publisher, Publisher).GetInfo(), "info");
+            return Failure.Ok;
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
 
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_get_subscribers", CallConvs = [typeof(CallConvCdecl)])]
-    public static int GetSubscribers(nuint publisher, NativeSubscriberStatistics* subscribers, nuint itemSize, nuint capacity, nuint* count) => Failure.Because(LibraryError.Internal, "not built yet"u8);
+    public static int GetSubscribers(nuint publisher, NativeSubscriberStatistics* subscribers, nuint itemSize, nuint capacity, nuint* count)
+    {
+        try
+        {
+            NativePublisher found = Publishers.Require(publisher, Publisher);
+            if (count == null || (capacity > 0 && (subscribers == null || itemSize == 0)))
+            {
+                return Failure.Because(LibraryError.InvalidArgument,
+                    "count is null, or there is to be room for subscribers and subscribers is null or item_size 0. Pass sizeof(cuframes_subscriber_statistics) as item_size."u8);
+            }
+
+            IReadOnlyList<SubscriberStatistics> all = found.GetSubscribers();
+            for (int i = 0; i < all.Count && (nuint)i < capacity; i++)
+            {
+                Write(all[i], (byte*)subscribers + ((nuint)i * itemSize), itemSize);
+            }
+
+            *count = (nuint)all.Count;
+            return Failure.Ok;
+        }
+        catch (Exception error)
+        {
+            return Failure.Of(error);
+        }
+    }
+
+    /// <summary>Fills in one item; what the caller has beyond our structure is zero.</summary>
+    private static void Write(SubscriberStatistics subscriber, byte* item, nuint itemSize)
+    {
+        NativeSubscriberStatistics statistics = new()
+        {
+            SubscriberId = subscriber.SubscriberId,
+            Lag = subscriber.Lag,
+            Taken = subscriber.Taken,
+            Missed = subscriber.Missed,
+            ProcessId = subscriber.ProcessId,
+            UserId = subscriber.UserId,
+            Delivery = (uint)subscriber.Delivery,
+            GrantedLeases = (uint)subscriber.GrantedLeases,
+            HeldLeases = (uint)subscriber.HeldLeases,
+        };
+        NativeText.Copy(subscriber.Program, statistics.Program, NativeSubscriberStatistics.TextBytes);
+        NativeMemory.Clear(item, itemSize);
+        NativeMemory.Copy(&statistics, item, Math.Min(itemSize, (nuint)sizeof(NativeSubscriberStatistics)));
+    }
 }
