@@ -11,7 +11,7 @@ internal static unsafe class PublisherExports
 {
     private const string Publisher = "publisher";
 
-    private static readonly HandleTable<NativePublisher> Publishers = new(Internal.HandleKind.Publisher);
+    private static readonly HandleTable<OpenPublisher> Publishers = new(Internal.HandleKind.Publisher);
 
     [UnmanagedCallersOnly(EntryPoint = "managed_publisher_open", CallConvs = [typeof(CallConvCdecl)])]
     public static int Open(byte* key, NativePublisherOptions* options, NativeFormat* format, nuint* publisher)
@@ -26,14 +26,14 @@ internal static unsafe class PublisherExports
             *publisher = 0;
             NativePublisherOptions wanted = options == null ? default : SizedStructure.Read(options, "options");
             NativeFormat? first = format == null ? null : SizedStructure.Read(format, "format");
-            NativePublisher opened = NativePublisher.Open(NativeText.Require(key, "key"), wanted, first);
+            OpenPublisher opened = OpenPublisher.Open(NativeText.Require(key, "key"), wanted, first);
             try
             {
                 *publisher = Publishers.Add(opened);
             }
             catch
             {
-                opened.Close();
+                opened.Dispose();
                 throw;
             }
 
@@ -50,7 +50,7 @@ internal static unsafe class PublisherExports
     {
         try
         {
-            Publishers.Remove(publisher)?.Close();
+            Publishers.Remove(publisher)?.Dispose();
         }
         catch (Exception error)
         {
@@ -129,7 +129,7 @@ internal static unsafe class PublisherExports
     {
         try
         {
-            NativePublisher found = Publishers.Require(publisher, Publisher);
+            OpenPublisher found = Publishers.Require(publisher, Publisher);
             if ((StreamState)state is not (StreamState.Starting or StreamState.Live or StreamState.SourceLost))
             {
                 return Failure.Because(LibraryError.InvalidArgument,
@@ -180,7 +180,7 @@ internal static unsafe class PublisherExports
     {
         try
         {
-            NativePublisher found = Publishers.Require(publisher, Publisher);
+            OpenPublisher found = Publishers.Require(publisher, Publisher);
             if (count == null || (capacity > 0 && (subscribers == null || itemSize == 0)))
             {
                 return Failure.Because(LibraryError.InvalidArgument,

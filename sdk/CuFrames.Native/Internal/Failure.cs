@@ -1,4 +1,5 @@
 using System.Text;
+using CuFrames.Interop;
 using CuFrames.Protocol;
 
 namespace CuFrames.Native.Internal;
@@ -24,7 +25,8 @@ internal static unsafe class Failure
         ObjectDisposedException => Because(LibraryError.InvalidHandle, error.Message),
         ArgumentException => Because(LibraryError.InvalidArgument, error.Message),
         OutOfMemoryException => Because(ErrorCode.OutOfResources, "Memory ran out: the process, or what CuFrames may use of it, has none left."u8),
-        Interop.LinuxException => Because(ErrorCode.SystemCallFailed, error.Message),
+        LinuxException { Errno: Errno.ENOMEM or Errno.ENOSPC or Errno.EMFILE or Errno.ENFILE } => Because(ErrorCode.OutOfResources, error.Message),
+        IOException => Because(ErrorCode.SystemCallFailed, error.Message),
         _ => Because(LibraryError.Internal, $"A fault of CuFrames ({error.GetType().Name}): {error.Message}"),
     };
 

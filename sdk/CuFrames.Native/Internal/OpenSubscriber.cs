@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Text;
 using CuFrames.Client;
 using CuFrames.Interop;
 using CuFrames.Protocol;
@@ -67,7 +66,13 @@ internal sealed unsafe class OpenSubscriber
         FrameSubscriber? subscriber = null;
         try
         {
-            subscriber = FrameSubscriber.Connect(key, OptionsOf(given, lent));
+            subscriber = FrameSubscriber.Connect(key, OptionsOf(key, given, lent));
+            if (subscriber.ReleaseFenceReason.Length > 0)
+            {
+                LibraryLog.Write(LogLevel.Warning, key,
+                    $"Frames are released by {subscriber.ReleaseFence} instead of by the stream itself: {subscriber.ReleaseFenceReason}");
+            }
+
             OpenSubscriber open = new(subscriber, lent);
             nuint handle = Table.Add(open);
             open._handle = handle;
@@ -324,7 +329,7 @@ internal sealed unsafe class OpenSubscriber
         }
     }
 
-    private static SubscriberOptions OptionsOf(NativeSubscriberOptions given, CudaContext? context)
+    private static SubscriberOptions OptionsOf(string key, NativeSubscriberOptions given, CudaContext? context)
     {
         if (given.Delivery > (uint)Delivery.Lossless)
         {
@@ -338,6 +343,7 @@ internal sealed unsafe class OpenSubscriber
         }
 
         SubscriberOptions defaults = new();
+        EventCallback callback = new(given.OnEvent, given.EventUser);
         return new SubscriberOptions
         {
             Directory = NativeText.Read(given.Directory),
@@ -348,26 +354,22 @@ internal sealed unsafe class OpenSubscriber
             Reconnect = given.NoReconnect == 0,
             WaitForStream = given.WaitForStream != 0,
             Program = NativeText.Read(given.Program) ?? ProgramName.OfProcess,
-            OnEvent = given.OnEvent == null ? null : change => Tell(given.OnEvent, given.EventUser, change),
+            OnEvent = change => Tell(key, callback, change),
         };
     }
 
-    private static void Tell(delegate* unmanaged[Cdecl]<nint, NativeEvent*, void> callback, nint user, SubscriberEvent change)
+    private static void Tell(string key, EventCallback callback, SubscriberEvent change)
     {
-        byte[] text = new byte[Encoding.UTF8.GetMaxByteCount(change.Text.Length) + 1];
-        _ = Encoding.UTF8.GetBytes(change.Text, text);
-        fixed (byte* pinned = text)
+        LogLevel level = change.Kind is SubscriberEventKind.Connected or SubscriberEventKind.SourceBack ? LogLevel.Information : LogLevel.Warning;
+        LibraryLog.Write(level, key, change.Kind switch
         {
-            NativeEvent told = new()
-            {
-                Size = (uint)sizeof(NativeEvent),
-                Kind = KindOf(change.Kind),
-                Code = (uint)change.Code,
-                Epoch = change.Epoch,
-                Text = pinned,
-            };
-            callback(user, &told);
-        }
+            SubscriberEventKind.SourceLost => $"The source is lost. {change.Text}",
+            SubscriberEventKind.SourceBack => $"The source is back. {change.Text}",
+            SubscriberEventKind.Evicted => $"The subscriber was evicted. {change.Text}",
+            SubscriberEventKind.Disconnected => $"The subscriber is disconnected. {change.Text}",
+            _ => change.Text,
+        });
+        callback.Tell(KindOf(change.Kind), change.Code, change.Epoch, 0, change.Text);
     }
 
     private static uint KindOf(SubscriberEventKind kind) => kind switch

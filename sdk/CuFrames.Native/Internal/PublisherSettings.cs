@@ -36,7 +36,7 @@ internal static unsafe class PublisherSettings
             ShrinkAfter = Time(native.ShrinkAfter, defaults.ShrinkAfter),
             LeaseTimeout = Time(native.LeaseTimeout, defaults.LeaseTimeout),
             LosslessTimeout = Time(native.LosslessTimeout, defaults.LosslessTimeout),
-            Program = NativeText.Read(native.Program),
+            Program = NativeText.Read(native.Program) ?? ProgramName.OfProcess,
             Source = NativeText.Read(native.Source) ?? "",
             Readers = readers,
             OnEvent = onEvent,

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using CuFrames.Client;
-using CuFrames.Protocol;
 
 namespace CuFrames.Native.Internal;
 
@@ -66,8 +65,8 @@ internal sealed unsafe class StreamList : IDisposable
 
         info.State = (uint)description.State;
 
-        // enum cuframes_memory.
-        info.Memory = description.Domain == MemoryDomain.Host ? 1u : 2u;
+        // enum cuframes_memory has the wire's values.
+        info.Memory = (uint)description.Domain;
         info.Slots = (uint)description.Slots;
         info.MaxSlots = (uint)description.MaxSlots;
         info.Subscribers = (uint)description.Subscribers;
@@ -75,10 +74,10 @@ internal sealed unsafe class StreamList : IDisposable
         info.Dropped = description.Dropped;
         info.Evicted = description.Evicted;
         info.MemoryBytes = description.MemoryBytes;
-        info.Format = Formats.Write(description);
+        info.Format = NativeConversions.FormatOf(description);
         fixed (byte* uuid = info.CudaDeviceUuid)
         {
-            _ = description.Device.TryWriteBytes(new Span<byte>(uuid, 16), bigEndian: true, out _);
+            NativeConversions.Write(description.Device, uuid);
         }
     }
 

@@ -10,11 +10,11 @@ namespace CuFrames.Native.Internal;
 /// Calls of the publishing thread hold <c>_publishing</c>, by which a second thread is refused instead of breaking the first one's frame. Calls of any
 /// thread hold <c>_gate</c>; closing holds both, so that nobody is inside when the memory goes.
 /// </remarks>
-internal sealed unsafe class NativePublisher
+internal sealed unsafe class OpenPublisher : IDisposable
 {
     private readonly FramePublisher _publisher;
     private readonly CudaContext? _context;
-    private readonly BorrowedStreams? _streams;
+    private readonly FrameStreams _streams = new();
     private readonly Lock _gate = new();
 
     // Under the gate.
@@ -27,20 +27,19 @@ internal sealed unsafe class NativePublisher
     // Which begin the open frame came from, from 1. Publishing thread.
     private ulong _lease;
 
-    private NativePublisher(FramePublisher publisher, CudaContext? context)
+    private OpenPublisher(FramePublisher publisher, CudaContext? context)
     {
         _publisher = publisher;
         _context = context;
-        _streams = publisher.Cuda is { } cuda ? new BorrowedStreams(cuda) : null;
     }
 
     /// <summary>Takes a key.</summary>
     /// <param name="key">The key.</param>
     /// <param name="options">Options of the caller's.</param>
     /// <param name="format">The first format; null: none yet.</param>
-    public static NativePublisher Open(string key, in NativePublisherOptions options, NativeFormat? format)
+    public static OpenPublisher Open(string key, in NativePublisherOptions options, NativeFormat? format)
     {
-        StreamFormat? first = format is { } given ? Formats.Read(given) : null;
+        StreamFormat? first = format is { } given ? NativeConversions.FormatOf(given) : null;
         EventCallback callback = new(options.OnEvent, options.EventUser);
         ulong[] epoch = [0];
         CudaContext? context = null;
@@ -50,7 +49,7 @@ internal sealed unsafe class NativePublisher
             PublisherOptions settings = PublisherSettings.Read(options, happened => Tell(key, callback, Volatile.Read(ref epoch[0]), happened), out context);
             publisher = FramePublisher.Create(key, settings);
             Volatile.Write(ref epoch[0], publisher.Epoch);
-            NativePublisher made = new(publisher, context);
+            OpenPublisher made = new(publisher, context);
             if (first is { } begin)
             {
                 made.Configure(begin);
@@ -67,7 +66,7 @@ internal sealed unsafe class NativePublisher
     }
 
     /// <summary>Ends the stream. The handle is not known to anybody any more.</summary>
-    public void Close()
+    public void Dispose()
     {
         // From now on no frame begins; a thread that is inside a publishing call comes out of it.
         _publisher.Close();
@@ -81,14 +80,14 @@ internal sealed unsafe class NativePublisher
         {
             _isClosed = true;
             _publisher.Dispose();
-            _streams?.Dispose();
+            _streams.Dispose();
             _context?.Dispose();
         }
     }
 
     public int Configure(in NativeFormat format)
     {
-        StreamFormat wanted = Formats.Read(format);
+        StreamFormat wanted = NativeConversions.FormatOf(format);
         if (!TryEnter(out int refusal))
         {
             return refusal;
@@ -184,13 +183,13 @@ internal sealed unsafe class NativePublisher
                 return refusal;
             }
 
-            if (_streams is null)
+            if (_publisher.Cuda is not { } context)
             {
                 return Failure.Because(LibraryError.WrongState,
                     "The frame lies in main memory, and its publisher knows no CUDA context to wait in. Wait for the stream yourself, then call cuframes_publisher_publish."u8);
             }
 
-            CudaStream work = _streams.Find(stream);
+            CudaStream work = _streams.Find(context, stream);
             FrameWriter writer = _publisher.OpenFrame;
             writer.Metadata = frame->Metadata;
             Announced(frame, writer.Publish(work), sequence);
@@ -327,7 +326,7 @@ internal sealed unsafe class NativePublisher
         _publisher.Configure(format);
         lock (_gate)
         {
-            _format = Formats.Write(format);
+            _format = NativeConversions.FormatOf(format);
         }
     }
 
@@ -366,9 +365,9 @@ internal sealed unsafe class NativePublisher
         open.Height = (uint)writer.Height;
         open.PlaneCount = (uint)writer.PlaneCount;
 
-        // enum cuframes_memory.
+        // enum cuframes_memory has the wire's values.
         bool isHost = writer.Memory == MemoryDomain.Host;
-        open.Memory = isHost ? 1u : 2u;
+        open.Memory = (uint)writer.Memory;
         open.CudaDevice = isHost ? -1 : _publisher.Cuda!.Device.Ordinal;
         for (int plane = 0; plane < writer.PlaneCount; plane++)
         {
