@@ -1,4 +1,5 @@
 using CuFrames.Benchmarks.Decode;
+using CuFrames.Benchmarks.Languages;
 using CuFrames.Benchmarks.Latency;
 using CuFrames.Benchmarks.PublishCost;
 using CuFrames.Benchmarks.Reclaim;
@@ -14,6 +15,7 @@ internal static class PeerRoles
     public const string FutexReader = "futex-reader";
     public const string CostPublisher = "cost-publisher";
     public const string CostReader = "cost-reader";
+    public const string LanguageReader = "language-reader";
     public const string PublishLoop = "publish-loop";
     public const string TransportWriter = "transport-writer";
     public const string TransportReader = "transport-reader";
@@ -54,6 +56,9 @@ internal static class PeerRoles
                 break;
             case CostReader:
                 CostPeers.Read(rest);
+                break;
+            case LanguageReader:
+                LanguagePeers.Read(rest);
                 break;
             case PublishLoop:
                 PublishLoopBenchmark.Run(rest);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using CuFrames.Benchmarks.Decode;
+using CuFrames.Benchmarks.Languages;
 using CuFrames.Benchmarks.Latency;
 using CuFrames.Benchmarks.PublishCost;
 using CuFrames.Benchmarks.Reclaim;
@@ -12,7 +13,9 @@ namespace CuFrames.Benchmarks.Running;
 internal static class BenchmarkRun
 {
     private static readonly IBenchmark[] All =
-        [new LatencyBenchmark(), new PublishCostBenchmark(), new TransportBenchmark(), new ReclaimBenchmark(), new DecodeBenchmark()];
+    [
+        new LatencyBenchmark(), new PublishCostBenchmark(), new LanguagesBenchmark(), new TransportBenchmark(), new ReclaimBenchmark(), new DecodeBenchmark(),
+    ];
 
     public static int Start(string[] arguments)
     {
@@ -35,9 +38,7 @@ internal static class BenchmarkRun
             repository, "benchmarks", "results",
             $"{DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}-{Machine.Slug}{(options.IsQuick ? "-quick" : "")}");
         string raw = Path.Combine(results, "raw");
-        string work = Path.Combine(repository, "artifacts", "benchmarks");
         Directory.CreateDirectory(raw);
-        Directory.CreateDirectory(work);
         JsonText.Write(Path.Combine(results, "machine.json"), Machine.Describe(repository));
 
         bool hasFailed = false;
@@ -50,9 +51,11 @@ internal static class BenchmarkRun
             }
 
             Console.Error.WriteLine(benchmark.Title);
+            RunContext context = new(benchmark.Name, raw, repository, options.IsQuick);
+            Directory.CreateDirectory(context.WorkFolder);
             try
             {
-                Measure(benchmark, new RunContext(benchmark.Name, raw, work, options.IsQuick), raw, repository);
+                Measure(benchmark, context, raw, repository);
             }
             catch (Exception error)
             {

@@ -25,7 +25,7 @@ internal static partial class Machine
     public static string Commit(string repository)
     {
         string commit = FirstLine("git", "-C", repository, "rev-parse", "--short=12", "HEAD") ?? "unknown";
-        string? changes = FirstLine("git", "-C", repository, "status", "--porcelain", "--untracked-files=no", "--", "sdk", "media", "daemon", "protocol", "benchmarks/*.cs", "benchmarks/**/*.cs");
+        string? changes = FirstLine("git", "-C", repository, "status", "--porcelain", "--untracked-files=no", "--", "sdk", "media", "daemon", "protocol", "benchmarks/*.cs", "benchmarks/**/*.cs", "benchmarks/Languages");
         return changes is null ? commit : commit + " with changes";
     }
 

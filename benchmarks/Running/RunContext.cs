@@ -5,7 +5,7 @@ using CuFrames.Benchmarks.Report;
 namespace CuFrames.Benchmarks.Running;
 
 /// <summary>What a benchmark gets to run, and where it leaves what it measures.</summary>
-internal sealed class RunContext(string name, string rawFolder, string workFolder, bool isQuick)
+internal sealed class RunContext(string name, string rawFolder, string repositoryFolder, bool isQuick)
 {
     private readonly Stopwatch _watch = Stopwatch.StartNew();
 
@@ -13,8 +13,11 @@ internal sealed class RunContext(string name, string rawFolder, string workFolde
 
     public bool IsQuick { get; } = isQuick;
 
-    /// <summary>Files that are kept between runs: the clips.</summary>
-    public string WorkFolder { get; } = workFolder;
+    /// <summary>The folder that holds CuFrames.sln.</summary>
+    public string RepositoryFolder { get; } = repositoryFolder;
+
+    /// <summary>Files that are kept between runs: the clips, and what benchmarks/Languages/build.sh makes.</summary>
+    public string WorkFolder { get; } = Path.Combine(repositoryFolder, "artifacts", "benchmarks");
 
     public int Repetitions => IsQuick ? 2 : 3;
 
