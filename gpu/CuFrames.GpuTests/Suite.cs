@@ -12,7 +12,11 @@ internal sealed class Suite
     /// <summary>Environment variable with the Python that runs what is written in it.</summary>
     public const string PythonVariable = "CUFRAMES_PYTHON";
 
+    /// <summary>Environment variable with the LD_LIBRARY_PATH that the archive's programs have more in front of.</summary>
+    public const string HostLibraryPathVariable = "CUFRAMES_HOST_LIBRARY_PATH";
+
     private const string PythonName = "python";
+    private const string LibraryPathVariable = "LD_LIBRARY_PATH";
 
     // What a failed test shows in the table's place for it.
     private const int MostText = 4000;
@@ -69,6 +73,12 @@ internal sealed class Suite
             RedirectStandardError = true,
             WorkingDirectory = _folder,
         };
+        if (Name == PythonName && Environment.GetEnvironmentVariable(HostLibraryPathVariable) is { } path)
+        {
+            // The host's Python and frameworks want the host's libraries, which may be newer than those in the archive.
+            start.Environment[LibraryPathVariable] = path;
+        }
+
         foreach (string argument in (string[])[.. _command[1..], .. options.SuiteOptions])
         {
             start.ArgumentList.Add(argument);
