@@ -50,7 +50,7 @@ class Frame(PlaneSource):
     All methods may be called by any thread.
     """
 
-    __slots__ = ("_structure", "_library", "_subscriber", "_held", "_has_stream", "__weakref__")
+    __slots__ = ("_structure", "_library", "_subscriber", "_held", "_has_stream", "_is_exposed", "__weakref__")
 
     def __init__(self, structure: CFrame, library: Library, subscriber: Subscriber) -> None:
         self._structure = structure
@@ -60,6 +60,8 @@ class Frame(PlaneSource):
         # Taking the one item out is atomic: a frame that two threads release is released once.
         self._held: List[None] = [None]
         self._has_stream = False
+        # Whether a device pointer was handed out, for work in who knows which stream.
+        self._is_exposed = False
 
     # -- what is told of it
 
@@ -254,7 +256,7 @@ class Frame(PlaneSource):
         the release fence is ``"cpu"``. Work that is enqueued later may not read the frame. Frames in main memory are released at once.
 
         Without a stream, a frame in CUDA memory of which arrays were made is released behind the streams that consumers named in ``__dlpack__``, and
-        behind the legacy default stream for other arrays. That is not enough for work in other streams, as those of ``torch.cuda.Stream()`` are: name the
+        behind the legacy default stream for other arrays and for pointers. That is not enough for work in other streams, as those of ``torch.cuda.Stream()`` are: name the
         stream.
 
         Raises :class:`CudaError`: then the frame is still held.
@@ -264,7 +266,7 @@ class Frame(PlaneSource):
         except IndexError:
             return
         if stream is None:
-            code = self._library.frame_release(self._structure)
+            code = self._release()
         else:
             try:
                 # Owners that come later are put behind it by the library.
@@ -304,14 +306,21 @@ class Frame(PlaneSource):
         self.release()
 
     def __del__(self) -> None:
-        if self._held and self._library.frame_release(self._structure) not in (0, errors.INVALID_HANDLE, errors.FORKED):
-            self._library.fail(errors.CUDA_CALL_FAILED)
+        if self._held:
+            code = self._release()
+            if code and code not in (errors.INVALID_HANDLE, errors.FORKED):
+                self._library.fail(code)
 
     def __repr__(self) -> str:
         return (
             f"<cuframes.Frame {self.sequence} of epoch {self.epoch:x}: {self.pixel_format} {self.width}x{self.height} in {self.memory} memory"
             f"{', released' if self.is_released else ''}>"
         )
+
+    def _release(self) -> int:
+        if self._is_exposed:
+            return int(self._library.frame_release_stream(self._structure, None))
+        return int(self._library.frame_release(self._structure))
 
     def _named(self, name: str) -> Plane:
         kinds = _names.PIXEL_FORMATS[self._structure.pixel_format].planes
@@ -326,6 +335,12 @@ class Frame(PlaneSource):
         if code:
             self._fail(code)
         return _Owner(structure, self, device_stream and structure.memory == _names.CUDA)
+
+    def _expose(self) -> None:
+        if not self._held:
+            self._fail(errors.INVALID_HANDLE)
+        if self._structure.memory == _names.CUDA:
+            self._is_exposed = True
 
     def _tensor(self, plane: Plane, versioned: bool, stream: Optional[int]) -> int:
         tensor = c_void_p()

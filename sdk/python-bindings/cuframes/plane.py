@@ -22,6 +22,10 @@ class PlaneSource:
         """Something that keeps the memory what it is while it lives. Raises when the memory is gone already."""
         raise NotImplementedError
 
+    def _expose(self) -> None:
+        """Takes note that an address was handed out. Raises when the memory is gone already."""
+        raise NotImplementedError
+
     def _tensor(self, plane: Plane, versioned: bool, stream: Optional[int]) -> int:
         """A DLPack tensor of a plane."""
         raise NotImplementedError
@@ -118,10 +122,9 @@ class Plane:
     def pointer(self) -> int:
         """Address of the first sample: in main memory, or a CUDA device pointer.
 
-        The number keeps nothing: hold the frame, or this plane, while you use it. From here on this plane counts as an owner of the frame, as an array made of
-        it would. Raises :class:`FrameReleased`.
+        The number keeps nothing: hold the frame while it is used. Raises :class:`FrameReleased`.
         """
-        self._hold()
+        self._source._expose()
         return int(self._raw.data or 0)
 
     def row(self, index: int) -> memoryview:

@@ -320,6 +320,9 @@ class WritableFrame(PlaneSource):
             raise self._ended()
         return self
 
+    def _expose(self) -> None:
+        self._hold(False)
+
     def _tensor(self, plane: Plane, versioned: bool, stream: Optional[int]) -> int:
         self._hold(False)
         return _dlpack.new_tensor(plane._raw.data, plane.__dlpack_device__(), plane.shape, plane.strides, plane.itemsize, versioned)
