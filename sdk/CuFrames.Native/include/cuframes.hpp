@@ -276,7 +276,7 @@ class Frame {
   }
 
   /** Copies the picture to main memory: planes in order, rows without padding, cuframes_picture_bytes bytes. Throws Error: FRAME_LOST, CUDA_CALL_FAILED,
-   * INVALID_ARGUMENT when size is too small, BUSY when another thread copies. */
+   * INVALID_ARGUMENT when size is too small. */
   void copy(void *destination, std::size_t size) const { detail::require(cuframes_frame_copy(&frame_, destination, size)); }
 
   /** As copy(destination, size), into memory of its own. */

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -14,23 +13,20 @@
 #include <cstring>
 #include <deque>
 #include <exception>
-#include <map>
-#include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
-#include "gpu.hpp"
-
-#include "../common/checker.h"
-#include "../common/commands.h"
-#include "../common/json.h"
-#include "../common/options.h"
-#include "../common/sha256.h"
-#include "../common/stamp.h"
+#include "checker.h"
+#include "commands.h"
+#include "device.h"
+#include "json.h"
+#include "options.h"
+#include "report.h"
+#include "sha256.h"
+#include "stamp.h"
 
 namespace {
 
@@ -55,64 +51,54 @@ cuframes::Format format_of(const cuframes_format &format) {
 // What a callback was told. Any thread.
 class Events {
  public:
+  Events() { pthread_mutex_init(&list_.gate, nullptr); }
+  Events(const Events &) = delete;
+  Events &operator=(const Events &) = delete;
+  ~Events() { pthread_mutex_destroy(&list_.gate); }
+
   cuframes::EventCallback callback() {
     return [this](const cuframes::Event &event) {
-      const std::lock_guard<std::mutex> lock(gate_);
-      told_.push_back({event.kind, event.code, std::string(event.text)});
+      const std::string text(event.text);
+      cuframes_event told = CUFRAMES_INIT(cuframes_event);
+      told.kind = event.kind;
+      told.code = event.code;
+      told.text = text.c_str();
+      event_list_note(&list_, &told);
     };
   }
 
-  void say() const {
-    static const std::map<std::uint32_t, const char *> names = {
-        {CUFRAMES_EVENT_CONNECTED, "connected"},
-        {CUFRAMES_EVENT_SOURCE_LOST, "source-lost"},
-        {CUFRAMES_EVENT_SOURCE_BACK, "source-back"},
-        {CUFRAMES_EVENT_EVICTED, "evicted"},
-        {CUFRAMES_EVENT_DISCONNECTED, "disconnected"},
-        {CUFRAMES_EVENT_SUBSCRIBER_JOINED, "subscriber-joined"},
-        {CUFRAMES_EVENT_SUBSCRIBER_LEFT, "subscriber-left"},
-        {CUFRAMES_EVENT_SUBSCRIBER_EVICTED, "subscriber-evicted"},
-        {CUFRAMES_EVENT_SUBSCRIBER_REFUSED, "subscriber-refused"},
-        {CUFRAMES_EVENT_RING_GROWN, "ring-grown"},
-        {CUFRAMES_EVENT_RING_SHRUNK, "ring-shrunk"},
-        {CUFRAMES_EVENT_GROWTH_FAILED, "growth-failed"},
-        {CUFRAMES_EVENT_INTERNAL_ERROR, "internal-error"},
-    };
+  void say() {
     json line = json_begin("events");
-    json_open_list(&line, "events");
-    const std::lock_guard<std::mutex> lock(gate_);
-    for (const Told &event : told_) {
-      const auto name = names.find(event.kind);
-      json_open_object(&line, nullptr);
-      json_text(&line, "name", name == names.end() ? "unknown" : name->second);
-      json_number(&line, "code", event.code);
-      json_close_object(&line);
-    }
-    json_close_list(&line);
+    report_events(&line, &list_);
     json_say(&line);
   }
 
-  // Evictions and internal errors, as "13 text".
-  void write_evictions(json *line) const {
-    json_open_list(line, "evictions");
-    const std::lock_guard<std::mutex> lock(gate_);
-    for (const Told &event : told_) {
-      if (event.kind == CUFRAMES_EVENT_SUBSCRIBER_EVICTED || event.kind == CUFRAMES_EVENT_INTERNAL_ERROR) {
-        json_text(line, nullptr, (std::to_string(event.code) + " " + event.text).c_str());
-      }
-    }
-    json_close_list(line);
-  }
+  void write_evictions(json *line) { report_evictions(line, &list_); }
 
  private:
-  struct Told {
-    std::uint32_t kind;
-    std::uint32_t code;
-    std::string text;
-  };
+  event_list list_{};
+};
 
-  mutable std::mutex gate_;
-  std::vector<Told> told_;
+// The device's stream and copies, from the first frame in device memory on.
+class Device {
+ public:
+  Device() = default;
+  Device(const Device &) = delete;
+  Device &operator=(const Device &) = delete;
+  ~Device() { device_close(device_); }
+
+  void open(std::int32_t ordinal, const void *context) {
+    if (device_ == nullptr) {
+      device_ = device_open(ordinal, context);
+    }
+  }
+
+  bool is_open() const noexcept { return device_ != nullptr; }
+
+  device *raw() const noexcept { return device_; }
+
+ private:
+  device *device_ = nullptr;
 };
 
 // ------------------------------------------------------------------------------------------------------------ publishing
@@ -137,37 +123,12 @@ cuframes::PublisherOptions publisher_options(const options &options, Events &eve
 
 void write_statistics(json *line, const cuframes::Publisher &publisher) {
   const cuframes_publisher_info info = publisher.info();
-  json_open_object(line, "statistics");
-  json_unsigned(line, "Published", info.published);
-  json_unsigned(line, "Dropped", info.dropped);
-  json_unsigned(line, "Evicted", info.evicted);
-  json_unsigned(line, "HungUp", info.hung_up);
-  json_unsigned(line, "Refused", info.refused);
-  json_number(line, "Slots", info.slots);
-  json_number(line, "HeldSlots", info.held_slots);
-  json_number(line, "SegmentBytes", info.segment_bytes);
-  json_number(line, "UnansweredBytes", info.unanswered_bytes);
-  json_open_list(line, "Subscribers");
-  for (const cuframes_subscriber_statistics &subscriber : publisher.subscribers()) {
-    json_open_object(line, nullptr);
-    json_unsigned(line, "SubscriberId", subscriber.subscriber_id);
-    json_text(line, "Program", subscriber.program);
-    json_number(line, "ProcessId", subscriber.process_id);
-    json_number(line, "UserId", subscriber.user_id);
-    json_number(line, "Delivery", subscriber.delivery);
-    json_number(line, "GrantedLeases", subscriber.granted_leases);
-    json_number(line, "HeldLeases", subscriber.held_leases);
-    json_unsigned(line, "Lag", subscriber.lag);
-    json_unsigned(line, "Taken", subscriber.taken);
-    json_unsigned(line, "Missed", subscriber.missed);
-    json_close_object(line);
-  }
-  json_close_list(line);
-  json_close_object(line);
+  const std::vector<cuframes_subscriber_statistics> subscribers = publisher.subscribers();
+  report_statistics(line, &info, subscribers.data(), subscribers.size());
 }
 
-// Stamps frames and publishes them. In device memory: made in one of several pinned buffers, copied to the slot and published behind the copy,
-// for which nobody here waits.
+// Stamps frames and publishes them. In device memory: made in main memory, copied to the slot and published behind the copy, for which nobody here
+// waits.
 class StampingPublisher {
  public:
   explicit StampingPublisher(cuframes::Publisher &publisher) : publisher_(publisher) {}
@@ -190,11 +151,11 @@ class StampingPublisher {
       stamp_fill(&picture->raw(), number);
       published = picture->publish();
     } else {
-      if (device_ == nullptr) {
-        device_ = std::make_unique<Device>(info.cuda_context);
-      }
-      enqueue(*picture, number);
-      published = picture->publish(device_->stream.raw());
+      device_.open(info.cuda_device, info.cuda_context);
+      void *made = device_picture(device_.raw(), stamp_picture_bytes(&picture->raw()));
+      stamp_fill_picture(made, &picture->raw(), number);
+      device_upload(device_.raw(), made, &picture->raw());
+      published = picture->publish(device_stream(device_.raw()));
     }
     if (published != sequence) {
       throw std::runtime_error("frame " + std::to_string(sequence) + " was published as " + std::to_string(published));
@@ -207,39 +168,8 @@ class StampingPublisher {
   }
 
  private:
-  struct Device {
-    explicit Device(void *context)
-        : primary(context), stream(primary.raw()), buffers{gpu::Buffer(primary.raw()), gpu::Buffer(primary.raw()), gpu::Buffer(primary.raw()), gpu::Buffer(primary.raw())} {}
-
-    gpu::Primary primary;
-    gpu::Stream stream;
-    std::array<gpu::Buffer, 4> buffers;
-    std::size_t next = 0;
-  };
-
-  void enqueue(const cuframes::Picture &picture, std::uint64_t number) {
-    gpu::Buffer &buffer = device_->buffers[device_->next++ % device_->buffers.size()];
-    const std::size_t bytes = stamp_picture_bytes(&picture.raw());
-    // The publish of the frame that had this buffer before has waited for its copy.
-    std::uint8_t *source = buffer.reserve(bytes);
-    stamp_fill_picture(source, &picture.raw(), number);
-    for (const cuframes::WritablePlane &plane : picture.planes) {
-      gpu::Copy2D copy{};
-      copy.source_kind = gpu::kind_host;
-      copy.source_host = source;
-      copy.source_pitch = static_cast<std::size_t>(plane.row_bytes);
-      copy.destination_kind = gpu::kind_device;
-      copy.destination_device = reinterpret_cast<std::uint64_t>(plane.data);
-      copy.destination_pitch = static_cast<std::size_t>(plane.pitch);
-      copy.row_bytes = static_cast<std::size_t>(plane.row_bytes);
-      copy.rows = static_cast<std::size_t>(plane.rows);
-      device_->stream.enqueue(copy);
-      source += plane.row_bytes * plane.rows;
-    }
-  }
-
   cuframes::Publisher &publisher_;
-  std::unique_ptr<Device> device_;
+  Device device_;
 };
 
 std::vector<cuframes::Format> formats_of(const options &options) {
@@ -253,8 +183,8 @@ std::vector<cuframes::Format> formats_of(const options &options) {
 }
 
 struct PublishState {
-  cuframes::Publisher &publisher;
-  const Events &events;
+  const cuframes::Publisher &publisher;
+  Events &events;
 };
 
 void answer_publish(void *user, const char *line) {
@@ -349,90 +279,6 @@ Fault look(const cuframes::Frame &frame) {
   return checker_look(&frame.raw(), text.data(), text.size()) ? Fault() : Fault(text.data());
 }
 
-// Copies of frames in device memory: made on a stream of the peer's own, looked at when the stream has made them.
-class Copies {
- public:
-  explicit Copies(void *context) : primary_(context), stream_(primary_.raw()) {
-    for (std::size_t i = 0; i < depth; i++) {
-      free_.push_back(std::make_unique<Copy>(primary_.raw()));
-    }
-  }
-
-  void *stream() const noexcept { return stream_.raw(); }
-
-  // Enqueues a copy of a held frame; looks at the oldest one first when there is no room.
-  void enqueue(const cuframes::Frame &frame, checker *checker) {
-    if (free_.empty()) {
-      look_at_oldest(checker);
-    }
-    std::unique_ptr<Copy> copy = std::move(free_.back());
-    free_.pop_back();
-    const std::size_t bytes = stamp_picture_bytes(&frame.raw());
-    std::uint8_t *destination = copy->buffer.reserve(bytes);
-    // What an earlier frame left there must not pass for this one.
-    std::memset(destination, 0xEE, bytes);
-    for (const cuframes::Plane &plane : frame.planes) {
-      gpu::Copy2D job{};
-      job.source_kind = gpu::kind_device;
-      job.source_device = reinterpret_cast<std::uint64_t>(plane.data);
-      job.source_pitch = static_cast<std::size_t>(plane.pitch);
-      job.destination_kind = gpu::kind_host;
-      job.destination_host = destination;
-      job.destination_pitch = static_cast<std::size_t>(plane.row_bytes);
-      job.row_bytes = static_cast<std::size_t>(plane.row_bytes);
-      job.rows = static_cast<std::size_t>(plane.rows);
-      stream_.enqueue(job);
-      destination += plane.row_bytes * plane.rows;
-    }
-    copy->done.record(stream_.raw());
-    copy->frame = frame.raw();
-    pending_.push_back(std::move(copy));
-  }
-
-  // Looks at the copies that are made.
-  void look_at_complete(checker *checker) {
-    while (!pending_.empty() && pending_.front()->done.is_complete()) {
-      look_at_oldest(checker);
-    }
-  }
-
-  // Waits for all copies and looks at them.
-  void look_at_all(checker *checker) {
-    while (!pending_.empty()) {
-      look_at_oldest(checker);
-    }
-  }
-
-  void wait() const { stream_.wait(); }
-
- private:
-  static constexpr std::size_t depth = 8;
-
-  struct Copy {
-    explicit Copy(void *context) : buffer(context), done(context) {}
-
-    gpu::Buffer buffer;
-    gpu::Event done;
-    cuframes_frame frame;  // whose copy it is; not held by this
-  };
-
-  void look_at_oldest(checker *checker) {
-    std::unique_ptr<Copy> copy = std::move(pending_.front());
-    pending_.pop_front();
-    copy->done.wait();
-    std::array<char, CHECKER_TEXT> text;
-    if (!checker_look_at_copy(&copy->frame, copy->buffer.data(), text.data(), text.size())) {
-      checker_note_torn(checker, text.data());
-    }
-    free_.push_back(std::move(copy));
-  }
-
-  gpu::Primary primary_;
-  gpu::Stream stream_;
-  std::vector<std::unique_ptr<Copy>> free_;
-  std::deque<std::unique_ptr<Copy>> pending_;
-};
-
 // The frames that a reader holds, looked at when they are taken and before they are released.
 class Held {
  public:
@@ -443,13 +289,11 @@ class Held {
       // A slow reader is what is simulated.
       std::this_thread::sleep_for(dwell);
     }
-    if (frame.cuda_ptr != nullptr && copies_ == nullptr) {
-      copies_ = std::make_unique<Copies>(subscriber.info().cuda_context);
+    if (frame.cuda_ptr != nullptr && !device_.is_open()) {
+      device_.open(frame.cuda_device, subscriber.info().cuda_context);
     }
     Fault fault = note_look(frame);
-    if (copies_ != nullptr) {
-      copies_->look_at_complete(&checker_);
-    }
+    note_copies(device_look_at_complete);
     frames_.push_back(std::move(frame));
     return fault;
   }
@@ -470,13 +314,16 @@ class Held {
       return;
     }
     // Finds a lease that ended before the stream's work: nobody waits for it here.
-    copies_->enqueue(frame, &checker_);
+    if (device_is_full(device_.raw())) {
+      note_copy(device_look_at_oldest);
+    }
+    device_enqueue_copy(device_.raw(), &frame.raw());
     if (by_cpu) {
-      copies_->look_at_all(&checker_);
+      note_copies(device_look_at_oldest);
       note_whether_lost(frame);
       frame.release();
     } else {
-      frame.release(copies_->stream());
+      frame.release(device_stream(device_.raw()));
     }
   }
 
@@ -486,11 +333,10 @@ class Held {
       while (!frames_.empty()) {
         release_oldest();
       }
-      if (copies_ == nullptr) {
+      if (!device_.is_open()) {
         return;
       }
-      copies_->look_at_all(&checker_);
-      copies_->wait();
+      settle();
       const cuframes_subscriber_info info = subscriber.info();
       if (info.held_frames == 0 || info.is_connected == 0) {
         return;
@@ -523,9 +369,9 @@ class Held {
 
   // Waits for the stream and looks at the copies.
   void settle() {
-    if (copies_ != nullptr) {
-      copies_->look_at_all(&checker_);
-      copies_->wait();
+    if (device_.is_open()) {
+      note_copies(device_look_at_oldest);
+      device_synchronize(device_.raw());
     }
   }
 
@@ -561,6 +407,24 @@ class Held {
     return fault;
   }
 
+  // Counts what a look at a copy found. False: there was no copy.
+  bool note_copy(bool (*look_at)(device *, char *, std::size_t)) {
+    std::array<char, CHECKER_TEXT> text;
+    text[0] = '\0';
+    if (!device_.is_open() || !look_at(device_.raw(), text.data(), text.size())) {
+      return false;
+    }
+    if (text[0] != '\0') {
+      checker_note_torn(&checker_, text.data());
+    }
+    return true;
+  }
+
+  void note_copies(bool (*look_at)(device *, char *, std::size_t)) {
+    while (note_copy(look_at)) {
+    }
+  }
+
   void note_whether_lost(const cuframes::Frame &frame) {
     if (!frame.is_valid()) {
       checker_note_lost(&checker_, &frame.raw());
@@ -569,7 +433,7 @@ class Held {
 
   checker checker_{};
   std::deque<cuframes::Frame> frames_;
-  std::unique_ptr<Copies> copies_;
+  Device device_;
   std::int64_t released_ = 0;
 };
 
@@ -579,21 +443,6 @@ void write_faults(json *line, const checker &checker) {
     json_text(line, nullptr, checker.faults[i]);
   }
   json_close_list(line);
-}
-
-// Whether a code says that the publisher broke the protocol; the next call connects again then.
-bool is_publishers_fault(std::int32_t code) {
-  switch (code) {
-    case CUFRAMES_PROTOCOL_ERROR:
-    case CUFRAMES_UNSUPPORTED_TLV:
-    case CUFRAMES_DESCRIPTOR_COUNT:
-    case CUFRAMES_SEGMENT_INVALID:
-    case CUFRAMES_CONTROL_BLOCK_INVALID:
-    case CUFRAMES_FRAME_INVALID:
-      return true;
-    default:
-      return false;
-  }
 }
 
 // With one fence asked for, another one granted is an error.
@@ -648,7 +497,7 @@ int read(const options &options) {
     try {
       frame = subscriber.next(milliseconds(300));
     } catch (const cuframes::Error &error) {
-      if (!is_publishers_fault(error.code())) {
+      if (is_violation(error.code()) == 0) {
         throw;
       }
       violations.emplace_back(error.what());
@@ -685,20 +534,11 @@ int read(const options &options) {
   const checker &found = held.findings();
   const cuframes_subscriber_info info = subscriber.info();
   json line = json_begin("summary");
-  json_number(&line, "frames", found.frames);
-  json_number(&line, "missed", found.missed);
-  json_number(&line, "torn", found.torn);
-  json_number(&line, "lost", found.lost);
-  json_number(&line, "repeated", found.repeated);
-  json_number(&line, "outOfOrder", found.out_of_order);
-  json_number(&line, "missedWrong", found.missed_wrong);
-  json_number(&line, "epochs", found.epochs);
-  json_unsigned(&line, "last", found.last);
+  report_checker(&line, &found);
   json_unsigned(&line, "taken", info.taken);
   json_unsigned(&line, "ownMissed", info.missed);
   json_number(&line, "evictions", info.evictions);
   json_number(&line, "reconnects", info.reconnects);
-  write_faults(&line, found);
   json_open_list(&line, "violations");
   for (const std::string &violation : violations) {
     json_text(&line, nullptr, violation.c_str());
@@ -737,17 +577,6 @@ int serve(Answer answer) {
   return 0;
 }
 
-const char *name_of_memory(std::uint32_t memory) {
-  switch (memory) {
-    case CUFRAMES_MEMORY_HOST:
-      return "host";
-    case CUFRAMES_MEMORY_CUDA:
-      return "cuda";
-    default:
-      return "none";
-  }
-}
-
 template <class Object>
 Object &require_open(std::optional<Object> &object) {
   if (!object) {
@@ -764,7 +593,7 @@ void say_frame(const cuframes::Frame &frame, const Fault &fault) {
   json_text(&line, "format", cuframes_pixel_format_name(frame.pixel_format));
   json_number(&line, "width", frame.width);
   json_number(&line, "height", frame.height);
-  json_text(&line, "memory", name_of_memory(frame.memory));
+  json_text(&line, "memory", memory_name(frame.memory));
   json_unsigned(&line, "planes", frame.planes.size());
   json_text(&line, "fault", fault ? fault->c_str() : nullptr);
   json_say(&line);
@@ -772,20 +601,7 @@ void say_frame(const cuframes::Frame &frame, const Fault &fault) {
 
 void say_metadata(const cuframes_metadata &metadata) {
   json line = json_begin("metadata");
-  json_number(&line, "pts", metadata.pts);
-  json_number(&line, "captureTime", metadata.capture_time);
-  json_number(&line, "arrivalTime", metadata.arrival_time);
-  json_number(&line, "publishTime", metadata.publish_time);
-  json_unsigned(&line, "sourcePacket", metadata.source_packet);
-  json_number(&line, "duration", metadata.duration);
-  json_number(&line, "flags", metadata.flags);
-  json_number(&line, "pictureType", metadata.picture_type);
-  json_number(&line, "colourMatrix", metadata.colour_matrix);
-  json_number(&line, "colourRange", metadata.colour_range);
-  json_number(&line, "colourPrimaries", metadata.colour_primaries);
-  json_number(&line, "colourTransfer", metadata.colour_transfer);
-  json_number(&line, "rotation", metadata.rotation);
-  json_number(&line, "chromaLocation", metadata.chroma_location);
+  report_metadata(&line, &metadata);
   json_say(&line);
 }
 
@@ -793,7 +609,7 @@ void say_info(const cuframes_subscriber_info &info) {
   json line = json_begin("info");
   json_bool(&line, "isConnected", info.is_connected != 0);
   json_number(&line, "state", info.state);
-  json_text(&line, "memory", name_of_memory(info.memory));
+  json_text(&line, "memory", memory_name(info.memory));
   json_epoch(&line, "epoch", info.epoch);
   json_number(&line, "granted", info.granted_leases);
   json_number(&line, "held", info.held_frames);
@@ -801,7 +617,7 @@ void say_info(const cuframes_subscriber_info &info) {
   json_unsigned(&line, "missed", info.missed);
   json_number(&line, "reconnects", info.reconnects);
   json_number(&line, "evictions", info.evictions);
-  json_text(&line, "fence", info.release_fence == CUFRAMES_FENCE_STREAM ? "stream" : info.release_fence == CUFRAMES_FENCE_EVENT ? "event" : "cpu");
+  json_text(&line, "fence", fence_name(info.release_fence));
   json_say(&line);
 }
 
@@ -877,22 +693,6 @@ int subscriber(const options &options) {
   });
 }
 
-void describe(cuframes_metadata &metadata) {
-  metadata.pts = -1234567890123;
-  metadata.capture_time = 1700000000000000001;
-  metadata.arrival_time = 42;
-  metadata.source_packet = 7;
-  metadata.duration = 40000001;
-  metadata.flags = 31;
-  metadata.picture_type = CUFRAMES_PICTURE_BIDIRECTIONAL;
-  metadata.colour_matrix = 9;
-  metadata.colour_range = CUFRAMES_RANGE_FULL;
-  metadata.colour_primaries = 9;
-  metadata.colour_transfer = 16;
-  metadata.rotation = 3;
-  metadata.chroma_location = 2;
-}
-
 void say_published(const cuframes::Publisher &publisher, std::int64_t published, std::int64_t dropped) {
   json line = json_begin("publish");
   json_number(&line, "published", published);
@@ -928,7 +728,7 @@ int publisher(const options &options) {
       }
       say_published(open, published, count - published);
     } else if (command == "publish-described") {
-      const bool is_published = stamping->try_publish(describe);
+      const bool is_published = stamping->try_publish([](cuframes_metadata &metadata) { describe(&metadata); });
       say_published(open, is_published ? 1 : 0, is_published ? 0 : 1);
     } else if (command == "abandon") {
       if (auto picture = open.begin(); picture && picture->cuda_ptr == nullptr) {
@@ -1063,7 +863,7 @@ int conform_subscriber(const char *key) {
       conform_read(subscriber);
     } catch (const cuframes::Error &error) {
       // Also a handshake that ended without an answer; the suite looks at the code.
-      const bool is_disconnected = error.code() == CUFRAMES_DISCONNECTED || is_publishers_fault(error.code());
+      const bool is_disconnected = error.code() == CUFRAMES_DISCONNECTED || is_violation(error.code()) != 0;
       say_event(is_disconnected ? "disconnected" : "refused", static_cast<std::uint32_t>(error.code()));
     }
   }
