@@ -39,7 +39,7 @@ public sealed unsafe class DevicePublisher : IDisposable
 
     /// <summary>Writes and publishes the next frame.</summary>
     /// <returns>False when the publisher dropped it.</returns>
-    public bool TryPublish()
+    public bool TryPublish(StampedFrames.Description? describe = null)
     {
         StreamFormat format = _publisher.Format!.Value;
         long bytes = PixelFormats.PictureBytes(format.PixelFormat, format.Width, format.Height);
@@ -80,6 +80,7 @@ public sealed unsafe class DevicePublisher : IDisposable
 
             frame.Metadata.Pts = StampedFrames.PtsOf(sequence);
             frame.Metadata.SourcePacket = sequence;
+            describe?.Invoke(ref frame.Metadata);
             ulong published = frame.Publish(_stream);
             if (published != sequence)
             {

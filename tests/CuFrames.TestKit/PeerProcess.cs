@@ -50,6 +50,11 @@ public sealed partial class PeerProcess : IDisposable
     public static PeerProcess StartUnder(IReadOnlyList<string> wrapper, params string[] arguments) =>
         Start([.. wrapper, ExecutablePath], null, arguments);
 
+    /// <summary>Starts a peer that is another program: <paramref name="command"/> is its path and what comes before the arguments.</summary>
+    public static PeerProcess StartCommand(
+        IReadOnlyList<string> command, IEnumerable<KeyValuePair<string, string>> environment, params string[] arguments) =>
+        Start(command, null, arguments, environment);
+
     /// <summary>Sends a command.</summary>
     public void Send(string line)
     {
@@ -71,20 +76,7 @@ public sealed partial class PeerProcess : IDisposable
         Stopwatch watch = Stopwatch.StartNew();
         while (true)
         {
-            TimeSpan remaining = Patience - watch.Elapsed;
-            Task<string?> line = _process.StandardOutput.ReadLineAsync();
-            if (remaining <= TimeSpan.Zero || !line.Wait(remaining))
-            {
-                throw new TimeoutException($"The peer did not say '{kind}' within {Patience.TotalSeconds} s. {Errors()}");
-            }
-
-            if (line.Result is null)
-            {
-                _process.WaitForExit();
-                throw new InvalidOperationException($"The peer ended before it said '{kind}'. {Errors()}");
-            }
-
-            JsonElement answer = JsonDocument.Parse(line.Result).RootElement;
+            JsonElement answer = Read($"'{kind}'", Patience - watch.Elapsed);
             string? said = answer.GetProperty("kind").GetString();
             if (said == kind)
             {
@@ -96,6 +88,13 @@ public sealed partial class PeerProcess : IDisposable
                 throw new InvalidOperationException($"The peer did not say '{kind}' but: {answer}");
             }
         }
+    }
+
+    /// <summary>Sends a command and waits for the next line, of whatever kind.</summary>
+    public JsonElement Ask(string command)
+    {
+        Send(command);
+        return Read($"what comes of '{command}'", Patience);
     }
 
     public JsonElement Ask(string command, string kind)
@@ -173,6 +172,23 @@ public sealed partial class PeerProcess : IDisposable
         }
 
         _process.Dispose();
+    }
+
+    private JsonElement Read(string wanted, TimeSpan patience)
+    {
+        Task<string?> line = _process.StandardOutput.ReadLineAsync();
+        if (patience <= TimeSpan.Zero || !line.Wait(patience))
+        {
+            throw new TimeoutException($"The peer did not say {wanted} within {Patience.TotalSeconds} s. {Errors()}");
+        }
+
+        if (line.Result is null)
+        {
+            _process.WaitForExit();
+            throw new InvalidOperationException($"The peer ended before it said {wanted}. {Errors()}");
+        }
+
+        return JsonDocument.Parse(line.Result).RootElement;
     }
 
     private static PeerProcess Start(

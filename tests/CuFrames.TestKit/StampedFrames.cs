@@ -9,9 +9,12 @@ public static class StampedFrames
     /// <summary>What a frame is stamped with: a frame of another run of the publisher does not pass for one of this run.</summary>
     public static ulong Number(ulong epoch, ulong sequence) => ((epoch & 0xFF) << 36) | sequence;
 
+    /// <summary>Changes the metadata of a frame before it is published.</summary>
+    public delegate void Description(ref FrameMetadata metadata);
+
     /// <summary>Writes and publishes the next frame.</summary>
     /// <returns>False when the publisher dropped it.</returns>
-    public static bool TryPublish(FramePublisher publisher)
+    public static bool TryPublish(FramePublisher publisher, Description? describe = null)
     {
         if (!publisher.TryBeginFrame(out FrameWriter frame))
         {
@@ -24,6 +27,7 @@ public static class StampedFrames
             FrameStamp.Fill(frame, Number(publisher.Epoch, sequence));
             frame.Metadata.Pts = PtsOf(sequence);
             frame.Metadata.SourcePacket = sequence;
+            describe?.Invoke(ref frame.Metadata);
             ulong published = frame.Publish();
             if (published != sequence)
             {

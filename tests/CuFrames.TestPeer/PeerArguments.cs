@@ -43,11 +43,36 @@ internal sealed class PeerArguments
         ? Fence.Cpu | Enum.Parse<Fence>(text, ignoreCase: true)
         : Fence.Cpu | Fence.Stream | Fence.Event;
 
+    /// <summary>How frames are to be delivered: <c>newest</c>, <c>inorder</c> or <c>lossless</c>.</summary>
+    public Delivery Delivery() => Enum.Parse<Delivery>(Text("delivery") ?? "Newest", ignoreCase: true);
+
     /// <summary>Formats as <c>gray8:64x48,nv12:640x360</c>.</summary>
     public StreamFormat[] Formats()
     {
-        return [.. Required("format").Split(',').Select(Parse)];
+        return [.. Required("format").Split(',').Select(ParseFormat)];
     }
+
+    /// <summary>Opens the publisher that the options describe, with the first of their formats.</summary>
+    public FramePublisher OpenPublisher(Action<PublisherEvent> onEvent) => FramePublisher.Create(Required("key"), Formats()[0], new PublisherOptions
+    {
+        Directory = Required("dir"),
+        Memory = Memory(),
+        Slots = Number("slots", 4),
+        MaxSlots = Number("max-slots", 16),
+        MaxLeases = Number("max-leases", 8),
+        MaxSubscribers = Number("max-subscribers", 64),
+        LosslessTimeout = Milliseconds("lossless-ms", 0),
+        LeaseTimeout = Milliseconds("lease-timeout-ms", 5000),
+        ShrinkAfter = Milliseconds("shrink-after-ms", 10_000),
+        Program = Text("program"),
+        Source = Text("source") ?? "",
+        Readers = Text("readers") == "own" ? ReaderAccess.OwnUserAndGroup : ReaderAccess.Everyone,
+        OnEvent = onEvent,
+    });
+
+    /// <summary>The name of an enumeration's value as answers have it: <c>SourceLost</c> is <c>source-lost</c>.</summary>
+    public static string Dashed(string name) =>
+        string.Concat(name.Select((letter, index) => (index > 0 && char.IsUpper(letter) ? "-" : "") + char.ToLowerInvariant(letter)));
 
     public static void Say(object answer)
     {
@@ -59,7 +84,7 @@ internal sealed class PeerArguments
         }
     }
 
-    private static StreamFormat Parse(string text)
+    public static StreamFormat ParseFormat(string text)
     {
         string[] parts = text.Split(':', 'x');
         return PixelFormats.TryParse(parts[0], out PixelFormat format)

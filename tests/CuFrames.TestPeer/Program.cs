@@ -8,6 +8,10 @@ switch (args)
         return PublishCommand.Run(new PeerArguments(options));
     case ["read", .. var options]:
         return ReadCommand.Run(new PeerArguments(options));
+    case ["subscriber", .. var options]:
+        return SubscriberCommand.Run(new PeerArguments(options));
+    case ["publisher", .. var options]:
+        return PublisherCommand.Run(new PeerArguments(options));
     case ["device", .. var options]:
         return DeviceCommand.Run(new PeerArguments(options));
     case ["allocations", .. var options]:
@@ -19,7 +23,7 @@ switch (args)
     case ["conform-subscriber", var key]:
         return ConformSubscriberCommand.Run(key);
     default:
-        Console.Error.WriteLine("usage: CuFrames.TestPeer publish|read|device|allocations --option value ... | " +
+        Console.Error.WriteLine("usage: CuFrames.TestPeer publish|read|publisher|subscriber|device|allocations --option value ... | " +
             "conform-publisher KEY [--format-change-ms N] | conform-subscriber KEY");
         return 64;
 }

@@ -23,24 +23,12 @@ internal static class PublishCommand
 
         StreamFormat[] formats = arguments.Formats();
         ConcurrentQueue<string> evictions = new();
-        using FramePublisher publisher = FramePublisher.Create(arguments.Required("key"), formats[0], new PublisherOptions
+        using FramePublisher publisher = arguments.OpenPublisher(happened =>
         {
-            Directory = arguments.Required("dir"),
-            Memory = arguments.Memory(),
-            Slots = arguments.Number("slots", 4),
-            MaxSlots = arguments.Number("max-slots", 16),
-            MaxLeases = arguments.Number("max-leases", 8),
-            LosslessTimeout = arguments.Milliseconds("lossless-ms", 0),
-            LeaseTimeout = arguments.Milliseconds("lease-timeout-ms", 5000),
-            ShrinkAfter = arguments.Milliseconds("shrink-after-ms", 10_000),
-            Readers = ReaderAccess.Everyone,
-            OnEvent = happened =>
+            if (happened.Kind is PublisherEventKind.SubscriberEvicted or PublisherEventKind.InternalError)
             {
-                if (happened.Kind is PublisherEventKind.SubscriberEvicted or PublisherEventKind.InternalError)
-                {
-                    evictions.Enqueue($"{happened.Code} {happened.Text}");
-                }
-            },
+                evictions.Enqueue($"{happened.Code} {happened.Text}");
+            }
         });
         using DevicePublisher? device = publisher.Memory == MemoryDomain.Cuda ? new DevicePublisher(publisher) { Busy = TimeSpan.FromMicroseconds(arguments.Number("busy-us", 0)) } : null;
         bool isStopped = false;

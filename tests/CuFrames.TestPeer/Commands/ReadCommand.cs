@@ -23,7 +23,7 @@ internal static class ReadCommand
         using FrameSubscriber subscriber = FrameSubscriber.Connect(arguments.Required("key"), new SubscriberOptions
         {
             Directory = arguments.Required("dir"),
-            Delivery = Enum.Parse<Delivery>(arguments.Text("delivery") ?? "Newest", ignoreCase: true),
+            Delivery = arguments.Delivery(),
             Leases = leases,
             Fences = arguments.Fences(),
             Program = arguments.Text("program"),
