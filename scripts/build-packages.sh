@@ -26,14 +26,17 @@ export SOURCE_DATE_EPOCH
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 doc=$work/$name/share/doc/libcuframes
-mkdir -p -- "$output" "$work/$name" "$doc/examples"
+mkdir -p -- "$output" "$work/$name" "$doc/examples/c" "$doc/examples/cpp"
 
 cp -a artifacts/native/lib artifacts/native/include "$work/$name/"
 cp LICENSE docs/c-api.md "$doc/"
-cp -r examples/c examples/cpp "$doc/examples/"
+# The sources, and not what somebody has built beside them.
+cp examples/c/*.c examples/c/Makefile "$doc/examples/c/"
+cp examples/cpp/*.cpp examples/cpp/CMakeLists.txt "$doc/examples/cpp/"
 sed "s/@VERSION@/$version/g" "$package/INSTALL" >"$doc/INSTALL"
 # The library has .NET's runtime in it, which is under the MIT licence.
-runtime=$(find "${NUGET_PACKAGES:-$HOME/.nuget/packages}/runtime.linux-x64.microsoft.dotnet.ilcompiler" -mindepth 1 -maxdepth 1 | sort -V | tail -n 1)
+framework=$(sed -nE 's|.*<NativeTargetFramework>net([0-9]+).*|\1|p' sdk/CuFrames.Native/CuFrames.Native.csproj)
+runtime=$(find "${NUGET_PACKAGES:-$HOME/.nuget/packages}/runtime.linux-x64.microsoft.dotnet.ilcompiler" -mindepth 1 -maxdepth 1 -name "$framework.*" | sort -V | tail -n 1)
 cp "$runtime/LICENSE.TXT" "$doc/LICENSE.dotnet"
 cp "$runtime/THIRD-PARTY-NOTICES.TXT" "$doc/THIRD-PARTY-NOTICES.dotnet"
 
