@@ -59,7 +59,7 @@ class Driver:
     def pinned(self, size: int) -> Tuple[c_void_p, Any]:
         made = c_void_p()
         self.call("cuMemHostAlloc", byref(made), c_size_t(size), 0)
-        return made, numpy.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(made.value))
+        return made, numpy.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(made.value or 0))
 
     def copy(self, stream: c_void_p, pointer: int, pitch: int, host: int, row_bytes: int, rows: int, to_device: bool) -> None:
         copy = _Copy2D()
