@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _report(stream: StreamInfo) -> Dict[str, Any]:
     report = asdict(stream)
     code, error = report.pop("error_code"), report.pop("error")
+    # A number of 64 bits is more than many a reader of JSON can hold.
+    report["epoch"] = f"{stream.epoch:016x}"
     report["error"] = {"code": code, "name": library().error_name(code).decode(), "text": error} if code else None
     if code:
         report["state"] = _UNAVAILABLE
