@@ -80,7 +80,7 @@ inline const char *text_or_default(const std::string &text) noexcept { return te
 
 /* Nanoseconds, rounded up so that a wait is not shorter than asked for. Less than nothing is nothing: it must not pass for CUFRAMES_FOREVER. */
 template <class Rep, class Period>
-std::int64_t nanoseconds(std::chrono::duration<Rep, Period> time) {
+std::int64_t to_nanoseconds(std::chrono::duration<Rep, Period> time) {
   const auto exact = std::chrono::duration<long double, std::nano>(time).count();
   if (!(exact > 0)) {
     return 0;
@@ -467,7 +467,7 @@ class Subscriber {
   /** As next(), waiting up to a time; empty too when no frame came in time. A time of 0 does not wait. */
   template <class Rep, class Period>
   std::optional<Frame> next(std::chrono::duration<Rep, Period> timeout) {
-    return take(detail::nanoseconds(timeout));
+    return take(detail::to_nanoseconds(timeout));
   }
 
   /** With reconnect off: whether the stream has ended, so that next() will be empty for ever. */

@@ -23,6 +23,9 @@ internal sealed partial class NativeHeader
     public IReadOnlyDictionary<string, string[]> Structures => Structure().Matches(_text)
         .ToDictionary(match => match.Groups[2].Value, match => Split(match.Groups[1].Value, ';', line => FieldName().Match(line).Value));
 
+    /// <summary>Macros by name, once each.</summary>
+    public IEnumerable<string> Macros => Macro().Matches(_text).Select(match => match.Groups[1].Value).Distinct();
+
     /// <summary>Callbacks: their declarations in one line each.</summary>
     public IEnumerable<string> Callbacks => Callback().Matches(_text).Select(match => Spaces().Replace(match.Value, " "));
 
@@ -46,6 +49,9 @@ internal sealed partial class NativeHeader
 
     [GeneratedRegex(@"^typedef void \(\*.*?;", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Callback();
+
+    [GeneratedRegex(@"^#define (\w+)", RegexOptions.Multiline)]
+    private static partial Regex Macro();
 
     // The last name, before the brackets of an array.
     [GeneratedRegex(@"\w+(?=(\[\w+\])?$)")]
