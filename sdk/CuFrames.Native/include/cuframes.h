@@ -15,7 +15,8 @@
  * - The library starts its runtime at the first call that needs it, and never before. After fork() the child can use it only if the parent
  *   had not used it yet: else every call in the child returns CUFRAMES_FORKED. exec() is always fine.
  * - The library leaves the signal handlers, the signal mask and the current CUDA context of its caller as they are, and ends no process.
- *   Its own threads block all signals but SIGRTMIN, which they and threads inside a call use among themselves.
+ *   Its own threads block all signals but SIGRTMIN, which they and threads inside a call use among themselves, and those that the kernel sends to the
+ *   thread that made a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL).
  */
 #ifndef CUFRAMES_H
 #define CUFRAMES_H

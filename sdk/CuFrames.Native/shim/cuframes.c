@@ -147,7 +147,8 @@ static int32_t require_address_space(void) {
 }
 
 /* Starts the runtime. It installs handlers for faults, which its own code never makes, and one for SIGRTMIN, by which the collector stops threads:
- * the latter stays, every other signal is given back to the caller. The threads that it makes inherit the mask. */
+ * the latter stays, every other signal is given back to the caller. The threads that it makes inherit the mask, which lets pass
+ * what the kernel sends to the thread that made a fault, as those that the SDK makes do (SignalMask.cs). */
 static int32_t start_runtime(void) {
     struct sigaction before[NSIG];
     int is_known[NSIG] = {0};
@@ -165,6 +166,10 @@ static int32_t start_runtime(void) {
 
     sigfillset(&all);
     sigdelset(&all, SIGRTMIN);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
     pthread_sigmask(SIG_BLOCK, &all, &mask);
     code = managed_start(&services);
     for (int signal = 1; signal < NSIG; signal++) {
