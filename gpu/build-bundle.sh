@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Makes one archive that runs the GPU tests and the GPU bench on a machine that has an NVIDIA driver, glibc 2.36 or newer, and
-# nothing else of what CuFrames needs: no .NET, no FFmpeg, no compiler.
+# nothing else of what CuFrames needs: no .NET, no FFmpeg, no compiler. Tests of Python take the host's Python, with its numpy,
+# PyTorch and CuPy.
 #
 #   gpu/build-bundle.sh [OUTPUT.tar.xz]        default: gpu/cuframes-gpu.tar.xz, which git ignores
+#   gpu/build-bundle.sh --overlay native [OUTPUT.tar.xz]        default: gpu/cuframes-gpu-native.tar.xz
 #
 # There: tar -xf cuframes-gpu.tar.xz && cuframes-gpu/run-gpu-tests && cuframes-gpu/run-gpu-bench
+# An overlay has only libcuframes, the programs and tests around it, and what runs them; it is unpacked over a whole archive, also
+# an older one, and replaces these parts of it.
 # What is slow to make (FFmpeg, clips) is kept in gpu/.cache.
 
 set -euo pipefail
@@ -14,7 +18,18 @@ export LC_ALL=C.UTF-8
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname -- "$here")
-output=$(realpath -m -- "${1:-$here/cuframes-gpu.tar.xz}")
+is_overlay=false
+default=$here/cuframes-gpu.tar.xz
+if [ "${1-}" = --overlay ] && [ "${2-}" = native ]; then
+  is_overlay=true
+  default=$here/cuframes-gpu-native.tar.xz
+  shift 2
+fi
+if [ $# -gt 1 ] || [[ ${1-} = -* ]]; then
+  echo "usage: $0 [--overlay native] [OUTPUT.tar.xz]" >&2
+  exit 64
+fi
+output=$(realpath -m -- "${1:-$default}")
 most_bytes=$((50 * 1024 * 1024))
 
 "$root/scripts/install-dependencies.sh" demo
@@ -22,13 +37,11 @@ cd -- "$root"
 # shellcheck source=scripts/require-dotnet.sh
 . scripts/require-dotnet.sh
 
-ffmpeg=$(gpu/build-ffmpeg.sh)
-clips=$(gpu/build-clips.sh)
-
+mkdir -p "$here/.cache"
 work=$(mktemp -d "$here/.cache/bundle.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
 bundle=$work/cuframes-gpu
-mkdir -p "$bundle"/{apps,lib,clips}
+mkdir -p "$bundle/apps"
 
 publish() { # project
   local name
@@ -38,49 +51,82 @@ publish() { # project
   dotnet publish "$1" --configuration Release --no-self-contained --output "$bundle/apps/$name" --nologo -verbosity:quiet
 }
 
-for project in tests/CuFrames.TestPeer daemon cli conformance-tests gpu/CuFrames.GpuTests benchmarks/CuFrames.GpuBench; do
-  publish "$project"/*.csproj
-done
-# Every suite with a test that asks for a GPU. run-gpu-tests runs all suites that it finds.
-for project in tests/*.Tests; do
-  if grep -rqE --include='*.cs' 'Trait\("needs", *"gpu"\)' "$project"; then
-    publish "$project"/*.csproj
-  fi
-done
+# Programs without .NET: libcuframes, what is compiled against it, and Python.
+add_native() {
+  local file
+  scripts/build-native.sh
+  tests/native-peers/build.sh
+  mkdir -p "$bundle"/{native/lib,native-peers,python,python-tests}
+  cp -a artifacts/native/lib/libcuframes.so* "$bundle/native/lib/"
+  cp -a artifacts/native/include "$bundle/native/"
+  for file in c-peer cpp-peer; do
+    strip -o "$bundle/native-peers/$file" "artifacts/native-peers/$file"
+  done
+  cp -a sdk/python-bindings/cuframes tests/native-peers/python/*.py "$bundle/python/"
+  cp -a tests/gpu-python/. "$bundle/python-tests/"
+  # A library inside the package would be taken before the one that is to be tested.
+  rm -rf "$bundle/python/cuframes/_lib"
+  find "$bundle/python" "$bundle/python-tests" -name __pycache__ -prune -exec rm -rf {} +
+}
 
-echo "Adding .NET, FFmpeg, clips"
-runtime=$(sed -nE 's/.*"version": "([^"]+)".*/\1/p' "$bundle/apps/cuframesd/cuframesd.runtimeconfig.json" | head -n 1)
-installed=$(dirname -- "$(readlink -f -- "$(command -v dotnet)")")
-# The newest of the same major version is what the host would choose.
-version=$(basename -- "$(find "$installed/shared/Microsoft.NETCore.App" -mindepth 1 -maxdepth 1 -name "${runtime%%.*}.*" | sort -V | tail -n 1)")
-mkdir -p "$bundle/dotnet/host/fxr" "$bundle/dotnet/shared/Microsoft.NETCore.App"
-cp -a "$installed/dotnet" "$bundle/dotnet/"
-cp -a "$installed/host/fxr/$version" "$bundle/dotnet/host/fxr/"
-cp -a "$installed/shared/Microsoft.NETCore.App/$version" "$bundle/dotnet/shared/Microsoft.NETCore.App/"
-# What only debuggers, tracers and another garbage collector need. The host refuses to start when a file is listed and missing.
-for file in createdump libclrgc.so libclrgcexp.so libcoreclrtraceptprovider.so libmscordaccore.so libmscordbi.so; do
-  rm -f -- "$bundle/dotnet/shared/Microsoft.NETCore.App/$version/$file"
-  sed -i "/^ *\"$file\": {\$/,/}/d" "$bundle/dotnet/shared/Microsoft.NETCore.App/$version/Microsoft.NETCore.App.deps.json"
-done
-for licence in LICENSE.txt ThirdPartyNotices.txt; do
-  if [ -e "$installed/$licence" ]; then
-    cp "$installed/$licence" "$bundle/dotnet/"
-  fi
-done
-mkdir "$bundle/ffmpeg"
-cp -a "$ffmpeg"/. "$bundle/ffmpeg/"
-cp -a "$clips"/. "$bundle/clips/"
-# .NET needs the first two to start and the others for hashes and random numbers; a bare host has none of them.
-for library in libstdc++.so.6 libgcc_s.so.1 libssl.so.3 libcrypto.so.3; do
-  cp -L "$(ldconfig -p | sed -nE "s|^\s*${library//+/\\+} .*x86-64.* => (.*)|\1|p" | head -n 1)" "$bundle/lib/"
-done
+add_runtime() {
+  local installed runtime file
+  runtime=$(sed -nE 's/.*"version": "([^"]+)".*/\1/p' "$bundle/apps/cuframesd/cuframesd.runtimeconfig.json" | head -n 1)
+  installed=$(dirname -- "$(readlink -f -- "$(command -v dotnet)")")
+  # The newest of the same major version is what the host would choose.
+  version=$(basename -- "$(find "$installed/shared/Microsoft.NETCore.App" -mindepth 1 -maxdepth 1 -name "${runtime%%.*}.*" | sort -V | tail -n 1)")
+  mkdir -p "$bundle/dotnet/host/fxr" "$bundle/dotnet/shared/Microsoft.NETCore.App"
+  cp -a "$installed/dotnet" "$bundle/dotnet/"
+  cp -a "$installed/host/fxr/$version" "$bundle/dotnet/host/fxr/"
+  cp -a "$installed/shared/Microsoft.NETCore.App/$version" "$bundle/dotnet/shared/Microsoft.NETCore.App/"
+  # What only debuggers, tracers and another garbage collector need. The host refuses to start when a file is listed and missing.
+  for file in createdump libclrgc.so libclrgcexp.so libcoreclrtraceptprovider.so libmscordaccore.so libmscordbi.so; do
+    rm -f -- "$bundle/dotnet/shared/Microsoft.NETCore.App/$version/$file"
+    sed -i "/^ *\"$file\": {\$/,/}/d" "$bundle/dotnet/shared/Microsoft.NETCore.App/$version/Microsoft.NETCore.App.deps.json"
+  done
+  for file in LICENSE.txt ThirdPartyNotices.txt; do
+    if [ -e "$installed/$file" ]; then
+      cp "$installed/$file" "$bundle/dotnet/"
+    fi
+  done
+  # .NET needs the first two to start and the others for hashes and random numbers; a bare host has none of them.
+  mkdir "$bundle/lib"
+  for file in libstdc++.so.6 libgcc_s.so.1 libssl.so.3 libcrypto.so.3; do
+    cp -L "$(ldconfig -p | sed -nE "s|^\s*${file//+/\\+} .*x86-64.* => (.*)|\1|p" | head -n 1)" "$bundle/lib/"
+  done
+}
+
+if $is_overlay; then
+  publish gpu/CuFrames.GpuTests/*.csproj
+  publish tests/CuFrames.Native.Tests/*.csproj
+else
+  ffmpeg=$(gpu/build-ffmpeg.sh)
+  clips=$(gpu/build-clips.sh)
+  for project in tests/CuFrames.TestPeer daemon cli conformance-tests gpu/CuFrames.GpuTests benchmarks/CuFrames.GpuBench; do
+    publish "$project"/*.csproj
+  done
+  # Every suite with a test that asks for a GPU. run-gpu-tests runs all suites that it finds.
+  for project in tests/*.Tests; do
+    if grep -rqE --include='*.cs' 'Trait\("needs", *"gpu"\)' "$project"; then
+      publish "$project"/*.csproj
+    fi
+  done
+  echo "Adding .NET, FFmpeg, clips"
+  add_runtime
+  cp -a "$ffmpeg" "$bundle/ffmpeg"
+  cp -a "$clips" "$bundle/clips"
+fi
+echo "Adding libcuframes and Python"
+add_native
 cp gpu/bundle/* "$bundle/"
 {
   echo "commit $(git rev-parse HEAD)$(git diff --quiet HEAD -- || echo ' with changes')"
   echo "built $(date -u +%Y-%m-%dT%H:%M:%SZ)"
-  echo ".NET $version"
-  head -n 1 "$ffmpeg/BUILT-WITH"
-} >"$bundle/VERSION"
+  if ! $is_overlay; then
+    echo ".NET $version"
+    head -n 1 "$ffmpeg/BUILT-WITH"
+  fi
+} >"$bundle/VERSION$(if $is_overlay; then echo -native; fi)"
 
 # Symbols and documentation are most of what nobody needs there.
 find "$bundle/apps" -type f \( -name '*.pdb' -o -name '*.xml' \) -delete

@@ -10,8 +10,19 @@ export CUFRAMES_BUNDLE="$bundle" CUFRAMES_CLIPS="$bundle/clips"
 export CUFRAMES_TEST_GPU=1
 export DOTNET_ROOT="$bundle/dotnet" DOTNET_MULTILEVEL_LOOKUP=0 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 export PATH="$bundle/dotnet:$bundle/ffmpeg/bin:$bundle/apps/cuframes:$bundle/apps/cuframesd:${PATH:-/usr/bin:/bin}"
+export CUFRAMES_HOST_LIBRARY_PATH="${LD_LIBRARY_PATH:-}"
 export LD_LIBRARY_PATH="$bundle/ffmpeg/lib:$bundle/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 export LC_ALL=C.UTF-8
+# libcuframes, and what uses it without .NET. Python is the host's: with PyTorch and CuPy where there is one of that kind.
+export CUFRAMES_NATIVE_ARTIFACTS="$bundle" CUFRAMES_LIBRARY="$bundle/native/lib/libcuframes.so.0"
+export PYTHONPATH="$bundle/python${PYTHONPATH:+:$PYTHONPATH}" PYTHONDONTWRITEBYTECODE=1
+if [ -z "${CUFRAMES_PYTHON:-}" ]; then
+  CUFRAMES_PYTHON=python3
+  if [ -x /opt/torch/.venv/bin/python ]; then
+    CUFRAMES_PYTHON=/opt/torch/.venv/bin/python
+  fi
+  export CUFRAMES_PYTHON
+fi
 if [ -z "${HOME:-}" ]; then
   export HOME=/tmp
 fi
