@@ -31,6 +31,9 @@ internal static class NativeArtifacts
     public static string PythonPeer =>
         Require(Folder is null ? Path.Combine(Repository.Root, "tests", "native-peers", "python", "peer.py") : Path.Combine(Folder, "python", "peer.py"), null);
 
+    /// <summary>The interpreter that runs the peer, which needs numpy; the variable CUFRAMES_PYTHON names another one.</summary>
+    public static string Python => Environment.GetEnvironmentVariable("CUFRAMES_PYTHON") is { Length: > 0 } path ? path : "/usr/bin/python3";
+
     /// <summary>A program that tests/native-peers/build.sh makes.</summary>
     /// <param name="name">Its file's name, such as <c>c-peer</c>.</param>
     public static string Peer(string name)

@@ -17,6 +17,7 @@ internal sealed class SubscriberCommand(PeerArguments arguments) : IDisposable
 
     public static int Run(PeerArguments arguments)
     {
+        OtherUser.BecomeIfAsked(arguments);
         using SubscriberCommand command = new(arguments);
         return StepLoop.Run(command.Act);
     }

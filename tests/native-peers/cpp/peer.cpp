@@ -400,10 +400,13 @@ class Held {
         return std::nullopt;
       }
     }
+    if (note_whether_lost(frame)) {
+      // Its content means nothing.
+      return std::nullopt;
+    }
     if (fault) {
       checker_note_torn(&checker_, fault->c_str());
     }
-    note_whether_lost(frame);
     return fault;
   }
 
@@ -425,10 +428,12 @@ class Held {
     }
   }
 
-  void note_whether_lost(const cuframes::Frame &frame) {
-    if (!frame.is_valid()) {
-      checker_note_lost(&checker_, &frame.raw());
+  bool note_whether_lost(const cuframes::Frame &frame) {
+    if (frame.is_valid()) {
+      return false;
     }
+    checker_note_lost(&checker_, &frame.raw());
+    return true;
   }
 
   checker checker_{};
