@@ -12,12 +12,12 @@ extern "C" {
 #endif
 
 #define COMMAND_BYTES 1024
-#define COMMAND_WORDS 4
+#define COMMAND_WORDS 3
 
 /* The next line, without its line feed. False: the end of the input, or "exit". */
 bool command_read(char line[COMMAND_BYTES]);
 
-/* Splits a line at its first three spaces; words that are not there are "". */
+/* Splits a line at its first two spaces: the last word has the rest. Words that are not there are "". */
 void command_split(char *line, char *words[COMMAND_WORDS]);
 
 /* A thread that reads commands. */

@@ -744,12 +744,7 @@ int publisher(const options &options) {
       open.configure(format_of(parse_format(words[1])));
       say("configure");
     } else if (command == "state") {
-      // The reason is the rest of the line, of which the fourth word may be a part.
-      std::string reason = words[2];
-      if (*words[3] != '\0') {
-        reason += std::string(" ") + words[3];
-      }
-      open.set_state(static_cast<cuframes_stream_state>(std::strtoul(words[1], nullptr, 10)), reason);
+      open.set_state(static_cast<cuframes_stream_state>(std::strtoul(words[1], nullptr, 10)), words[2]);
       say("state");
     } else if (command == "evict") {
       for (const cuframes_subscriber_statistics &found : open.subscribers()) {
