@@ -36,12 +36,21 @@ if [ -z "${CUFRAMES_PACKAGES_BUILT-}" ]; then
   scripts/build-packages.sh
 fi
 
+# Made again, elsewhere, a little later: the same bytes.
+again=$(mktemp -d)
+trap 'rm -rf -- "$again"' EXIT
+scripts/build-packages.sh "$again" >/dev/null
+same=1
+for file in artifacts/packages/*; do
+  cmp -- "$file" "$again/$(basename -- "$file")" || same=0
+done
+
 # ------------------------------------------------------------------------------------------------------------ a bare Debian 12
 
 packages=g++,make,pkg-config,cmake,python3-venv
 cache=$root/artifacts/cache/debian-12-$(printf %s "$packages" | sha256sum | head -c 12).tar
 work=$(mktemp -d)
-trap 'rm -rf --one-file-system -- "$work"' EXIT
+trap 'rm -rf --one-file-system -- "$work" "$again"' EXIT
 chmod 755 "$work"
 bare=$work/root
 
@@ -75,7 +84,7 @@ block() { # language
 }
 
 test=$bare/test
-mkdir -p -- "$test/artifacts" "$test/hidden"
+mkdir -p -- "$test/artifacts" "$test/checkers" "$test/hidden"
 cp -r -- artifacts/packages "$test/artifacts/"
 block cpp >"$test/readme.cpp"
 block python >"$test/readme.py"
@@ -111,7 +120,7 @@ lines_of() { # checker, command...
   cat /test/lines /test/errors
   # It ran until it was told to stop: timeout says 124. Python says what interrupted it.
   [ "$status" -eq 124 ] || { echo "It ended by itself, with status $status."; return 1; }
-  python3 /test/"$checker" /test/lines
+  python3 /test/checkers/"$checker" /test/lines
 }
 
 # A program that ends by itself.
@@ -120,10 +129,10 @@ lines_of_whole() { # checker, command...
   shift
   timeout 20 "$@" >/test/lines || { echo "It ended with status $?."; return 1; }
   cat /test/lines
-  python3 /test/"$checker" /test/lines
+  python3 /test/checkers/"$checker" /test/lines
 }
 
-cat >numbers.py <<'END'
+cat >checkers/bytes.py <<'END'
 # Lines of README's examples: the size, and the first byte of the picture, which publish.c makes one more with each frame.
 import re, sys
 lines = open(sys.argv[1]).read().splitlines()
@@ -134,7 +143,7 @@ steps = [(int(b[1]) - int(a[1])) % 256 for a, b in zip(numbers, numbers[1:])]
 assert all(1 <= step <= 10 for step in steps), steps
 END
 
-cat >means.py <<'END'
+cat >checkers/means.py <<'END'
 # Lines of read.c and read.cpp: the mean of publish.c's pattern, which follows from the frame's number.
 import re, sys
 *lines, last = open(sys.argv[1]).read().splitlines()
@@ -155,6 +164,7 @@ END
 
 name=$(basename artifacts/packages/libcuframes-*.tar.gz .tar.gz)
 
+check 'made again, both packages have the same bytes' grep -qx 1 /test/same
 check 'there is no .NET' sh -c '! command -v dotnet && ! find / -xdev \( -name "libhostfxr*" -o -name "libcoreclr*" \) | grep .'
 check 'the commands of README install both' sh -e readme.sh
 check 'the library needs nothing beyond glibc' sh -c 'ldd /usr/local/lib/libcuframes.so.0 && ! ldd /usr/local/lib/libcuframes.so.0 | grep "not found"'
@@ -173,18 +183,25 @@ check 'the archive may lie anywhere: CMake' sh -ec "rm -rf /usr/local/lib/cmake/
   cmake -S $examples/cpp -B /opt/cmake -DCMAKE_PREFIX_PATH=/opt/$name && cmake --build /opt/cmake && ldd /opt/cmake/read | grep -F 'libcuframes.so.0 => /opt/$name/lib/'"
 mv /test/hidden/libcuframes* /usr/local/lib/ && mv /test/hidden/cuframes.* /usr/local/include/ && ldconfig
 
+# As the daemon's service does at its start: a publisher makes sockets in the runtime directory, and not the directory.
+mkdir /run/cuframes
 /test/publish cam1 >/test/publish.log 2>&1 &
 publisher=$!
-for _ in $(seq 100); do
-  grep -q publishing /test/publish.log && break
-  sleep 0.1
-done
+published() {
+  for _ in $(seq 100); do
+    grep -q publishing /test/publish.log && return
+    sleep 0.1
+  done
+  cat /test/publish.log
+  return 1
+}
+check 'examples/c/publish.c publishes' published
 check 'examples/c/read.c reads what publish.c publishes' lines_of_whole means.py /test/read cam1 30
 check 'examples/cpp/read.cpp does, built with CMake' lines_of_whole means.py /test/cmake/read cam1 30
 check 'examples/cpp/read.cpp does, built with pkg-config' lines_of_whole means.py /test/read-cpp cam1 30
 check 'the one that was built elsewhere does' lines_of_whole means.py /opt/c/read cam1 30
-check "README's C++ example prints each frame" lines_of numbers.py /test/readme-cpp
-check "README's Python example prints each frame" lines_of numbers.py env PYTHONUNBUFFERED=1 /test/venv/bin/python /test/readme.py
+check "README's C++ example prints each frame" lines_of bytes.py /test/readme-cpp
+check "README's Python example prints each frame" lines_of bytes.py env PYTHONUNBUFFERED=1 /test/venv/bin/python /test/readme.py
 check 'python -m cuframes ls lists the stream' sh -c '/test/venv/bin/python -m cuframes ls | grep -E "cam1 .*640x360"'
 kill -TERM "$publisher"
 wait "$publisher"
@@ -195,6 +212,8 @@ echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]
 INSIDE
 chmod 755 "$test/run"
+
+echo "$same" >"$test/same"
 
 # Namespaces of its own: what is mounted and started in it ends with it, and there is no network.
 unshare --mount --net --pid --ipc --fork --kill-child --root="$bare" --mount-proc /test/run
