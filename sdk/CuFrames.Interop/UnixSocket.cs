@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using System.Text;
 using CuFrames.Interop.Internal;
 
@@ -348,11 +348,24 @@ public sealed unsafe class UnixSocket : IDisposable
         // (a key and a rendition have 64 characters each), so the socket is bound under a short name and then renamed.
         // The short name is always the same for a path: what a crash left behind is replaced by the next run.
         string directory = Path.GetDirectoryName(path)!;
-        string name = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFileName(path))).AsSpan(0, 8));
+        string name = HashOf(Path.GetFileName(path)).ToString("X16", CultureInfo.InvariantCulture);
         using FileDescriptor node = FileSystem.TryOpen(directory, LibC.O_PATH | LibC.O_DIRECTORY, 0);
         return node.IsInvalid
             ? throw LinuxException.FromLastError("open", $"listen at '{path}'")
             : ListenAt(socket, $"/proc/self/fd/{node.Number}/.{name}", Path.Combine(directory, "." + name), path, backlog, mode);
+    }
+
+    /// <summary>FNV-1a in 64 bits (draft-eastlake-fnv). Only a name is wanted: a cryptographic hash would load OpenSSL into the process, and end the process where
+    /// there is none.</summary>
+    private static ulong HashOf(string text)
+    {
+        ulong hash = 0xCBF29CE484222325;
+        foreach (byte value in Encoding.UTF8.GetBytes(text))
+        {
+            hash = unchecked((hash ^ value) * 0x100000001B3);
+        }
+
+        return hash;
     }
 
     private static UnixSocket ListenAt(

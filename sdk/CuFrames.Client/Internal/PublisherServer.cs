@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using CuFrames.Interop;
 using CuFrames.Protocol;
 using CuFrames.Protocol.Messages;
@@ -554,12 +553,14 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
     private static ulong NewEpoch()
     {
-        Span<byte> bytes = stackalloc byte[8];
+        // Not RandomNumberGenerator: it loads OpenSSL into the process, and ends the process where there is none. The kernel's random bits are in
+        // a GUID as well; the six that are fixed lie in bytes of one half whose counterparts in the other half are random.
+        Span<byte> bytes = stackalloc byte[16];
         ulong epoch;
         do
         {
-            RandomNumberGenerator.Fill(bytes);
-            epoch = BitConverter.ToUInt64(bytes);
+            Guid.NewGuid().TryWriteBytes(bytes);
+            epoch = BitConverter.ToUInt64(bytes) ^ BitConverter.ToUInt64(bytes[8..]);
         }
         while (epoch == 0);
 
