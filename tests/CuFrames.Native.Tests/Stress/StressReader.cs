@@ -13,10 +13,15 @@ internal sealed class StressReader(string name, string language, string memory, 
 
     public string Name { get; } = name;
 
+    /// <summary>Time that an operation of the double takes, in microseconds.</summary>
+    public required string Delay { get; init; }
+
     public PeerProcess Peer => _peer!;
 
     public void Start() => _peer = PeerProcess.StartCommand(
-        Languages.Command(language), StepPeer.EnvironmentOf(language, memory), ["read", "--key", Key, "--dir", directory, "--program", Name, .. options]);
+        Languages.Command(language),
+        new Dictionary<string, string>(StepPeer.EnvironmentOf(language, memory)) { ["FAKECUDA_DELAY_US"] = Delay },
+        ["read", "--key", Key, "--dir", directory, "--program", Name, .. options]);
 
     /// <summary>SIGKILL in the middle of its work, and a new process in its place.</summary>
     public void KillAndRestart()

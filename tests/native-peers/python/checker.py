@@ -49,13 +49,14 @@ class Checker:
         """Looks at all of a held frame."""
         if dwell:
             time.sleep(dwell)  # A slow reader is what is simulated.
-        fault = fault_of(frame)
-        if fault:
-            self.note_torn(fault)
         try:
+            fault = fault_of(frame)
             frame.check()
         except cuframes.FrameLost as error:
+            # Its content means nothing.
             self.note_lost(str(error))
+            return
+        self.note_torn(fault)
 
     def note_torn(self, fault: Optional[str]) -> None:
         if fault:
