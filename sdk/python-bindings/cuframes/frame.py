@@ -283,8 +283,8 @@ class Frame(PlaneSource):
             raise error
 
     def check(self) -> None:
-        """Raises :class:`FrameLost` when the frame was taken away, because its subscriber was evicted or closed: then its content cannot be trusted. Check
-        after the last read, where that matters. Raises :class:`FrameReleased` after the release."""
+        """Raises :class:`FrameLost` when the frame was taken away, because its subscriber was evicted or closed, and may have been overwritten: then what was read
+        cannot be trusted. Check after the last read, where that matters. Raises :class:`FrameReleased` after the release."""
         code = self._library.frame_check(self._structure)
         if code:
             self._fail(code)

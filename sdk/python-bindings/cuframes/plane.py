@@ -216,8 +216,11 @@ class Plane:
         return f"<cuframes.Plane {self.name} {self.dtype} {self.shape} in {self.memory} memory>"
 
     def _hold(self, device_stream: bool = True) -> None:
-        # Two threads may come here at once and hold twice: both are given back.
-        if not self._holds:
+        if not self._readonly:
+            # Open now does not mean open later.
+            self._holds = [self._source._hold(device_stream)]
+        elif not self._holds:
+            # Two threads may come here at once and hold twice: both are given back.
             self._holds.append(self._source._hold(device_stream))
 
     def _interface(self, on_device: bool) -> Dict[str, Any]:

@@ -171,7 +171,11 @@ class Subscriber:
             await asyncio.sleep(0)
             while True:
                 structure = CFrame(_FRAME_SIZE)
-                code = self._next(self._handle, 0, structure)
+                # The shortest wait there is: a call that does not wait leaves an interruption to the next one that does.
+                code = self._next(self._handle, 1, structure)
+                if code == _TIMED_OUT:
+                    # After this one the descriptor tells.
+                    code = self._next(self._handle, 0, structure)
                 if code == 0:
                     return Frame(structure, self._library, self)
                 if code != _TIMED_OUT or (deadline is not None and loop.time() >= deadline):
