@@ -16,41 +16,43 @@ export LC_ALL=C.UTF-8
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 cd -- "$root"
 
-if [ "$(id -u)" -ne 0 ]; then
-  if sudo -n true 2>/dev/null; then
-    # What is compiled stays this user's.
-    scripts/build-packages.sh
-    exec sudo -n --preserve-env=DEBIAN_MIRROR,http_proxy,https_proxy env CUFRAMES_PACKAGES_BUILT=1 "$root/scripts/check-packages.sh"
-  fi
-  echo "scripts/check-packages.sh makes a Debian root, for which it needs to be root, or sudo without a password." >&2
+give_up() {
+  echo "$1" >&2
   echo '0 passed, 1 failed, 0 skipped'
   exit 1
+}
+
+# Set when this script runs itself again as root: what is compiled stays the user's.
+same=${CUFRAMES_PACKAGES_SAME-}
+if [ -z "$same" ]; then
+  scripts/build-packages.sh
+  # Made again, elsewhere, a little later: the same bytes.
+  again=$(mktemp -d)
+  trap 'rm -rf -- "$again"' EXIT
+  scripts/build-packages.sh "$again" >/dev/null
+  same=1
+  for file in artifacts/packages/*; do
+    cmp -- "$file" "$again/$(basename -- "$file")" || same=0
+  done
+  rm -rf -- "$again"
+fi
+
+if [ "$(id -u)" -ne 0 ]; then
+  if ! sudo -n true 2>/dev/null; then
+    give_up "scripts/check-packages.sh makes a Debian root, for which it needs to be root, or sudo without a password."
+  fi
+  exec sudo -n --preserve-env=DEBIAN_MIRROR,http_proxy,https_proxy env CUFRAMES_PACKAGES_SAME="$same" "$root/scripts/check-packages.sh"
 fi
 if ! command -v debootstrap >/dev/null; then
-  echo "debootstrap is missing: scripts/install-dependencies.sh test" >&2
-  echo '0 passed, 1 failed, 0 skipped'
-  exit 1
+  give_up "debootstrap is missing: scripts/install-dependencies.sh test"
 fi
-
-if [ -z "${CUFRAMES_PACKAGES_BUILT-}" ]; then
-  scripts/build-packages.sh
-fi
-
-# Made again, elsewhere, a little later: the same bytes.
-again=$(mktemp -d)
-trap 'rm -rf -- "$again"' EXIT
-scripts/build-packages.sh "$again" >/dev/null
-same=1
-for file in artifacts/packages/*; do
-  cmp -- "$file" "$again/$(basename -- "$file")" || same=0
-done
 
 # ------------------------------------------------------------------------------------------------------------ a bare Debian 12
 
 packages=g++,make,pkg-config,cmake,python3-venv
 cache=$root/artifacts/cache/debian-12-$(printf %s "$packages" | sha256sum | head -c 12).tar
 work=$(mktemp -d)
-trap 'rm -rf --one-file-system -- "$work" "$again"' EXIT
+trap 'rm -rf --one-file-system -- "$work"' EXIT
 chmod 755 "$work"
 bare=$work/root
 
@@ -60,9 +62,7 @@ if [ ! -e "$cache" ]; then
   echo "Making a bare Debian 12 from ${mirror:=http://deb.debian.org/debian}"
   if ! debootstrap --variant=minbase --include="$packages" bookworm "$bare" "$mirror" >"$work/debootstrap.log" 2>&1; then
     tail -n 20 "$work/debootstrap.log" >&2
-    echo "debootstrap could not make a Debian 12 from $mirror; DEBIAN_MIRROR names another one." >&2
-    echo '0 passed, 1 failed, 0 skipped'
-    exit 1
+    give_up "debootstrap could not make a Debian 12 from $mirror; DEBIAN_MIRROR names another one."
   fi
   rm -rf -- "$bare"/var/cache/apt/archives/*.deb "$bare"/var/lib/apt/lists/*
   mkdir -p -- "$(dirname -- "$cache")"
