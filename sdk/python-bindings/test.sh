@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Runs the tests of the Python package with Debian's Python, numpy and pytest, on the double of the CUDA driver. What they need is built where it is missing:
-# libcuframes.so (or name one in $CUFRAMES_LIBRARY), the peer in C# and the double. Arguments go to pytest. The last line reads "N passed, N failed,
+# libcuframes.so (or name one in $CUFRAMES_LIBRARY), the peer in C# and the double. Arguments go to pytest; without any it runs tests. The last line reads "N passed, N failed,
 # N skipped".
 
 set -u -o pipefail
@@ -34,4 +34,4 @@ mkdir "$scratch/cuda" || exit 1
 export LD_LIBRARY_PATH=$root/tests/fakecuda/bin FAKECUDA_DIR=$scratch/cuda PYTHONDONTWRITEBYTECODE=1
 unset CUDA_VISIBLE_DEVICES PYTHONPATH CUFRAMES_DIR
 cd -- "$here" || exit 1
-/usr/bin/python3 -m pytest -q -p no:cacheprovider tests "$@"
+/usr/bin/python3 -m pytest -q -p no:cacheprovider "${@:-tests}"
