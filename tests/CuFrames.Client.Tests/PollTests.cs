@@ -65,8 +65,13 @@ public partial class PollTests
                 FrameStamp.Fill(writer, StampedFrames.Number(stream.Publisher.Epoch, sequence));
                 writer.Metadata.Pts = StampedFrames.PtsOf(sequence);
                 writer.Metadata.SourcePacket = sequence;
-                while (Volatile.Read(ref taken) < i && !Volatile.Read(ref hasFailed))
+                for (int spins = 1; Volatile.Read(ref taken) < i && !Volatile.Read(ref hasFailed); spins++)
                 {
+                    if (spins % 10_000 == 0)
+                    {
+                        // The reader may be waiting for this very processor.
+                        Thread.Yield();
+                    }
                 }
 
                 // About a nanosecond each: the reader is asleep after some 2,000.
