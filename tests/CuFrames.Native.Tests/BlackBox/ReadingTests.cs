@@ -353,6 +353,7 @@ public sealed class ReadingTests
     }
 
     [Theory]
+    [Trait("needs", "gpu")]
     [MemberData(nameof(Languages.EachWithEachFence), MemberType = typeof(Languages))]
     public void A_release_with_a_stream_holds_until_the_streams_work_is_done(string language, string memory, string fence)
     {
