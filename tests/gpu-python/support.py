@@ -2,7 +2,9 @@
 """What the tests share: a publisher in another process, and how it is shown that a lease holds its slot until a stream's work is done."""
 
 import json
+import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -78,6 +80,30 @@ class GpuTest(unittest.TestCase):
         subscriber = publisher.subscriber(leases=4, **options)
         self.addCleanup(subscriber.close)
         return subscriber
+
+    def check_example(self, name):
+        """An example computes on frames without a copy, and finds what the CPU finds."""
+        places = [pathlib.Path(__file__).resolve().parents[2] / "examples" / "python" / name, pathlib.Path(__file__).with_name("examples") / name]
+        script = next((place for place in places if place.exists()), None)
+        if script is None:
+            self.skipTest(f"{name} is not there")
+        publisher = self.start()
+        # Later than the example's start, and more than it reads: it shows the newest.
+        with subprocess.Popen(
+                [sys.executable, str(script), "gpu", "--frames", "5", "--check"], stdout=subprocess.PIPE, text=True,
+                env={**os.environ, "CUFRAMES_DIR": publisher.directory}) as example:
+            end = time.monotonic() + PATIENCE
+            while example.poll() is None:
+                publisher.publish()
+                time.sleep(0.02)  # The rate of a camera.
+                self.assertLess(time.monotonic(), end, "The example does not end.")
+            told = example.stdout.read()
+        self.assertEqual(example.returncode, 0, told)
+        self.assertEqual(told.count("the same memory"), 5, told)
+        means = re.findall(r"CPU: mean ([0-9.]+)\n.*mean ([0-9.]+)\n", told)
+        self.assertEqual(len(means), 5, told)
+        for reference, found in means:
+            self.assertAlmostEqual(float(reference), float(found), delta=0.011)
 
     def check_host(self, frame):
         """The frame's bytes are what the CPU expects of its sequence."""

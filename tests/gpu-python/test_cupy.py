@@ -152,3 +152,6 @@ class CupyTest(support.GpuTest):
         self.check_plane(cupy.asnumpy(copy), "nv12", "y", sequence)
         self.check_slot_is_used_again(publisher, subscriber, pointer)
         self.check_nothing_is_held(publisher, subscriber)
+
+    def test_the_example_computes_without_a_copy(self):
+        self.check_example("read_cupy.py")

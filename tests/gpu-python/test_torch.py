@@ -166,3 +166,6 @@ class TorchTest(support.GpuTest):
         torch.cuda.synchronize()
         self.check_plane(copy.cpu().numpy(), "nv12", "y", sequence)
         self.check_slot_is_used_again(publisher, subscriber, pointer)
+
+    def test_the_example_computes_without_a_copy(self):
+        self.check_example("read_torch.py")
