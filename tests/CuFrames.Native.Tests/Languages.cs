@@ -15,9 +15,13 @@ internal static class Languages
     /// <summary>Each language.</summary>
     public static TheoryData<string> Each => [.. Names];
 
-    /// <summary>Each language with each kind of memory that a publisher can have.</summary>
-    public static TheoryData<string, string> EachWithEachMemory => new(
-        from language in Names from memory in Memories select (language, memory));
+    /// <summary>Each language with each kind of memory that a publisher can have. Those with a GPU's are run on a GPU host, too.</summary>
+    public static TheoryData<string, string> EachWithEachMemory =>
+    [
+        .. from language in Names
+           from memory in Memories
+           select memory == Memories[0] ? new TheoryDataRow<string, string>(language, memory) : new TheoryDataRow<string, string>(language, memory).WithTrait("needs", "gpu"),
+    ];
 
     /// <summary>Each language with each kind of memory of a GPU and each way in which a release behind a stream ends a lease.</summary>
     public static TheoryData<string, string, string> EachWithEachFence => new(
