@@ -546,7 +546,7 @@ CUFRAMES_API int32_t cuframes_publisher_begin(cuframes_publisher *publisher, cuf
 CUFRAMES_API int32_t cuframes_publisher_publish(cuframes_publisher *publisher, cuframes_frame *frame, uint64_t *sequence);
 
 /* Waits for the work that is in a CUDA stream now, and for nothing else, then publishes: for frames that the stream's work writes. Errors:
- * CUDA_CALL_FAILED: the work failed, and the frame is not announced. */
+ * CUDA_CALL_FAILED: the work failed; the frame is not announced and still open, to be tried again or abandoned. */
 CUFRAMES_API int32_t cuframes_publisher_publish_stream(cuframes_publisher *publisher, cuframes_frame *frame, void *stream, uint64_t *sequence);
 
 /* Gives the open frame's slot back unpublished. Publishing thread. */
