@@ -119,8 +119,11 @@ scripts/install-dependencies.sh test || finish
 echo "Building"
 suite build 840 status dotnet build CuFrames.sln --configuration Release --nologo -verbosity:minimal -warnaserror &
 wait
+suite libcuframes 600 status bash -c 'scripts/build-native.sh && tests/native-peers/build.sh && make --silent -C tests/fakecuda' &
+wait
 read -r _ failed _ <"$logs/build.result"
-if [ "$failed" -ne 0 ]; then
+read -r _ native_failed _ <"$logs/libcuframes.result"
+if [ $((failed + native_failed)) -ne 0 ]; then
   finish
 fi
 
@@ -128,8 +131,10 @@ fi
 computing() {
   suite model 600 summary tests/model/check.sh
   suite format 600 status dotnet format CuFrames.sln --verify-no-changes --no-restore
-  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh benchmarks/*.sh tests/model/*.sh tests/kernels/*.sh gpu/*.sh gpu/bundle/*
+  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh benchmarks/*.sh sdk/CuFrames.Native/package/*.sh sdk/python-bindings/*.sh tests/native-peers/*.sh tests/model/*.sh tests/kernels/*.sh gpu/*.sh gpu/bundle/*
   suite fakecuda 120 summary make --silent -C tests/fakecuda check
+  suite python 600 summary sdk/python-bindings/test.sh
+  suite packages 600 summary scripts/check-packages.sh
   suite CuFrames.Fuzz 600 fuzz tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
 }
 

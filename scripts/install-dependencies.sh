@@ -22,9 +22,10 @@ packages=(gcc make libc6-dev pkg-config libavformat-dev libavcodec-dev libavutil
 demo=(ffmpeg python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad)
 
-# For the tests: g++ compiles the shim's header as C++, spin checks the model of the lease protocol, util-linux has
-# unshare and prlimit, strace counts system calls, shellcheck reads the scripts.
-tests=(g++ spin util-linux strace shellcheck)
+# For the tests: g++ and clang compile the headers as C++, and the peers in C++; spin checks the model of the lease protocol,
+# util-linux has unshare and prlimit, strace counts system calls, shellcheck reads the scripts. The Python package is tested with
+# pytest and numpy, the packages in a system that debootstrap makes, where pkg-config and cmake build the examples.
+tests=(g++ clang cmake spin util-linux strace shellcheck debootstrap python3-pytest python3-numpy python3-venv python3-pip mypy)
 
 case ${1-} in
   build) ;;
