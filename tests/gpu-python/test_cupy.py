@@ -123,7 +123,7 @@ class CupyTest(support.GpuTest):
                 with stream:
                     array = cupy.asarray(frame.y)
                     self.spin((1,), (1,), (numpy.int64(BUSY_CYCLES),))
-                    copy = cupy.ascontiguousarray(array)
+                    copy = array.copy()
                 frame.release(stream=stream)
                 # Also after it: the array is one more owner, and the stream was named.
                 del array
@@ -144,7 +144,7 @@ class CupyTest(support.GpuTest):
         with stream:
             array = cupy.from_dlpack(frame.y)
             self.spin((1,), (1,), (numpy.int64(BUSY_CYCLES),))
-            copy = cupy.ascontiguousarray(array)
+            copy = array.copy()
         del array
         frame.release()
         self.check_slot_is_held(publisher, subscriber, pointer, lambda: not stream.done)
