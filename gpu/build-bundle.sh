@@ -64,6 +64,7 @@ add_native() {
   done
   cp -a sdk/python-bindings/cuframes tests/native-peers/python/*.py "$bundle/python/"
   cp -a tests/gpu-python/. "$bundle/python-tests/"
+  cp -a examples/python "$bundle/python-tests/examples"
   # A library inside the package would be taken before the one that is to be tested.
   rm -rf "$bundle/python/cuframes/_lib"
   find "$bundle/python" "$bundle/python-tests" -name __pycache__ -prune -exec rm -rf {} +
