@@ -283,15 +283,17 @@ def test_without_a_stream_the_default_stream_is_waited_for(stage, export):
     target = ctypes.c_uint64()
     driver.call("cuMemHostGetDevicePointer_v2", ctypes.byref(target), address, 0)
     driver.call("cuStreamWaitValue64_v2", None, target, ctypes.c_uint64(1), 0)
-    if tensor:
-        tensor.delete()
-    del plane, made
-    frame.release()
-    for _ in range(12):
-        it.publish()
-    assert support.held(it.subscriber) == 1 and support.held(it.publisher) == 1
-    assert bytes_at(pointer, 62, 94, 128) == wanted
-    flag[0] = 1
+    try:
+        if tensor:
+            tensor.delete()
+        del plane, made
+        frame.release()
+        for _ in range(12):
+            it.publish()
+        assert support.held(it.subscriber) == 1 and support.held(it.publisher) == 1
+        assert bytes_at(pointer, 62, 94, 128) == wanted
+    finally:
+        flag[0] = 1
     it.slot_is_used_again(pointer)
     driver.call("cuMemFreeHost", address)
 
