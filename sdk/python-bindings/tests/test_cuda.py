@@ -2,6 +2,10 @@
 """Frames in CUDA memory, on the double of the driver: its device pointers are addresses of this process, so that they can be looked at here."""
 
 import ctypes
+import json
+import os
+import subprocess
+import sys
 import threading
 
 import checker
@@ -12,6 +16,7 @@ import numpy
 import pytest
 import stamp
 import support
+from cuframes import _picture
 
 
 class Blocker:
@@ -337,3 +342,17 @@ def test_planes_of_an_open_frame_can_be_written_by_any_interface(stage):
         assert frame.to_host() == b"".join(bytes([row]) * 94 for row in range(62)) + b"".join(bytes([row]) * 94 for row in range(31))
     with pytest.raises(cuframes.InvalidArgument, match="torch"):
         it.publisher.publish(bytes(94 * 62), bytes(94 * 31))
+
+
+def test_a_snapshot_of_a_stream_in_cuda_memory(stage, directory, tmp_path):
+    it = stage()
+    it.publish()
+    path = tmp_path / "picture.png"
+    done = subprocess.run(
+        [sys.executable, "-m", "cuframes", "snapshot", "a", str(path), "--json"], capture_output=True, text=True, timeout=support.PATIENCE,
+        env={**os.environ, "CUFRAMES_DIR": directory, "PYTHONPATH": str(support.PACKAGE)})
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["memory"], told["sequence"], told["format"]) == ("cuda", 1, "nv12")
+    data = b"".join(plane.tobytes() for plane in stamp.picture_of(stamp.number_of(it.publisher.info.epoch, 1), "nv12", 94, 62))
+    assert path.read_bytes() == _picture.png_of(_picture.picture_of(data, "nv12", 94, 62, 2, False))

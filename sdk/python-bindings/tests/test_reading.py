@@ -11,6 +11,7 @@ import numpy
 import pytest
 import stamp
 import support
+from cuframes import _structures
 
 
 @pytest.mark.parametrize("pixel_format,width,height", support.FORMATS)
@@ -396,16 +397,24 @@ def test_interrupt_ends_a_wait_and_an_iteration(directory):
 
 
 def test_waiting_lets_other_threads_run(directory):
-    with cuframes.Publisher("a", "gray8", 64, 48, directory=directory), cuframes.Subscriber("a", directory=directory) as subscriber:
-        waiter = threading.Thread(target=lambda: pytest.raises(TimeoutError, subscriber.next, 1.5))
+    with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory) as subscriber:
+        # One wait in one piece, longer than next() makes them: if it kept the GIL, nobody could publish what ends it.
+        structure = _structures.CFrame(_structures.ctypes.sizeof(_structures.CFrame))
+        codes = []
+        waiting = threading.Event()
+
+        def wait():
+            waiting.set()
+            codes.append(subscriber._next(subscriber._handle, 20_000_000_000, structure))
+
+        waiter = threading.Thread(target=wait)
         waiter.start()
-        last, long_gaps = time.monotonic(), 0
-        while waiter.is_alive():
-            now = time.monotonic()
-            # A wait that kept the GIL would stop this loop for each slice of 0.1 s.
-            long_gaps += now - last > 0.08
-            last = now
-        assert long_gaps < 7
+        waiting.wait()
+        time.sleep(0.2)  # Into the wait.
+        support.publish(publisher)
+        waiter.join()
+        assert codes == [0] and structure.sequence == 1
+        subscriber._library.frame_release(structure)
 
 
 def test_one_thread_at_a_time_takes(directory):
