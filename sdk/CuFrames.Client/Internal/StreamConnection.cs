@@ -150,7 +150,7 @@ internal sealed class StreamConnection
     {
         using UnixSocket socket = Connect(key, directory);
         using DescriptorSet descriptors = new();
-        return Greet(socket, key, new HelloMessage { Program = program, IsProbe = true }, descriptors);
+        return Greet(socket, key, new HelloMessage { Program = program, IsProbe = true }, descriptors, isInterrupted: null);
     }
 
     /// <summary>Takes a frame if there is one. Steps 1 to 6 of 6.6; no system call unless the publisher sent a message.</summary>
@@ -456,7 +456,7 @@ internal sealed class StreamConnection
                 Wakes = Wake.Futex | Wake.Doorbell,
             };
             using DescriptorSet descriptors = new();
-            WelcomeMessage welcome = Greet(socket, key, hello, descriptors);
+            WelcomeMessage welcome = Greet(socket, key, hello, descriptors, options.IsInterrupted);
             try
             {
                 StreamConnection connection = Map(socket, welcome, descriptors, previousEpoch, previousCursor);
@@ -547,13 +547,13 @@ internal sealed class StreamConnection
         }
     }
 
-    private static WelcomeMessage Greet(UnixSocket socket, string key, HelloMessage hello, DescriptorSet descriptors)
+    private static WelcomeMessage Greet(UnixSocket socket, string key, HelloMessage hello, DescriptorSet descriptors, Func<bool>? isInterrupted)
     {
         byte[] buffer = new byte[Wire.MaxMessageSize];
 
         // A publisher that refuses at once may have hung up before HELLO: its answer is there to be read all the same.
         _ = socket.Send(hello.Write(buffer), [], HandshakeTimeoutMilliseconds);
-        ReceiveResult result = socket.Receive(buffer, descriptors, HandshakeTimeoutMilliseconds);
+        ReceiveResult result = ReceiveAnswer(socket, buffer, descriptors, isInterrupted);
         switch (result.Status)
         {
             case ReceiveStatus.WouldBlock:
@@ -572,6 +572,29 @@ internal sealed class StreamConnection
             SayBye(socket, error.Code, error.Message);
             throw;
         }
+    }
+
+    /// <summary>Waits for the publisher's answer, in slices in which an interruption is seen.</summary>
+    /// <exception cref="OperationCanceledException">The wait was interrupted.</exception>
+    private static ReceiveResult ReceiveAnswer(UnixSocket socket, byte[] buffer, DescriptorSet descriptors, Func<bool>? isInterrupted)
+    {
+        const int slice = 40;
+        ReceiveResult result = default;
+        for (int waited = 0; waited < HandshakeTimeoutMilliseconds; waited += slice)
+        {
+            result = socket.Receive(buffer, descriptors, slice);
+            if (result.Status != ReceiveStatus.WouldBlock)
+            {
+                break;
+            }
+
+            if (isInterrupted?.Invoke() == true)
+            {
+                throw new OperationCanceledException("The wait for a publisher's answer was interrupted.");
+            }
+        }
+
+        return result;
     }
 
     private static WelcomeMessage ReadAnswer(ReceiveResult result, byte[] buffer, string key, HelloMessage hello, DescriptorSet descriptors)

@@ -64,16 +64,18 @@ internal sealed unsafe class OpenSubscriber
         NativeSubscriberOptions given = options == null ? default : SizedStructure.Read(options, "cuframes_subscriber_options");
         CudaContext? lent = given.CudaContext == 0 ? null : CudaContext.Borrow(given.CudaContext);
         FrameSubscriber? subscriber = null;
+        OpenSubscriber? open = null;
         try
         {
-            subscriber = FrameSubscriber.Connect(key, OptionsOf(key, given, lent));
+            // Nobody can interrupt what has no handle yet.
+            subscriber = FrameSubscriber.Connect(key, OptionsOf(key, given, lent) with { IsInterrupted = () => open is not null && open.IsWaitOver });
             if (subscriber.ReleaseFenceReason.Length > 0)
             {
                 LibraryLog.Write(LogLevel.Warning, key,
                     $"Frames are released by {subscriber.ReleaseFence} instead of by the stream itself: {subscriber.ReleaseFenceReason}");
             }
 
-            OpenSubscriber open = new(subscriber, lent);
+            open = new OpenSubscriber(subscriber, lent);
             nuint handle = Table.Add(open);
             open._handle = handle;
             return handle;
@@ -85,6 +87,9 @@ internal sealed unsafe class OpenSubscriber
             throw;
         }
     }
+
+    /// <summary>Whether a wait is to end before its time. Any thread.</summary>
+    private bool IsWaitOver => Volatile.Read(ref _isClosed) != 0 || Volatile.Read(ref _isInterrupted) != 0;
 
     /// <summary>The subscriber of a handle.</summary>
     /// <exception cref="LibraryException">INVALID_HANDLE.</exception>
@@ -464,12 +469,23 @@ internal sealed unsafe class OpenSubscriber
             remaining = Math.Max(deadline - now, 0);
         }
 
-        bool isTaken = timeout == 0
-            ? _subscriber.TryPoll(out taken)
-            : _subscriber.TryNext(TimeSpan.FromTicks((Math.Min(remaining, SliceNanoseconds) + 99) / 100), out taken);
-        if (isTaken)
+        try
         {
-            return true;
+            bool isTaken = timeout == 0
+                ? _subscriber.TryPoll(out taken)
+                : _subscriber.TryNext(TimeSpan.FromTicks((Math.Min(remaining, SliceNanoseconds) + 99) / 100), out taken);
+            if (isTaken)
+            {
+                return true;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // While it waited for a publisher's answer, which even a call without a time-out does.
+            Interlocked.Exchange(ref _isInterrupted, 0);
+            taken = default;
+            obstacle = Interrupted();
+            return false;
         }
 
         if (Volatile.Read(ref _isClosed) != 0 || (timeout != 0 && Interlocked.Exchange(ref _isInterrupted, 0) != 0))

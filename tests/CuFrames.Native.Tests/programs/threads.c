@@ -4,6 +4,9 @@
 #include "stream.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* What cuframes.h promises for an interruption is 50 ms; the rest is for a machine that is busy. */
 #define INTERRUPTED_WITHIN CUFRAMES_MILLISECONDS(2000)
@@ -45,12 +48,12 @@ static void expect_busy(cuframes_subscriber *target) {
     cuframes_subscriber_info info = CUFRAMES_SUBSCRIBER_INFO_INIT;
     int descriptor;
     int32_t code;
-    while ((code = cuframes_subscriber_next(target, 0, &frame)) == CUFRAMES_TIMED_OUT) {
+    while ((code = cuframes_subscriber_get_info(target, &info)) == CUFRAMES_OK) {
         pause_ms(1);
     }
 
     CHECK_CODE(CUFRAMES_BUSY, code);
-    CHECK_CODE(CUFRAMES_BUSY, cuframes_subscriber_get_info(target, &info));
+    CHECK_CODE(CUFRAMES_BUSY, cuframes_subscriber_next(target, 0, &frame));
     CHECK_CODE(CUFRAMES_BUSY, cuframes_subscriber_descriptor(target, &descriptor));
 }
 
@@ -125,6 +128,67 @@ static void close_while_waiting(const char *directory) {
     CHECK(now_ns() - called < INTERRUPTED_WITHIN);
     pthread_join(waiting.thread, NULL);
     CHECK_CODE(CUFRAMES_INTERRUPTED, waiting.code);
+}
+
+static pid_t stopping_child;
+static int stopping_begins[2];
+
+/* A publisher in a process of its own that stops once its socket is there: it accepts and never answers. */
+static void make_stopping_publisher(const char *directory) {
+    char byte;
+    CHECK(pipe(stopping_begins) == 0);
+    stopping_child = fork();
+    CHECK(stopping_child >= 0);
+    if (stopping_child == 0) {
+        close(stopping_begins[1]);
+        if (read(stopping_begins[0], &byte, 1) != 1) {
+            exit(1);
+        }
+
+        cuframes_publisher_options options = CUFRAMES_PUBLISHER_OPTIONS_INIT;
+        cuframes_publisher *stopping = NULL;
+        options.directory = directory;
+        CHECK_CODE(CUFRAMES_OK, cuframes_publisher_open("stopped", &options, NULL, &stopping));
+        raise(SIGSTOP);
+        cuframes_publisher_close(stopping);
+        exit(0);
+    }
+
+    close(stopping_begins[0]);
+}
+
+/* The answer of a publisher is waited for up to 5 s: an interruption ends that too. */
+static void interruption_of_a_handshake(const char *directory) {
+    waiter waiting;
+    int status;
+    cuframes_frame frame = CUFRAMES_FRAME_INIT;
+    cuframes_subscriber_options options = CUFRAMES_SUBSCRIBER_OPTIONS_INIT;
+    cuframes_subscriber *early = NULL;
+    options.directory = directory;
+    options.wait_for_stream = 1;
+    CHECK_CODE(CUFRAMES_OK, cuframes_subscriber_open("stopped", &options, &early));
+    CHECK(write(stopping_begins[1], "b", 1) == 1);
+    CHECK(waitpid(stopping_child, &status, WUNTRACED) == stopping_child && WIFSTOPPED(status));
+    for (int closes = 0; closes < 2; closes++) {
+        begin(&waiting, early, CUFRAMES_FOREVER);
+        expect_busy(early);
+        pause_ms(100);
+        int64_t called = now_ns();
+        if (closes) {
+            cuframes_subscriber_close(early);
+        }
+        else {
+            CHECK_CODE(CUFRAMES_OK, cuframes_subscriber_interrupt(early));
+        }
+
+        pthread_join(waiting.thread, NULL);
+        CHECK_CODE(CUFRAMES_INTERRUPTED, waiting.code);
+        CHECK(waiting.ended - called < INTERRUPTED_WITHIN);
+    }
+
+    CHECK_CODE(CUFRAMES_INVALID_HANDLE, cuframes_subscriber_next(early, 0, &frame));
+    CHECK(kill(stopping_child, SIGCONT) == 0);
+    CHECK(waitpid(stopping_child, &status, 0) == stopping_child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static int events;
@@ -232,6 +296,7 @@ static void *start(void *gate) {
 int main(int count, char **arguments) {
     (void)count;
     const char *directory = arguments[1];
+    make_stopping_publisher(directory);
 
     /* The first call, by eight threads at once. */
     pthread_t starters[8];
@@ -249,6 +314,7 @@ int main(int count, char **arguments) {
     busy(directory);
     interruption();
     close_while_waiting(directory);
+    interruption_of_a_handshake(directory);
     callbacks(directory);
     owners_in_threads(directory);
     cuframes_publisher_close(publisher);
