@@ -196,19 +196,3 @@ def test_nothing_piles_up_over_a_hundred_thousand_frames(directory):
         assert counts()[:2] == (descriptors, threads)
         assert counts()[2] < memory + 4 * 1024
         assert support.held(subscriber) == 0 and subscriber.info.missed == 0
-
-
-def test_acquiring_and_releasing_a_frame_costs_less_than_15_microseconds(directory):
-    best = float("inf")
-    with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=10) as subscriber:
-        # The guarantee is about the work, not about what else the machine does: the best of several rounds.
-        for _ in range(20):
-            spent = 0
-            for _ in range(200):
-                with publisher.frame():
-                    pass
-                start = time.perf_counter_ns()
-                subscriber.next().release()
-                spent += time.perf_counter_ns() - start
-            best = min(best, spent / 200)
-    assert best < 15_000, f"{best / 1000:.1f} µs"
