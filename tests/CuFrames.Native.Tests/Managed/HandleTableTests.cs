@@ -56,13 +56,13 @@ public sealed class HandleTableTests
     }
 
     [Fact]
-    public void Looking_up_beside_adding_and_removing_finds_the_right_one_or_none()
+    public async Task Looking_up_beside_adding_and_removing_finds_the_right_one_or_none()
     {
         HandleTable<Named> table = new(HandleKind.StreamList);
         nuint latest = 0;
         bool isOver = false;
         long found = 0;
-        Thread[] readers = [.. Enumerable.Range(0, 3).Select(_ => new Thread(() =>
+        Task[] readers = [.. Enumerable.Range(0, 3).Select(_ => Task.Factory.StartNew(() =>
         {
             while (!Volatile.Read(ref isOver))
             {
@@ -75,9 +75,8 @@ public sealed class HandleTableTests
                     Interlocked.Increment(ref found);
                 }
             }
-        }))];
-        Array.ForEach(readers, thread => thread.Start());
-        for (int round = 0; round < 200_000 || Interlocked.Read(ref found) < 1000; round++)
+        }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+        for (int round = 0; (round < 200_000 || Interlocked.Read(ref found) < 1000) && !readers.Any(reader => reader.IsFaulted); round++)
         {
             Named value = new();
             nuint handle = table.Add(value);
@@ -87,7 +86,7 @@ public sealed class HandleTableTests
         }
 
         Volatile.Write(ref isOver, true);
-        Array.ForEach(readers, thread => thread.Join());
+        await Task.WhenAll(readers);
     }
 
     private sealed class Named

@@ -105,7 +105,7 @@ public sealed class HeldFramesTests
     }
 
     [Fact]
-    public void Every_lease_ends_once_however_many_threads_release()
+    public async Task Every_lease_ends_once_however_many_threads_release()
     {
         const int frames = 20_000;
         const int threads = 4;
@@ -120,14 +120,16 @@ public sealed class HeldFramesTests
         int released = 0;
         int inFlight = 0;
 
-        // Every thread is an owner of every frame, and tries to release it twice as often as it may.
-        Thread[] releasers = [.. Enumerable.Range(0, threads).Select(_ => new Thread(() =>
+        // Every thread is an owner of every frame, twice. A thread that finds a fault ends, and the others with it.
+        using CancellationTokenSource over = new(Patience * 3);
+        Task[] releasers = [.. Enumerable.Range(0, threads).Select(_ => Task.Factory.StartNew(() =>
         {
             for (int frame = 0; frame < frames; frame++)
             {
                 SpinWait spin = default;
                 while (Volatile.Read(ref taken) <= frame)
                 {
+                    over.Token.ThrowIfCancellationRequested();
                     spin.SpinOnce();
                 }
 
@@ -144,13 +146,18 @@ public sealed class HeldFramesTests
                     }
                 }
             }
-        }))];
-        Array.ForEach(releasers, thread => thread.Start());
+        }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
         for (int frame = 0; frame < frames; frame++)
         {
             SpinWait spin = default;
             while (Volatile.Read(ref inFlight) >= 4)
             {
+                if (releasers.Any(releaser => releaser.IsFaulted) || over.IsCancellationRequested)
+                {
+                    await over.CancelAsync();
+                    await Task.WhenAll(releasers);
+                }
+
                 spin.SpinOnce();
             }
 
@@ -166,7 +173,7 @@ public sealed class HeldFramesTests
             Volatile.Write(ref taken, frame + 1);
         }
 
-        Array.ForEach(releasers, thread => thread.Join());
+        await Task.WhenAll(releasers);
         Assert.Equal(frames, ended);
         Assert.Equal(2 * threads * frames, released);
         Assert.Equal(0, subscriber.HeldFrames);
