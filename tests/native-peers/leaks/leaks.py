@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What leaks.c does, through the Python package: leaks.py DIRECTORY MEMORY ROUNDS FRAMES. Needs numpy."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Callable, Dict, Optional
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
+
+import cuframes
+from arguments import say
+from checker import Checker
+from device import DeviceReader
+from publishing import StampedPublisher
+
+USAGE = "usage: leaks.py DIRECTORY MEMORY ROUNDS FRAMES"
+
+
+def measure(memory: str) -> Dict[str, int]:
+    gc.collect()
+    if memory != "host":
+        # What was closed while a GPU still had its releases is given back by a loop that looks several times a second.
+        time.sleep(2)
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    kilobytes = {name: int(status[name].split()[0]) for name in ("VmRSS", "RssAnon", "VmSize")}
+    return {
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "threads": len(os.listdir("/proc/self/task")),
+        "resident": kilobytes["VmRSS"] * 1024,
+        "anonymous": kilobytes["RssAnon"] * 1024,
+        "virtual": kilobytes["VmSize"] * 1024,
+    }
+
+
+class Rounds:
+    def __init__(self, directory: str, memory: str) -> None:
+        self._directory = directory
+        self._memory = memory
+
+    def subscribers(self, count: int) -> None:
+        stamped = self._publisher()
+        for _ in range(count):
+            with self._subscriber() as subscriber:
+                self._move(stamped, subscriber, 1)
+        stamped.close()
+
+    def publishers(self, count: int) -> None:
+        for _ in range(count):
+            self.frames(1)
+
+    def frames(self, count: int) -> None:
+        stamped = self._publisher()
+        with self._subscriber() as subscriber:
+            self._move(stamped, subscriber, count)
+        stamped.close()
+
+    def _publisher(self) -> StampedPublisher:
+        return StampedPublisher(cuframes.Publisher("leaks", "nv12", 64, 48, directory=self._directory, memory=self._memory))
+
+    def _subscriber(self) -> cuframes.Subscriber:
+        return cuframes.Subscriber("leaks", directory=self._directory, delivery="in-order")
+
+    def _move(self, stamped: StampedPublisher, subscriber: cuframes.Subscriber, count: int) -> None:
+        """Publishes stamped frames one by one, takes each and looks at all of it."""
+        checker = Checker()
+        device: Optional[DeviceReader] = None
+        for _ in range(count):
+            if not stamped.try_publish():
+                raise RuntimeError("A frame was dropped.")
+            frame = subscriber.next(10)
+            checker.count(frame)
+            checker.verify(frame)
+            if frame.memory == "cuda":
+                device = device or DeviceReader(subscriber.info.cuda_context, checker)
+                device.release(frame)
+            else:
+                frame.release()
+        if device:
+            device.settle()
+            device.close()
+        if not checker.is_clean:
+            raise RuntimeError("; ".join(checker.faults))
+
+
+def compare(what: str, memory: str, act: Callable[[int], None], warm_up: int, count: int) -> None:
+    act(warm_up)
+    before = measure(memory)
+    act(count)
+    say(what, count=count, before=before, after=measure(memory))
+
+
+def main() -> int:
+    if len(sys.argv) != 5:
+        print(USAGE, file=sys.stderr)
+        return 64
+    rounds = Rounds(sys.argv[1], sys.argv[2])
+    count, frames = int(sys.argv[3]), int(sys.argv[4])
+    compare("subscribers", sys.argv[2], rounds.subscribers, count, count)
+    compare("publishers", sys.argv[2], rounds.publishers, count, count)
+    compare("frames", sys.argv[2], rounds.frames, frames // 10, frames)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
