@@ -83,9 +83,11 @@ public sealed class StressTests(ITestOutputHelper output)
                 string language = Languages.Names[i];
                 string leases = Number(1 + (i % 2));
                 survivors.Add(new StressReader(
-                    language, language, memory, directory.Path, "--delivery", deliveries[i], "--fence", fences[i], "--leases", leases, "--hold", leases) { Delay = Delay });
+                    language, language, memory, directory.Path, "--delivery", deliveries[i], "--fence", fences[i], "--leases", leases, "--hold", leases)
+                { Delay = Delay });
                 killed.Add(new StressReader(
-                    language + " killed", language, memory, directory.Path, "--delivery", deliveries[^(i + 1)], "--fence", fences[^(i + 1)], "--leases", "1") { Delay = Delay });
+                    language + " killed", language, memory, directory.Path, "--delivery", deliveries[^(i + 1)], "--fence", fences[^(i + 1)], "--leases", "1")
+                { Delay = Delay });
             }
 
             StressReader[] all = [.. survivors, .. killed];
@@ -137,7 +139,8 @@ public sealed class StressTests(ITestOutputHelper output)
         using TemporaryDirectory directory = new();
         using PeerProcess publisher = Publish(memory, directory.Path, "skip-lease-scan", frames);
         using StressReader reader = new(
-            language, language, memory, directory.Path, "--delivery", "newest", "--leases", "2", "--hold", "2", "--dwell-us", "300") { Delay = FaultyDelay };
+            language, language, memory, directory.Path, "--delivery", "newest", "--leases", "2", "--hold", "2", "--dwell-us", "300")
+        { Delay = FaultyDelay };
         reader.Start();
         reader.Peer.Expect("ready");
         publisher.Send("go");
