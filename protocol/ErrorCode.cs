@@ -107,4 +107,13 @@ public enum ErrorCode : uint
 
     /// <summary>There is no CUDA driver, or no device that this process sees.</summary>
     CudaUnavailable = 34,
+
+    /// <summary>A packet's or a track's description points outside its ring or contradicts itself.</summary>
+    PacketInvalid = 35,
+
+    /// <summary>The packet was overwritten, its content is not to be trusted.</summary>
+    PacketLost = 36,
+
+    /// <summary>A packet that is larger than half of its ring is not published.</summary>
+    PacketTooLarge = 37,
 }

@@ -71,4 +71,13 @@ public enum TlvType : ushort
 
     /// <summary>A <see cref="CudaEventLayout"/>.</summary>
     CudaEvent = 23,
+
+    /// <summary>Packets are wanted, or are what is offered.</summary>
+    Packets = 24,
+
+    /// <summary>A <see cref="PacketStreamDescriptionLayout"/>.</summary>
+    PacketStream = 25,
+
+    /// <summary>A <see cref="TrackDescriptionLayout"/>; repeated.</summary>
+    Track = 26,
 }

@@ -15,6 +15,9 @@ public static class Wire
     /// <summary>The bytes <c>CUFRPAGE</c> (5.1).</summary>
     public const ulong SubscriberPageMagic = 0x4547415052465543;
 
+    /// <summary>The bytes <c>CUFRPKTS</c> (14.5).</summary>
+    public const ulong PacketBlockMagic = 0x53544B5052465543;
+
     /// <summary>Longest message in bytes, header included (2.2).</summary>
     public const int MaxMessageSize = 65536;
 

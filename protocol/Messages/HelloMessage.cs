@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace CuFrames.Protocol.Messages;
 
-/// <summary>HELLO: a subscriber asks for the stream, or only for its description (docs/protocol.md 3.2).</summary>
+/// <summary>HELLO: a subscriber asks for the stream, or only for its description (docs/protocol.md 3.2, and 14.2 for packets).</summary>
 public sealed record HelloMessage
 {
     /// <summary>Lowest version that the subscriber speaks.</summary>
@@ -34,6 +34,9 @@ public sealed record HelloMessage
 
     /// <summary>Only the description is wanted.</summary>
     public bool IsProbe { get; init; }
+
+    /// <summary>Packets are wanted, not frames (docs/protocol.md 14.2).</summary>
+    public bool IsForPackets { get; init; }
 
     /// <summary>Reads a payload.</summary>
     /// <param name="payload">The bytes after the header.</param>
@@ -90,6 +93,10 @@ public sealed record HelloMessage
                     reader.RequireFirst();
                     hello = hello with { IsProbe = true };
                     break;
+                case TlvType.Packets:
+                    reader.RequireFirst();
+                    hello = hello with { IsForPackets = true };
+                    break;
                 default:
                     reader.SkipUnknown();
                     break;
@@ -102,7 +109,7 @@ public sealed record HelloMessage
             throw new ProtocolException(ErrorCode.ProtocolError, "HELLO names no usable range of versions.");
         }
 
-        if (hello.IsProbe)
+        if (hello.IsProbe || hello.IsForPackets)
         {
             return hello;
         }
@@ -135,6 +142,11 @@ public sealed record HelloMessage
         Span<byte> range = writer.Add(TlvType.VersionRange, 4, mustUnderstand: false);
         BinaryPrimitives.WriteUInt16LittleEndian(range, LowestVersion);
         BinaryPrimitives.WriteUInt16LittleEndian(range[2..], HighestVersion);
+        if (IsForPackets)
+        {
+            writer.Add(TlvType.Packets, 0, mustUnderstand: true);
+        }
+
         writer.Add(TlvType.Features, Features);
         if (Program.Length > 0)
         {
@@ -144,6 +156,12 @@ public sealed record HelloMessage
         if (IsProbe)
         {
             writer.Add(TlvType.Probe, 0, mustUnderstand: false);
+            return writer.Finish();
+        }
+
+        if (IsForPackets)
+        {
+            writer.Add(TlvType.Wakes, (uint)Wakes);
             return writer.Finish();
         }
 

@@ -10,7 +10,7 @@ public sealed class EnumTests
     private static readonly ProtocolDocument Text = ProtocolDocument.Current;
 
     /// <summary>Names that the code gives to zero where the document's table begins at one: no bit of a mask, a format not known.</summary>
-    private static readonly string[] NamesOfZero = ["FrameFlags.None", "Fence.None", "Wake.None", "PixelFormat.Unknown"];
+    private static readonly string[] NamesOfZero = ["FrameFlags.None", "Fence.None", "Wake.None", "PixelFormat.Unknown", "Codec.Other", "PacketFlags.None"];
 
     /// <summary>Enums that are a sentence in the document, not a table; <see cref="Enums_without_a_table_are_the_sentences"/> compares them.</summary>
     private static readonly string[] EnumsWithoutTable = [nameof(ColourRange), nameof(PictureType)];
@@ -40,7 +40,7 @@ public sealed class EnumTests
             .OrderBy(member => member.value).Select(member => $"{member.value} {member.name}")];
         Assert.Equal(expected, found);
         Assert.Equal(table.Rows.Count, table.Rows.Select(row => ProtocolDocument.Number(row["value"])).Distinct().Count());
-        Assert.Equal(type.IsDefined(typeof(FlagsAttribute), inherit: false), name is "FrameFlags" or "Fence" or "Wake");
+        Assert.Equal(type.IsDefined(typeof(FlagsAttribute), inherit: false), name is "FrameFlags" or "Fence" or "Wake" or "PacketFlags");
     }
 
     [Fact]
@@ -50,6 +50,18 @@ public sealed class EnumTests
         Type type = typeof(Wire).Assembly.GetType($"CuFrames.Protocol.{parts[0]}", throwOnError: true)!;
         Assert.Equal(0UL, Convert.ToUInt64(Enum.Parse(type, parts[1]), CultureInfo.InvariantCulture));
     });
+
+    [Fact]
+    public void Codecs_have_the_names_of_the_document()
+    {
+        Assert.All(Text.Enum("Codec").Rows, row =>
+        {
+            Codec codec = (Codec)ProtocolDocument.Number(row["value"]);
+            Assert.Equal(row["codec_name"], Codecs.NameOf(codec));
+            Assert.Equal(codec, Codecs.FromName(row["codec_name"]));
+        });
+        Assert.Equal((Codec.Other, ""), (Codecs.FromName("none of them"), Codecs.NameOf(Codec.Other)));
+    }
 
     [Fact]
     public void Pixel_formats_are_their_FourCC() => Assert.All(Text.Enum("PixelFormat").Rows, row =>

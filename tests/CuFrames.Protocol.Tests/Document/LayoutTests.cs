@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace CuFrames.Protocol.Tests.Document;
 
@@ -66,8 +67,8 @@ public sealed class LayoutTests
                 "u64" or "i64" => (8, 8),
                 "bytes" => (1, field.Size),
                 "struct" => (8, Text.Layout(ReferredLayout(field)).Size),
-                "words" => (8, field.Size / 64),
-                "entries" => (8, field.Name == "index" ? 8 : Text.Layout("Slot").Size),
+                "words" => (8, 8),
+                "entries" => (8, EntrySize(field)),
                 _ => throw new InvalidOperationException($"{table}: {field.Name} has the unknown type '{field.Type}'."),
             };
             Assert.True(field.Offset % alignment == 0, $"{table}: {field.Name} lies at {field.Offset}, which is no multiple of {alignment}.");
@@ -116,6 +117,59 @@ public sealed class LayoutTests
     }
 
     [Fact]
+    public void PacketDescriptor_has_the_layout_of_the_document()
+    {
+        CompareStruct<PacketDescriptor>("PacketDescriptor", ["counts"]);
+        byte[] bytes = Pattern(PacketDescriptorLayout.Size);
+        PacketDescriptor descriptor = MemoryMarshal.Read<PacketDescriptor>(bytes);
+        DocumentField counts = ProtocolDocument.Fields(Text.Layout("PacketDescriptor")).Single(field => field.Name == "counts");
+        Assert.Equal(PacketBlockLayout.TrackCapacity * 8, counts.Size);
+        for (int track = 0; track < PacketBlockLayout.TrackCapacity; track++)
+        {
+            Assert.Equal(BitConverter.ToUInt64(bytes, counts.Offset + (track * 8)), descriptor.Counts[track]);
+        }
+    }
+
+    [Fact]
+    public void The_header_of_the_packet_block_names_the_sizes_of_its_tables()
+    {
+        Dictionary<string, DocumentField> fields = ProtocolDocument.Fields(Text.Layout("PacketBlock")).ToDictionary(field => field.Name);
+        ulong Value(string field) => ProtocolDocument.Number(fields[field].Meaning.Split(':', ' ')[0].TrimEnd(','));
+        Assert.Equal(PacketBlockLayout.LayoutVersion, Value("layout_version"));
+        Assert.Equal((ulong)TrackLayout.Size, Value("track_size"));
+        Assert.Equal((ulong)TrackParametersLayout.Size, Value("parameters_size"));
+        Assert.Equal((ulong)PacketDescriptorLayout.Size, Value("packet_size"));
+        Assert.Equal((ulong)PacketBlockLayout.TrackCapacity, Value("track_capacity"));
+        Assert.Equal((ulong)PacketBlockLayout.ParametersCapacity, Value("parameters_capacity"));
+        Assert.Equal((ulong)PacketBlockLayout.TrackTableOffset, Value("tracks_offset"));
+        Assert.Equal((ulong)PacketBlockLayout.ParametersOffset, Value("parameters_offset"));
+        Assert.Equal((ulong)PacketBlockLayout.IndexStart, Value("index_offset"));
+        Assert.Equal((ulong)fields["track_table"].Size, Value("track_capacity") * Value("track_size"));
+        Assert.Equal((ulong)fields["parameters"].Size, Value("track_capacity") * Value("parameters_capacity") * Value("parameters_size"));
+        Assert.Equal([(ulong)PacketBlockLayout.MinIndexCapacity, PacketBlockLayout.MaxIndexCapacity],
+            Text.Numbers("14.5", @"entries of the index, a power of two, ([\d,]+) to ([\d,]+)"));
+        Assert.Equal([(ulong)PacketBlockLayout.ByteAlignment], Text.Numbers("14.5", @"the end of the index, rounded up to a multiple of ([\d,]+)"));
+        Assert.Equal([(ulong)PacketBlockLayout.ByteAlignment, PacketBlockLayout.MinByteCapacity, PacketBlockLayout.MaxByteCapacity],
+            Text.Numbers("14.5", @"bytes of the byte ring, a multiple of ([\d,]+), ([\d,]+) to (2\^\d+)"));
+        Assert.Equal([(ulong)TrackParametersLayout.ExtradataOffset, TrackParametersLayout.MaxExtradataSize],
+            Text.Numbers("14.7", @"Extradata follows each entry's (\d+) bytes: .* not longer than ([\d,]+) bytes"));
+        Assert.Equal([(ulong)PacketBlockLayout.PacketPadding, PacketBlockLayout.PacketAlignment],
+            Text.Numbers("14.10", @"At least (\d+) zero bytes follow it .* rounded up to a multiple of (\d+);"));
+        Assert.Equal([PacketBlockLayout.SequenceLimit], Text.Numbers("14.8", @"stay below (2\^\d+)"));
+        foreach (int capacity in (int[])[16, 32, 1024, 65536])
+        {
+            ulong end = Value("index_offset") + ((ulong)capacity * Value("packet_size"));
+            Assert.Equal((end + 4095) / 4096 * 4096, (ulong)PacketBlockLayout.BytesStart(capacity));
+            Assert.Equal((long)(Value("index_offset") + ((ulong)(capacity - 1) * Value("packet_size"))), PacketDescriptorLayout.EntryOffset((ulong)capacity - 1, capacity));
+            Assert.Equal((long)Value("index_offset"), PacketDescriptorLayout.EntryOffset((ulong)capacity * 3, capacity));
+        }
+
+        // Set n of track t is entry 8 × t + (n & 7).
+        Assert.Equal(4096 + (16384 * ((8 * 3) + 5)), PacketBlockLayout.ParameterSetOffset(3, 13));
+        Assert.Equal(256 + (64 * 7), PacketBlockLayout.TrackOffset(7));
+    }
+
+    [Fact]
     public void The_header_of_the_control_block_names_the_sizes_of_its_tables()
     {
         Dictionary<string, DocumentField> fields = ProtocolDocument.Fields(Text.Layout("ControlBlock")).ToDictionary(field => field.Name);
@@ -139,6 +193,7 @@ public sealed class LayoutTests
     [InlineData("MessageHeader", (ulong)Wire.MessageMagic)]
     [InlineData("ControlBlock", Wire.ControlBlockMagic)]
     [InlineData("SubscriberPage", Wire.SubscriberPageMagic)]
+    [InlineData("PacketBlock", Wire.PacketBlockMagic)]
     public void Magic_numbers_are_the_bytes_of_the_document(string layout, ulong inCode)
     {
         DocumentField magic = ProtocolDocument.Fields(Text.Layout(layout)).Single(field => field.Name == "magic");
@@ -149,7 +204,7 @@ public sealed class LayoutTests
     }
 
     [Fact]
-    public void Every_magic_number_is_compared() => Assert.Equal(3, Text.Layouts.Count(table =>
+    public void Every_magic_number_is_compared() => Assert.Equal(4, Text.Layouts.Count(table =>
         ProtocolDocument.Fields(table).Any(field => field.Name == "magic")));
 
     private const BindingFlags AllStatic = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic;
@@ -158,6 +213,13 @@ public sealed class LayoutTests
 
     /// <summary>A <c>struct</c> field names the layout that it holds: "layout FrameMeta".</summary>
     private static string ReferredLayout(DocumentField field) => field.Meaning["layout ".Length..];
+
+    /// <summary>An <c>entries</c> field may name the layout of its entries: "8 entries of layout Track".</summary>
+    private static int EntrySize(DocumentField field)
+    {
+        Match layout = Regex.Match(field.Meaning, @"\blayout (\w+)");
+        return layout.Success ? Text.Layout(layout.Groups[1].Value).Size : field.Name == "index" ? 8 : Text.Layout("Slot").Size;
+    }
 
     private static byte[] Pattern(int length) => [.. Enumerable.Range(1, length).Select(i => (byte)i)];
 

@@ -62,6 +62,43 @@ internal static class Samples
         new SegmentDescription(7, MemoryDomain.Cuda, HandleKind.CudaIpc, 3, Wire.MaxSegmentSize, Device, 8),
         Enumerable.Range(0, Wire.CudaIpcHandleSize).Select(i => (byte)i).ToArray());
 
+    public static PacketWelcomeMessage PacketWelcome { get; } = new()
+    {
+        Version = 1,
+        Features = 5,
+        Epoch = 0xFEDCBA9876543210,
+        Key = "front-door",
+        Description = new PacketStreamDescription
+        {
+            State = StreamState.Live,
+            Tracks = 2,
+            Subscribers = 3,
+            Head = 1UL << 40,
+            Oldest = (1UL << 40) - 700,
+            ByteCapacity = 1UL << 25,
+            BufferedTime = 9_000_000_000,
+            Refused = 7,
+            Evicted = 2,
+        },
+        Tracks =
+        [
+            new TrackDescription
+            {
+                Track = 0, Kind = TrackKind.Video, Codec = Codec.Hevc, CodecName = "hevc", Width = 3840, Height = 2160,
+                FrameRateNumerator = 30000, FrameRateDenominator = 1001, Packets = 1UL << 39,
+            },
+            new TrackDescription
+            {
+                Track = 1, Kind = TrackKind.Audio, Codec = Codec.Aac, CodecName = "aac", Language = "deu", SampleRate = 48000, Channels = 2, Packets = 9,
+            },
+        ],
+        Program = "cuframesd",
+        Source = "rtsp://camera/…",
+        StateText = "no answer from the camera",
+        SubscriberId = 12,
+        Wakes = Wake.Futex | Wake.Doorbell,
+    };
+
     public static TheoryData<string> Names => [.. All.Select(sample => sample.Name)];
 
     public static IReadOnlyList<Sample> All { get; } =
@@ -78,6 +115,14 @@ internal static class Samples
             payload => Describe(HelloMessage.Read(payload)),
             payload => HelloMessage.Read(payload).Write(new byte[65536]).ToArray(),
             TlvType.VersionRange, TlvType.Probe),
+        Of("HELLO for packets", (Hello with { IsForPackets = true }).Write(new byte[1024]),
+            payload => Describe(HelloMessage.Read(payload)),
+            payload => HelloMessage.Read(payload).Write(new byte[65536]).ToArray(),
+            TlvType.VersionRange, TlvType.Packets),
+        Of("WELCOME of packets", PacketWelcome.Write(new byte[2048], 1),
+            payload => Describe(PacketWelcomeMessage.Read(payload)),
+            payload => PacketWelcomeMessage.Read(payload).Write(new byte[65536], 1).ToArray(),
+            TlvType.Packets, TlvType.Version, TlvType.Features, TlvType.Epoch, TlvType.StreamKey, TlvType.PacketStream, TlvType.Track),
         Of("WELCOME", Welcome.Write(new byte[1024], 1),
             payload => WelcomeMessage.Read(payload).ToString(),
             payload => WelcomeMessage.Read(payload).Write(new byte[65536], 1).ToArray(),
@@ -107,6 +152,8 @@ internal static class Samples
 
     /// <summary>Records print their members, but not those of a list.</summary>
     private static string Describe(HelloMessage hello) => $"{hello} {string.Join(", ", hello.Domains)}";
+
+    private static string Describe(PacketWelcomeMessage welcome) => $"{welcome} {string.Join(", ", welcome.Tracks)}";
 
     private static string Describe(SegmentMessage segment) => $"{segment.Description} {Convert.ToHexString(segment.CudaIpcHandle.Span)}";
 
