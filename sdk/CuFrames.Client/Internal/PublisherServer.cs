@@ -5,78 +5,32 @@ using CuFrames.Protocol.Messages;
 namespace CuFrames.Client.Internal;
 
 /// <summary>
-/// The control side of a publisher: socket, handshakes, segments, notices, audits. Runs on the <see cref="ControlLoop"/>; the publishing
-/// thread calls in when it grows, retires, evicts or changes state. Everything here is guarded by <see cref="_gate"/>.
+/// The control side of a publisher of frames: segments beside what <see cref="StreamServer"/> does. The publishing thread calls in when it
+/// grows or retires. Everything here is guarded by the gate.
 /// </summary>
-internal sealed class PublisherServer : LoopSource, IDisposable
+internal sealed class PublisherServer : StreamServer
 {
-    private const int MaxPendingHellos = 64;
-    private const int MaxProbes = 256;
-
-    // What one connection may cost before the others are served again.
-    private const int MaxMessagesAtOnce = 32;
-    private const int MaxAcceptsAtOnce = 32;
-    private const long HandshakeTimeoutNanoseconds = 2_000_000_000;
-    private const long AuditIntervalNanoseconds = 250_000_000;
-
     /// <summary>Written by the publishing thread; <c>state</c> and <c>control_messages</c> under the gate.</summary>
     public readonly ControlBlock Block;
 
-    private readonly Lock _gate = new();
     private readonly PublisherOptions _options;
-    private readonly string _program;
-    private readonly FileLock _lock;
     private readonly SegmentMemory _memory;
-    private readonly UnixSocket _listener;
-    private readonly PeerCredentials _self;
     private readonly FileDescriptor _controlFile;
     private readonly MemoryMapping _controlMapping;
-    private readonly List<SubscriberSession> _pending = [];
-    private readonly List<SubscriberSession> _probes = [];
     private readonly List<Segment> _segments = [];
     private readonly List<Retirement> _retirements = [];
-    private readonly byte[] _send = new byte[4096];
-    private readonly byte[] _receive = new byte[Wire.MaxMessageSize];
-    private readonly DescriptorSet _descriptors = new();
-    private readonly byte[] _snapshots = new byte[2 * PageAudit.SnapshotSize];
-    private nint _listenerToken;
-    private bool _isListening;
-    private volatile bool _isClosed;
-    private bool _isDisposed;
-    private ulong _lastSubscriberId;
     private uint _lastSegmentId;
-    private long _nextAudit;
-    private string _stateText = "";
 
     // What is taken from the budget that publishers share.
     private long _budgetTaken;
 
-    private ulong _evicted;
-    private ulong _hungUp;
-    private ulong _refused;
-
     public PublisherServer(string key, PublisherOptions options)
+        : base(key, key, new ServerOptions(options.Directory, options.Program, options.MaxSubscribers, options.Readers, options.OnEvent))
     {
-        Key = key;
         _options = options;
-        _program = options.Program ?? AppDomain.CurrentDomain.FriendlyName;
-        string directory = options.Directory ?? StreamDirectory.RuntimeDirectory;
-        string lockPath = Path.Combine(directory, key + ".lock");
-        SocketPath = Path.Combine(directory, key + ".sock");
-        _memory = new SegmentMemory(key, options);
         try
         {
-            _lock = TakeKey(key, lockPath);
-        }
-        catch
-        {
-            _memory.Dispose();
-            throw;
-        }
-
-        try
-        {
-            Epoch = NewEpoch();
+            _memory = new SegmentMemory(key, options);
             _controlFile = MemoryFile.Create("cuframes-control", ControlBlockLayout.Size);
             _controlMapping = MemoryMapping.Map(_controlFile, ControlBlockLayout.Size, MappingAccess.ReadWrite, populate: true);
             unsafe
@@ -87,36 +41,21 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             Block.Initialise(Epoch);
             MemoryFile.AddSeals(_controlFile,
                 MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink | MemoryFileSeals.FutureWrite);
-            _self = OwnCredentials();
-
-            // Who may read is decided in the handshake, where a refusal can say why: so anybody may connect.
-            _listener = UnixSocket.Listen(SocketPath, 128, (UnixFileMode)0b110_110_110);
-            _listenerToken = ControlLoop.Shared.Add(_listener.Descriptor, IoEvents.Readable, this);
-            _isListening = true;
-            ControlLoop.Shared.AddTicker(this);
+            Listen();
         }
         catch
         {
-            _listener?.Dispose();
             _controlMapping?.Dispose();
             _controlFile?.Dispose();
-            _lock.Dispose();
-            _memory.Dispose();
+            _memory?.Dispose();
+            ReleaseKey();
             throw;
         }
     }
 
-    public string Key { get; }
-
-    public string SocketPath { get; }
-
-    public ulong Epoch { get; }
-
     public MemoryDomain Domain => _memory.Domain;
 
     public CudaContext? Cuda => _memory.Context;
-
-    public SubscriberTable Table { get; } = new();
 
     /// <summary>Written by the publishing thread under the gate.</summary>
     public StreamFormat? Format { get; private set; }
@@ -132,124 +71,20 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     /// <summary>When the ring last needed its extra slots. CLOCK_MONOTONIC nanoseconds; written by both sides, any value is good.</summary>
     public long NeededAt { get; set; }
 
-    /// <summary>Written under the gate, once; read by the publishing thread.</summary>
-    public bool IsClosed => _isClosed;
-
-    public override void OnReady(IoEvents events)
+    protected override StreamState State
     {
-        lock (_gate)
-        {
-            try
-            {
-                for (int i = 0; i < MaxAcceptsAtOnce && !_isClosed && _listener.TryAccept(out UnixSocket? socket); i++)
-                {
-                    Accept(socket);
-                }
-            }
-            catch (LinuxException error)
-            {
-                // Out of descriptors: the connection keeps waiting. Looking away until the next tick keeps the loop from spinning.
-                PauseListening();
-                Report(PublisherEventKind.InternalError, 0, ErrorCode.OutOfResources, $"No subscriber of '{Key}' can be accepted now: {error.Message}");
-            }
-        }
+        get => Block.State;
+        set => Block.State = value;
     }
 
-    public override void OnTick(long now)
-    {
-        lock (_gate)
-        {
-            if (_isClosed)
-            {
-                return;
-            }
-
-            ResumeListening();
-            for (int i = _pending.Count - 1; i >= 0; i--)
-            {
-                if (now - _pending[i].AcceptedAt > HandshakeTimeoutNanoseconds)
-                {
-                    Refuse(_pending[i], 0, ErrorCode.HandshakeTimeout, "No HELLO came within two seconds of the connection.");
-                }
-            }
-
-            if (now >= _nextAudit)
-            {
-                _nextAudit = now + AuditIntervalNanoseconds;
-                Audit(now);
-            }
-
-            Table.Reap();
-        }
-    }
-
-    public override void OnError(Exception error) =>
-        Report(PublisherEventKind.InternalError, 0, ErrorCode.None, $"The publisher of '{Key}' met an error and goes on: {error}");
-
-    public void OnSessionError(SubscriberSession session, Exception error)
-    {
-        lock (_gate)
-        {
-            Drop(session, PublisherEventKind.SubscriberLeft, ErrorCode.None, $"The connection failed: {error.Message}");
-        }
-    }
-
-    public void OnSessionReady(SubscriberSession session)
-    {
-        lock (_gate)
-        {
-            for (int i = 0; i < MaxMessagesAtOnce && session.State != SessionState.Closed; i++)
-            {
-                ReceiveResult result = session.Socket.Receive(_receive, _descriptors);
-                switch (result.Status)
-                {
-                    case ReceiveStatus.WouldBlock:
-                        return;
-                    case ReceiveStatus.PeerGone:
-                        if (session.State == SessionState.Active)
-                        {
-                            _hungUp++;
-                        }
-
-                        Drop(session, PublisherEventKind.SubscriberLeft, ErrorCode.None, "It hung up.");
-                        return;
-                    case ReceiveStatus.Truncated:
-                        Reject(session, 0, ErrorCode.ProtocolError, $"A message is longer than {Wire.MaxMessageSize} bytes.");
-                        return;
-                    case ReceiveStatus.ControlTruncated:
-                        Reject(session, 0, ErrorCode.DescriptorCount, $"A message carries more than {Wire.MaxDescriptors} descriptors.");
-                        return;
-                }
-
-                uint correlation = 0;
-                try
-                {
-                    ReadOnlySpan<byte> packet = _receive.AsSpan(0, result.Length);
-                    MessageHeader header = MessageHeader.Read(packet);
-                    correlation = header.CorrelationId;
-                    if (_descriptors.Count > 0)
-                    {
-                        int count = _descriptors.Count;
-                        _descriptors.Clear();
-                        throw new ProtocolException(ErrorCode.DescriptorCount, $"{header.Type} carries {count} descriptors; subscribers send none.");
-                    }
-
-                    Handle(session, header, packet[MessageHeaderLayout.Size..]);
-                }
-                catch (ProtocolException error)
-                {
-                    Reject(session, correlation, error.Code, error.Message);
-                }
-            }
-        }
-    }
+    protected override FileDescriptor BlockFile => _controlFile;
 
     /// <summary>Sets the format of the frames to come. Publishing thread.</summary>
     /// <param name="format">The format.</param>
     /// <param name="generation">The generation of the slots that they will lie in.</param>
     public void SetFormat(StreamFormat format, uint generation)
     {
-        lock (_gate)
+        lock (Gate)
         {
             Format = format;
             Generation = generation;
@@ -262,7 +97,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     /// <exception cref="CuFramesException">The stream's memory limit or the shared budget stands in the way, or the device has no room.</exception>
     public Segment AddSegment(long slotSize, int slots, uint generation)
     {
-        lock (_gate)
+        lock (Gate)
         {
             long limit = _options.MemoryLimit != 0
                 ? _options.MemoryLimit
@@ -296,7 +131,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
             segment.SlotCount = slots;
             _segments.Add(segment);
-            ReadOnlySpan<byte> message = segment.Message.Write(_send);
+            ReadOnlySpan<byte> message = segment.Message.Write(SendBuffer);
             foreach (SubscriberSession session in Table.Active)
             {
                 if (SendOrEvict(session, message, segment.File))
@@ -313,7 +148,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
     /// <summary>Gives a segment up that no slot lies in any more. Publishing thread, outside of the frame's path.</summary>
     public void RetireSegment(Segment segment)
     {
-        lock (_gate)
+        lock (Gate)
         {
             _segments.Remove(segment);
 
@@ -322,7 +157,7 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             bool isKept = segment.Description.HandleKind == HandleKind.CudaIpc;
             Retirement retirement = new(
                 segment.Id, segment.Size, segment.Size / segment.Description.Slots, MonotonicClock.NowNanoseconds, isKept ? segment : null);
-            ReadOnlySpan<byte> message = SegmentIdMessage.Write(_send, MessageType.Retire, segment.Id);
+            ReadOnlySpan<byte> message = SegmentIdMessage.Write(SendBuffer, MessageType.Retire, segment.Id);
             foreach (SubscriberSession session in Table.Active)
             {
                 if (SendOrEvict(session, message, null))
@@ -342,75 +177,15 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         }
     }
 
-    /// <summary>Changes the stream's state and tells everybody. Any thread.</summary>
-    public void SetState(StreamState state, string text)
-    {
-        lock (_gate)
-        {
-            if (_isClosed || (Block.State == state && _stateText == text))
-            {
-                return;
-            }
-
-            StreamState before = Block.State;
-            Block.State = state;
-            _stateText = text;
-            NoticeKind kind = state == StreamState.SourceLost ? NoticeKind.SourceLost : NoticeKind.SourceBack;
-            if (state == StreamState.SourceLost || (before == StreamState.SourceLost && state == StreamState.Live))
-            {
-                ReadOnlySpan<byte> message = new NoticeMessage(kind, ErrorCode.None, text).Write(_send);
-                foreach (SubscriberSession session in Table.Active)
-                {
-                    // A full queue: the state stands in the control block anyway (9.4).
-                    _ = session.Socket.TrySendSmall(message);
-                }
-
-                foreach (SubscriberSession probe in _probes)
-                {
-                    _ = probe.Socket.TrySendSmall(message);
-                }
-            }
-
-            Block.ControlMessages++;
-        }
-    }
-
-    /// <summary>Takes a subscriber's leases away and hangs up. Any thread that is not looking at pages.</summary>
-    public void Evict(SubscriberSession session, ErrorCode code, string text)
-    {
-        lock (_gate)
-        {
-            if (session.State != SessionState.Active)
-            {
-                return;
-            }
-
-            _evicted++;
-            _ = session.Socket.TrySendSmall(new NoticeMessage(NoticeKind.Evicted, code, text).Write(_send));
-            Drop(session, PublisherEventKind.SubscriberEvicted, code, text);
-        }
-    }
-
-    public bool Evict(ulong subscriberId, string text)
-    {
-        SubscriberSession? session = Array.Find(Table.Active, candidate => candidate.Id == subscriberId);
-        if (session is not null)
-        {
-            Evict(session, ErrorCode.EvictedByOperator, text);
-        }
-
-        return session is not null;
-    }
-
     /// <summary>Judges every page now. Any thread that is not looking at pages.</summary>
     /// <returns>Whether somebody was evicted.</returns>
     public bool AuditNow()
     {
-        lock (_gate)
+        lock (Gate)
         {
-            ulong before = _evicted;
+            ulong before = Evicted;
             Audit(MonotonicClock.NowNanoseconds);
-            return _evicted != before;
+            return Evicted != before;
         }
     }
 
@@ -418,12 +193,12 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
     public PublisherStatistics GetStatistics(ulong dropped)
     {
-        lock (_gate)
+        lock (Gate)
         {
             List<SubscriberStatistics> subscribers = [];
-            ulong head = _isDisposed ? 0 : Block.Head;
+            ulong head = IsDisposed ? 0 : Block.Head;
             ulong heldMask = 0;
-            Span<byte> snapshot = _snapshots.AsSpan(0, PageAudit.SnapshotSize);
+            Span<byte> snapshot = Snapshots.AsSpan(0, PageAudit.SnapshotSize);
             foreach (SubscriberSession session in Table.Active)
             {
                 PageAudit.Copy(session.Page, snapshot);
@@ -449,205 +224,96 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             {
                 Published = head,
                 Dropped = dropped,
-                Evicted = _evicted,
-                HungUp = _hungUp,
-                Refused = _refused,
+                Evicted = Evicted,
+                HungUp = HungUp,
+                Refused = Refused,
                 Slots = Slots,
                 HeldSlots = PageAudit.Count(heldMask),
                 SegmentBytes = SegmentBytes(),
                 UnansweredBytes = UnansweredBytes(),
-                State = _isClosed ? StreamState.Ended : Block.State,
+                State = IsClosed ? StreamState.Ended : Block.State,
                 Subscribers = subscribers,
             };
         }
     }
 
-    /// <summary>Says goodbye to everybody and gives socket and key back. Any thread that is not looking at pages.</summary>
-    public void Close()
+    protected override void CountControlMessage() => Block.ControlMessages++;
+
+    protected override void RequireKind(HelloMessage hello)
     {
-        lock (_gate)
+        if (hello.IsForPackets)
         {
-            if (_isClosed)
-            {
-                return;
-            }
-
-            Table.Close();
-            Block.State = StreamState.Ended;
-            PauseListening();
-            ControlLoop.Shared.RemoveTicker(this);
-            ReadOnlySpan<byte> message = new NoticeMessage(NoticeKind.ShuttingDown, ErrorCode.ShuttingDown, $"The publisher of '{Key}' ends.").Write(_send);
-            foreach (SubscriberSession session in (SubscriberSession[])[.. Table.Active, .. _probes, .. _pending])
-            {
-                if (session.State != SessionState.AwaitHello)
-                {
-                    _ = session.Socket.TrySendSmall(message);
-                }
-
-                Drop(session, PublisherEventKind.SubscriberLeft, ErrorCode.None, "The publisher ends.");
-            }
-
-            _isClosed = true;
-            _listener.Dispose();
-            _lock.Dispose();
+            throw new ProtocolException(ErrorCode.UnsupportedTlv,
+                $"This socket offers frames, and HELLO asks for packets. The packets of '{Key}' are at {StreamFiles.PacketName(Key)}.sock.");
         }
     }
 
-    /// <summary>Closes, and gives the memory back. The caller is the publishing thread, or that thread has ended.</summary>
-    public void Dispose()
+    protected override (ErrorCode Code, string Text)? FindObstacle(HelloMessage hello)
     {
-        Close();
-        lock (_gate)
+        if (hello.Delivery == Delivery.Lossless && _options.LosslessTimeout == TimeSpan.Zero)
         {
-            if (_isDisposed)
-            {
-                return;
-            }
-
-            _isDisposed = true;
-
-            // Nobody looks at a page now.
-            Table.Reap();
-            foreach (Segment segment in _segments)
-            {
-                segment.Dispose();
-            }
-
-            foreach (Retirement retirement in _retirements)
-            {
-                retirement.Kept?.Dispose();
-            }
-
-            _segments.Clear();
-            _retirements.Clear();
-            SettleBudget();
-            _memory.Dispose();
-            _controlMapping.Dispose();
-            _controlFile.Dispose();
-            _descriptors.Dispose();
+            return (ErrorCode.DeliveryNotGranted, $"Stream '{Key}' does not offer lossless delivery, because its source does not wait. Ask for in-order delivery.");
         }
+
+        return _memory.FindObstacle(Key, hello.Domains) is { } distance ? (ErrorCode.DomainNotMappable, distance) : null;
     }
 
-    private static FileLock TakeKey(string key, string lockPath)
+    // A reader that has not called the CUDA driver yet learns in this way that it has to (it comes again at once): nothing to report.
+    protected override bool IsQuestion(HelloMessage hello, ErrorCode code) =>
+        code == ErrorCode.DomainNotMappable && !hello.Domains.Any(offer => offer.Domain == MemoryDomain.Cuda);
+
+    protected override void Grant(SubscriberSession session, HelloMessage hello)
     {
-        try
+        session.Delivery = hello.Delivery;
+        session.Leases = (int)Math.Min(hello.Leases, (uint)_options.MaxLeases);
+        session.Fences = GrantedFences(hello.Fences);
+    }
+
+    protected override ReadOnlySpan<byte> WriteWelcome(SubscriberSession? session, HelloMessage hello, uint correlation)
+    {
+        WelcomeMessage welcome = new()
         {
-            FileLock? taken = FileLock.TryAcquire(lockPath);
-            if (taken is not null)
+            Epoch = Epoch,
+            Key = Key,
+            Program = Program,
+            Source = _options.Source,
+            Description = Describe(),
+            StateText = StateText,
+        };
+        if (session is not null)
+        {
+            welcome = welcome with
             {
-                return taken;
-            }
-        }
-        catch (LinuxException error)
-        {
-            throw new StreamUnavailableException(
-                error.Errno is Errno.EACCES or Errno.EROFS ? ErrorCode.AccessDenied : ErrorCode.SystemCallFailed,
-                $"Stream '{key}' cannot be published: {error.Message}", error);
+                SubscriberId = session.Id,
+                Delivery = session.Delivery,
+                Leases = (uint)session.Leases,
+                Fences = session.Fences,
+                Wakes = (hello.Wakes & Wake.Doorbell) | Wake.Futex,
+            };
         }
 
-        int? holder = FileLock.ReadHolder(lockPath);
-        throw new StreamUnavailableException(ErrorCode.AlreadyPublished,
-            $"Stream '{key}' is published already" + (holder is null ? "" : $" by process {holder}") +
-            $" (lock {lockPath}). Choose another key or end that publisher.");
+        return welcome.Write(SendBuffer, correlation);
     }
 
-    private static ulong NewEpoch()
+    protected override bool Introduce(SubscriberSession session)
     {
-        // Not RandomNumberGenerator: it loads OpenSSL into the process, and ends the process where there is none. The kernel's random bits are in
-        // a GUID as well; the six that are fixed lie in bytes of one half whose counterparts in the other half are random.
-        Span<byte> bytes = stackalloc byte[16];
-        ulong epoch;
-        do
+        foreach (Segment segment in _segments)
         {
-            Guid.NewGuid().TryWriteBytes(bytes);
-            epoch = BitConverter.ToUInt64(bytes) ^ BitConverter.ToUInt64(bytes[8..]);
-        }
-        while (epoch == 0);
-
-        return epoch;
-    }
-
-    private static PeerCredentials OwnCredentials()
-    {
-        (UnixSocket first, UnixSocket second) = UnixSocket.CreatePair();
-        using (first)
-        using (second)
-        {
-            return first.GetPeerCredentials();
-        }
-    }
-
-    private void Accept(UnixSocket socket)
-    {
-        SubscriberSession session;
-        try
-        {
-            session = new SubscriberSession(this, socket, MonotonicClock.NowNanoseconds);
-            session.LoopToken = ControlLoop.Shared.Add(socket.Descriptor, IoEvents.Readable | IoEvents.PeerClosed, session);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
-
-        _pending.Add(session);
-
-        // HELLO is there already as a rule. Who has sent it is not to suffer from those who have not.
-        Serve(session);
-        if (_pending.Count > MaxPendingHellos)
-        {
-            Serve(_pending[0]);
-        }
-
-        if (_pending.Count > MaxPendingHellos)
-        {
-            Refuse(_pending[0], 0, ErrorCode.HandshakeTimeout, $"More than {MaxPendingHellos} connections have not sent HELLO; this one has waited longest.");
-        }
-    }
-
-    private void Serve(SubscriberSession session)
-    {
-        try
-        {
-            OnSessionReady(session);
-        }
-        catch (LinuxException error)
-        {
-            OnSessionError(session, error);
-        }
-    }
-
-    private void Handle(SubscriberSession session, MessageHeader header, ReadOnlySpan<byte> payload)
-    {
-        if (session.State == SessionState.Probing)
-        {
-            Drop(session, PublisherEventKind.SubscriberLeft, ErrorCode.None, "");
-            return;
-        }
-
-        if (session.State == SessionState.AwaitHello)
-        {
-            if (header.Type == MessageType.Bye)
+            if (!SendOrEvict(session, segment.Message.Write(SendBuffer), segment.File))
             {
-                Drop(session, PublisherEventKind.SubscriberLeft, ErrorCode.None, "");
-                return;
+                return false;
             }
 
-            if (header.Type != MessageType.Hello)
-            {
-                throw new ProtocolException(ErrorCode.ProtocolError, $"The first message is {header.Type}; it must be HELLO.");
-            }
-
-            Welcome(session, header, HelloMessage.Read(payload));
-            return;
+            session.KnownSegments.Add(segment.Id);
         }
 
-        if (header.Version != Wire.Version)
-        {
-            throw new ProtocolException(ErrorCode.ProtocolError, $"A message is of version {header.Version}; {Wire.Version} was chosen.");
-        }
+        return true;
+    }
 
+    protected override string GrantText(SubscriberSession session) => $", {session.Delivery} delivery, {session.Leases} leases";
+
+    protected override void HandleActive(SubscriberSession session, MessageHeader header, ReadOnlySpan<byte> payload)
+    {
         switch (header.Type)
         {
             case MessageType.SegmentReady:
@@ -675,13 +341,76 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             case MessageType.Event:
                 AddEvent(session, EventMessage.Read(payload));
                 break;
-            case MessageType.Bye:
-                RefuseMessage bye = RefuseMessage.Read(payload);
-                Drop(session, PublisherEventKind.SubscriberLeft, bye.Code, bye.Text.Length > 0 ? $"It said: {bye.Text}" : "It said goodbye.");
-                break;
             default:
                 throw new ProtocolException(ErrorCode.ProtocolError, $"A subscriber does not send {header.Type} here.");
         }
+    }
+
+    protected override void OnSessionDropped(SubscriberSession session)
+    {
+        foreach (Retirement retirement in _retirements)
+        {
+            retirement.Unanswered.Remove(session);
+        }
+
+        ForgetAnsweredRetirements();
+    }
+
+    protected override void Audit(long now)
+    {
+        Span<byte> first = Snapshots.AsSpan(0, PageAudit.SnapshotSize);
+        Span<byte> second = Snapshots.AsSpan(PageAudit.SnapshotSize);
+        ulong heldMask = 0;
+        foreach (SubscriberSession session in Table.Active)
+        {
+            PageAudit.Copy(session.Page, first);
+            PageAudit.Copy(session.Page, second);
+            ErrorCode code = PageAudit.Check(first, second, Block.Head, session.Leases, ref session.LastCursor, out string text);
+            if (code == ErrorCode.None && session.BrokenEventSince is not 0 and var since && now - since > AuditIntervalNanoseconds)
+            {
+                code = ErrorCode.SegmentInvalid;
+                text = $"An event of this subscriber cannot be asked for any more: {session.BrokenEventText}";
+            }
+
+            if (code != ErrorCode.None)
+            {
+                Evict(session, code, text);
+            }
+            else
+            {
+                heldMask |= PageAudit.HeldSlots(second);
+            }
+        }
+
+        // The newest frame's slot and one to write into are needed beside those that are held.
+        if (Slots <= _options.Slots || PageAudit.Count(heldMask) + 2 > _options.Slots)
+        {
+            NeededAt = now;
+        }
+        else if (now - NeededAt > _options.ShrinkAfter.Ticks * 100)
+        {
+            ShrinkIsDue = true;
+        }
+    }
+
+    protected override void DisposeMemory()
+    {
+        foreach (Segment segment in _segments)
+        {
+            segment.Dispose();
+        }
+
+        foreach (Retirement retirement in _retirements)
+        {
+            retirement.Kept?.Dispose();
+        }
+
+        _segments.Clear();
+        _retirements.Clear();
+        SettleBudget();
+        _memory.Dispose();
+        _controlMapping.Dispose();
+        _controlFile.Dispose();
     }
 
     private static void RequireKnown(SubscriberSession session, uint segmentId)
@@ -690,131 +419,6 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         {
             throw new ProtocolException(ErrorCode.ProtocolError, $"A message names segment {segmentId}, which this subscriber does not have.");
         }
-    }
-
-    private void Welcome(SubscriberSession session, MessageHeader header, HelloMessage hello)
-    {
-        if (header.Version != hello.LowestVersion)
-        {
-            throw new ProtocolException(ErrorCode.ProtocolError,
-                $"HELLO's header is of version {header.Version} and its lowest version is {hello.LowestVersion}; they must be equal.");
-        }
-
-        if (FindRefusal(session, hello) is { } refusal)
-        {
-            // A reader that has not called the CUDA driver yet learns in this way that it has to (it comes again at once): nothing to report.
-            bool isQuestion = refusal.Code == ErrorCode.DomainNotMappable && !hello.Domains.Any(offer => offer.Domain == MemoryDomain.Cuda);
-            Refuse(session, header.CorrelationId, refusal.Code, refusal.Text, (byte)hello.LowestVersion, !isQuestion);
-            return;
-        }
-
-        WelcomeMessage welcome = new()
-        {
-            Epoch = Epoch,
-            Key = Key,
-            Program = _program,
-            Source = _options.Source,
-            Description = Describe(),
-            StateText = _stateText,
-        };
-        _pending.Remove(session);
-        session.Program = hello.Program;
-        if (hello.IsProbe)
-        {
-            session.State = SessionState.Probing;
-            _probes.Add(session);
-            if (_probes.Count > MaxProbes)
-            {
-                Drop(_probes[0], PublisherEventKind.SubscriberLeft, ErrorCode.None, "");
-            }
-
-            if (session.Socket.TrySendSmall(welcome.Write(_send, header.CorrelationId)) != SendStatus.Sent)
-            {
-                Drop(session, PublisherEventKind.SubscriberLeft, ErrorCode.None, "");
-            }
-
-            return;
-        }
-
-        session.Id = ++_lastSubscriberId;
-        session.Delivery = hello.Delivery;
-        session.Leases = (int)Math.Min(hello.Leases, (uint)_options.MaxLeases);
-        session.Fences = GrantedFences(hello.Fences);
-        welcome = welcome with
-        {
-            SubscriberId = session.Id,
-            Delivery = hello.Delivery,
-            Leases = (uint)session.Leases,
-            Fences = session.Fences,
-            Wakes = (hello.Wakes & Wake.Doorbell) | Wake.Futex,
-        };
-        FileDescriptor page;
-        try
-        {
-            page = session.CreatePage();
-        }
-        catch (LinuxException error)
-        {
-            Refuse(session, header.CorrelationId, ErrorCode.OutOfResources, $"No page can be made for this subscriber: {error.Message}");
-            return;
-        }
-
-        using (page)
-        {
-            // The session enters the table before the subscriber can lease a slot: the publishing thread never overlooks it.
-            session.State = SessionState.Active;
-            Table.Add(session);
-            if (session.Socket.Send(welcome.Write(_send, header.CorrelationId), [_controlFile, page]) != SendStatus.Sent)
-            {
-                Drop(session, PublisherEventKind.SubscriberLeft, ErrorCode.None, "It hung up during the handshake.");
-                return;
-            }
-        }
-
-        foreach (Segment segment in _segments)
-        {
-            if (!SendOrEvict(session, segment.Message.Write(_send), segment.File))
-            {
-                return;
-            }
-
-            session.KnownSegments.Add(segment.Id);
-        }
-
-        Report(PublisherEventKind.SubscriberJoined, session.Id, ErrorCode.None,
-            $"Subscriber {session.Id} of '{Key}' joined: '{session.Program}', process {session.Peer.ProcessId}, user {session.Peer.UserId}, " +
-            $"{session.Delivery} delivery, {session.Leases} leases.");
-    }
-
-    private (ErrorCode Code, string Text)? FindRefusal(SubscriberSession session, HelloMessage hello)
-    {
-        if (hello.LowestVersion > Wire.Version || hello.HighestVersion < Wire.Version)
-        {
-            return (ErrorCode.VersionMismatch,
-                $"The subscriber speaks versions {hello.LowestVersion} to {hello.HighestVersion}, this publisher speaks {Wire.Version}. Update the older of the two.");
-        }
-
-        if (_options.Readers.FindObstacle(session.Peer, _self) is { } obstacle)
-        {
-            return (ErrorCode.AccessDenied, obstacle);
-        }
-
-        if (hello.IsProbe)
-        {
-            return null;
-        }
-
-        if (Table.Active.Length >= _options.MaxSubscribers)
-        {
-            return (ErrorCode.TooManySubscribers, $"Stream '{Key}' has {_options.MaxSubscribers} subscribers, which is its limit. Raise the limit or end a reader.");
-        }
-
-        if (hello.Delivery == Delivery.Lossless && _options.LosslessTimeout == TimeSpan.Zero)
-        {
-            return (ErrorCode.DeliveryNotGranted, $"Stream '{Key}' does not offer lossless delivery, because its source does not wait. Ask for in-order delivery.");
-        }
-
-        return _memory.FindObstacle(Key, hello.Domains) is { } distance ? (ErrorCode.DomainNotMappable, distance) : null;
     }
 
     private Fence GrantedFences(Fence wanted)
@@ -914,136 +518,8 @@ internal sealed class PublisherServer : LoopSource, IDisposable
             ColourPrimaries = format.ColourPrimaries,
             ColourTransfer = format.ColourTransfer,
             LeaseTimeoutMilliseconds = (uint)_options.LeaseTimeout.TotalMilliseconds,
-            Evicted = _evicted,
+            Evicted = Evicted,
         };
-    }
-
-    private void Reject(SubscriberSession session, uint correlation, ErrorCode code, string text)
-    {
-        if (session.State == SessionState.AwaitHello)
-        {
-            Refuse(session, correlation, code, text);
-        }
-        else if (session.State == SessionState.Active)
-        {
-            Evict(session, code, text);
-        }
-        else
-        {
-            Drop(session, PublisherEventKind.SubscriberLeft, code, text);
-        }
-    }
-
-    private void Refuse(
-        SubscriberSession session, uint correlation, ErrorCode code, string text, byte version = Wire.Version, bool isReported = true)
-    {
-        _refused += isReported ? 1u : 0u;
-        _ = session.Socket.TrySendSmall(new RefuseMessage(code, text).WriteRefuse(_send, correlation, version));
-        Drop(session, isReported ? PublisherEventKind.SubscriberRefused : PublisherEventKind.SubscriberLeft, code, text);
-    }
-
-    private bool SendOrEvict(SubscriberSession session, ReadOnlySpan<byte> message, FileDescriptor? descriptor)
-    {
-        SendStatus status;
-        try
-        {
-            status = descriptor is null ? session.Socket.TrySendSmall(message) : session.Socket.Send(message, [descriptor]);
-        }
-        catch (LinuxException error)
-        {
-            // ETOOMANYREFS, ENOBUFS: the subscriber would not know of memory that frames lie in, so it cannot stay.
-            Evict(session, ErrorCode.OutOfResources, $"A message about memory could not be sent: {error.Message}");
-            return false;
-        }
-
-        if (status == SendStatus.WouldBlock)
-        {
-            Evict(session, ErrorCode.SocketNotRead, "The subscriber does not read its socket, and a message about its memory could not be delivered.");
-        }
-
-        // A peer that is gone is noticed by the loop.
-        return status == SendStatus.Sent;
-    }
-
-    private void Drop(SubscriberSession session, PublisherEventKind kind, ErrorCode code, string text)
-    {
-        if (session.State == SessionState.Closed)
-        {
-            return;
-        }
-
-        bool wasActive = session.State == SessionState.Active;
-        session.State = SessionState.Closed;
-        ControlLoop.Shared.Remove(session.Socket.Descriptor, session.LoopToken);
-        session.Socket.Shutdown();
-        if (wasActive)
-        {
-            Table.Remove(session);
-
-            // Whoever was dropped is told by its socket, and by this to look there: a reader that is always busy would not look for long,
-            // and its leases count no more. The others look in vain, once.
-            Block.ControlMessages++;
-            foreach (Retirement retirement in _retirements)
-            {
-                retirement.Unanswered.Remove(session);
-            }
-
-            ForgetAnsweredRetirements();
-            Table.Reap();
-        }
-        else
-        {
-            _pending.Remove(session);
-            _probes.Remove(session);
-            session.Close();
-        }
-
-        if (wasActive || kind == PublisherEventKind.SubscriberRefused)
-        {
-            Report(kind, session.Id, code, kind switch
-            {
-                PublisherEventKind.SubscriberRefused => $"A subscriber of '{Key}' was refused (process {session.Peer.ProcessId}, user {session.Peer.UserId}): {text}",
-                PublisherEventKind.SubscriberEvicted => $"Subscriber {session.Id} of '{Key}' was evicted ('{session.Program}', process {session.Peer.ProcessId}): {text}",
-                _ => $"Subscriber {session.Id} of '{Key}' left ('{session.Program}', process {session.Peer.ProcessId}). {text}",
-            });
-        }
-    }
-
-    private void Audit(long now)
-    {
-        Span<byte> first = _snapshots.AsSpan(0, PageAudit.SnapshotSize);
-        Span<byte> second = _snapshots.AsSpan(PageAudit.SnapshotSize);
-        ulong heldMask = 0;
-        foreach (SubscriberSession session in Table.Active)
-        {
-            PageAudit.Copy(session.Page, first);
-            PageAudit.Copy(session.Page, second);
-            ErrorCode code = PageAudit.Check(first, second, Block.Head, session.Leases, ref session.LastCursor, out string text);
-            if (code == ErrorCode.None && session.BrokenEventSince is not 0 and var since && now - since > AuditIntervalNanoseconds)
-            {
-                code = ErrorCode.SegmentInvalid;
-                text = $"An event of this subscriber cannot be asked for any more: {session.BrokenEventText}";
-            }
-
-            if (code != ErrorCode.None)
-            {
-                Evict(session, code, text);
-            }
-            else
-            {
-                heldMask |= PageAudit.HeldSlots(second);
-            }
-        }
-
-        // The newest frame's slot and one to write into are needed beside those that are held.
-        if (Slots <= _options.Slots || PageAudit.Count(heldMask) + 2 > _options.Slots)
-        {
-            NeededAt = now;
-        }
-        else if (now - NeededAt > _options.ShrinkAfter.Ticks * 100)
-        {
-            ShrinkIsDue = true;
-        }
     }
 
     private void EvictOverdueRetirements()
@@ -1096,27 +572,6 @@ internal sealed class PublisherServer : LoopSource, IDisposable
 
         return bytes;
     }
-
-    private void PauseListening()
-    {
-        if (_isListening)
-        {
-            _isListening = false;
-            ControlLoop.Shared.Remove(_listener.Descriptor, _listenerToken);
-        }
-    }
-
-    private void ResumeListening()
-    {
-        if (!_isListening)
-        {
-            _listenerToken = ControlLoop.Shared.Add(_listener.Descriptor, IoEvents.Readable, this);
-            _isListening = true;
-        }
-    }
-
-    private void Report(PublisherEventKind kind, ulong subscriberId, ErrorCode code, string text) =>
-        _options.OnEvent?.Invoke(new PublisherEvent(kind, subscriberId, code, text));
 
     /// <summary>A segment that some subscribers still have to give back, with the segment itself if its memory has to stay until then.</summary>
     private sealed record Retirement(uint SegmentId, long Size, long SlotSize, long Since, Segment? Kept)

@@ -12,14 +12,14 @@ internal sealed class SubscriberSession : LoopSource
     /// <summary>The cursor at the last audit.</summary>
     public ulong LastCursor;
 
-    private readonly PublisherServer _server;
+    private readonly StreamServer _server;
 
     // Each entry is written once, under the server's gate, with release; read by the publishing thread.
     private readonly CudaEvent?[] _events = new CudaEvent?[ControlBlockLayout.SlotCapacity];
     private MemoryMapping? _pageMapping;
     private long _brokenEventSince;
 
-    public SubscriberSession(PublisherServer server, UnixSocket socket, long acceptedAt)
+    public SubscriberSession(StreamServer server, UnixSocket socket, long acceptedAt)
     {
         _server = server;
         Socket = socket;
