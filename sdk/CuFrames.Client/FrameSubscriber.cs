@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using CuFrames.Client.Internal;
 using CuFrames.Interop;
 using CuFrames.Protocol;
-using CuFrames.Protocol.Messages;
 
 namespace CuFrames.Client;
 
@@ -15,8 +14,6 @@ namespace CuFrames.Client;
 /// </remarks>
 public sealed class FrameSubscriber : IDisposable
 {
-    private const int FirstRetryMilliseconds = 20;
-    private const int LongestRetryMilliseconds = 500;
 
     // For what nothing announces while a program waits for our descriptor: a GPU that carries a release out, a publisher that rings no bell.
     private const int LookAgainMilliseconds = 1;
@@ -26,8 +23,7 @@ public sealed class FrameSubscriber : IDisposable
 
     private readonly SubscriberOptions _options;
     private readonly string _program;
-    private StreamConnection? _connection;
-    private ReadySignal? _signal;
+    private readonly ConnectionKeeper<StreamConnection> _keeper;
     private PollSignal? _poll;
 
     // Whether the publisher was asked for a doorbell by TryPoll. Taking thread.
@@ -35,11 +31,6 @@ public sealed class FrameSubscriber : IDisposable
 
     // Keeps the device's primary context from being destroyed and made again, which takes hundreds of milliseconds, at each reconnection.
     private CudaContext? _primary;
-    private ulong _previousEpoch;
-    private ulong _previousCursor;
-    private int _retryMilliseconds = FirstRetryMilliseconds;
-    private long _nextRetry;
-    private bool _wasEnded;
     private bool _isDisposed;
 
     private FrameSubscriber(string key, SubscriberOptions options)
@@ -47,13 +38,14 @@ public sealed class FrameSubscriber : IDisposable
         Key = key;
         _options = options;
         _program = options.Program ?? AppDomain.CurrentDomain.FriendlyName;
+        _keeper = new ConnectionKeeper<StreamConnection>(key, options.Reconnect, options.OnEvent, OpenConnection, Describe, OnClosing);
     }
 
     /// <summary>The stream's key.</summary>
     public string Key { get; }
 
     /// <summary>Whether the publisher is there.</summary>
-    public bool IsConnected => _connection is { State: ConnectionState.Active };
+    public bool IsConnected => _keeper.IsConnected;
 
     /// <summary>The stream as the publisher described it when the connection was made; null before the first.</summary>
     public StreamDescription? Description { get; private set; }
@@ -65,26 +57,26 @@ public sealed class FrameSubscriber : IDisposable
     public string Source { get; private set; } = "";
 
     /// <summary>State of the stream now; <see cref="StreamState.Ended"/> when there is no connection.</summary>
-    public StreamState State => IsConnected ? _connection!.StreamState : StreamState.Ended;
+    public StreamState State => IsConnected ? Connection!.StreamState : StreamState.Ended;
 
     /// <summary>The publisher's run; 0 before the first connection.</summary>
-    public ulong Epoch => _connection?.Epoch ?? _previousEpoch;
+    public ulong Epoch => Connection?.Epoch ?? _keeper.PreviousEpoch;
 
     /// <summary>Frames that may be held at once, as granted; 0 when there is no connection.</summary>
-    public int GrantedLeases => _connection?.GrantedLeases ?? 0;
+    public int GrantedLeases => Connection?.GrantedLeases ?? 0;
 
     /// <summary>The context in which frames are mapped; null when there is no connection, or the stream lies in main memory.</summary>
-    public CudaContext? Cuda => _connection?.Cuda?.Context;
+    public CudaContext? Cuda => Connection?.Cuda?.Context;
 
     /// <summary>How <see cref="Frame.Release(CudaStream)"/> ends a lease: <see cref="Fence.Stream"/> and <see cref="Fence.Event"/> do not wait,
     /// <see cref="Fence.Cpu"/> waits for the stream first. CPU when there is no connection.</summary>
-    public Fence ReleaseFence => _connection?.Cuda?.ReleaseFence ?? Fence.Cpu;
+    public Fence ReleaseFence => Connection?.Cuda?.ReleaseFence ?? Fence.Cpu;
 
     /// <summary>Why <see cref="ReleaseFence"/> is not STREAM although both sides offer it; else empty.</summary>
-    public string ReleaseFenceReason => _connection?.Cuda?.FenceReason ?? "";
+    public string ReleaseFenceReason => Connection?.Cuda?.FenceReason ?? "";
 
     /// <summary>Frames that are held now, those included whose release is still on its way through the GPU.</summary>
-    public int HeldFrames => _connection?.HeldFrames ?? 0;
+    public int HeldFrames => Connection?.HeldFrames ?? 0;
 
     /// <summary>Frames taken since this object was made.</summary>
     public ulong Taken { get; private set; }
@@ -93,10 +85,10 @@ public sealed class FrameSubscriber : IDisposable
     public ulong Missed { get; private set; }
 
     /// <summary>How often a connection was made again.</summary>
-    public int Reconnects { get; private set; }
+    public int Reconnects => _keeper.Reconnects;
 
     /// <summary>How often the publisher evicted this subscriber.</summary>
-    public int Evictions { get; private set; }
+    public int Evictions => _keeper.Evictions;
 
     /// <summary>A descriptor for poll(2), epoll(7) and event loops, made when it is first asked for. It stays the same over reconnections and belongs to
     /// the subscriber: nobody else reads, writes or closes it.</summary>
@@ -111,9 +103,11 @@ public sealed class FrameSubscriber : IDisposable
         get
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
-            return (_poll ??= PollSignal.Open(IsConnected ? _connection!.Socket : null)).Descriptor;
+            return (_poll ??= PollSignal.Open(IsConnected ? Connection!.Socket : null)).Descriptor;
         }
     }
+
+    private StreamConnection? Connection => _keeper.Connection;
 
     /// <summary>Connects to a stream.</summary>
     /// <param name="key">The stream's key.</param>
@@ -133,7 +127,7 @@ public sealed class FrameSubscriber : IDisposable
         FrameSubscriber subscriber = new(StreamKey.Require(key), options);
         try
         {
-            subscriber.Open();
+            subscriber._keeper.Open();
         }
         catch (StreamUnavailableException error) when (error.Code == ErrorCode.StreamNotFound && options.WaitForStream)
         {
@@ -153,7 +147,7 @@ public sealed class FrameSubscriber : IDisposable
     public bool TryTake(out Frame frame)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        FrameLease? lease = _connection?.TryTake(_options.Delivery == Delivery.Newest);
+        FrameLease? lease = Connection?.TryTake(_options.Delivery == Delivery.Newest);
         if (lease is null)
         {
             frame = default;
@@ -164,7 +158,7 @@ public sealed class FrameSubscriber : IDisposable
         {
             // Who has a frame waits for none: no doorbell is rung for it.
             _isArmed = false;
-            _connection!.WakeUp();
+            Connection!.WakeUp();
         }
 
         Taken++;
@@ -192,9 +186,9 @@ public sealed class FrameSubscriber : IDisposable
             if (!IsConnected)
             {
                 // Whatever comes of it: an attempt that throws is to be followed by another one.
-                _poll?.SetTimer(LongestRetryMilliseconds);
-                int pause = Recover();
-                TellNotices();
+                _poll?.SetTimer(ConnectionKeeper<StreamConnection>.LongestRetryMilliseconds);
+                int pause = _keeper.Recover();
+                _keeper.TellNotices();
                 if (pause > 0)
                 {
                     _poll?.SetTimer(pause);
@@ -204,7 +198,7 @@ public sealed class FrameSubscriber : IDisposable
                 continue;
             }
 
-            StreamConnection connection = _connection!;
+            StreamConnection connection = Connection!;
             if (connection.AwaitsGpu)
             {
                 break;
@@ -212,7 +206,7 @@ public sealed class FrameSubscriber : IDisposable
 
             // Doorbells of earlier waits are taken out before a new one is asked for: what stands in the socket afterwards has come since.
             connection.ReadSocket();
-            TellNotices();
+            _keeper.TellNotices();
             if (connection.State != ConnectionState.Active)
             {
                 continue;
@@ -265,18 +259,18 @@ public sealed class FrameSubscriber : IDisposable
                     return false;
                 }
 
-                if (_connection!.AwaitsGpu)
+                if (Connection!.AwaitsGpu)
                 {
-                    _connection.SleepForGpu();
+                    Connection.SleepForGpu();
                 }
-                else if (_connection.PrepareToSleep(Wake.Futex, out uint word))
+                else if (Connection.PrepareToSleep(Wake.Futex, out uint word))
                 {
-                    _connection.Sleep(word, remaining);
+                    Connection.Sleep(word, remaining);
                 }
             }
             else
             {
-                int pause = Recover();
+                int pause = _keeper.Recover();
                 if (pause > 0)
                 {
                     if (remaining <= 0)
@@ -289,7 +283,7 @@ public sealed class FrameSubscriber : IDisposable
                 }
             }
 
-            TellNotices();
+            _keeper.TellNotices();
             if (TryTake(out frame))
             {
                 return true;
@@ -318,25 +312,25 @@ public sealed class FrameSubscriber : IDisposable
         while (!TryTake(out frame))
         {
             cancellation.ThrowIfCancellationRequested();
-            if (_connection is { AwaitsGpu: true })
+            if (Connection is { AwaitsGpu: true })
             {
                 // Nothing tells when the GPU has written a word: looking again is what there is to do.
                 await Task.Delay(1, cancellation).ConfigureAwait(false);
             }
             else if (IsConnected)
             {
-                await WaitForDoorbell(cancellation).ConfigureAwait(false);
+                await _keeper.WaitForDoorbell(cancellation).ConfigureAwait(false);
             }
             else
             {
-                int pause = Recover();
+                int pause = _keeper.Recover();
                 if (pause > 0)
                 {
                     await Task.Delay(pause, cancellation).ConfigureAwait(false);
                 }
             }
 
-            TellNotices();
+            _keeper.TellNotices();
         }
 
         return frame;
@@ -359,24 +353,16 @@ public sealed class FrameSubscriber : IDisposable
         if (!_isDisposed)
         {
             _isDisposed = true;
-            CloseConnection(sayBye: true);
+            _keeper.Close(sayBye: true);
             _poll?.Dispose();
             _primary?.Dispose();
         }
     }
 
-    private void Open()
+    private StreamConnection OpenConnection()
     {
-        StreamConnection connection = StreamConnection.Open(Key, _options, _program, _previousEpoch, _previousCursor);
-        _connection = connection;
+        StreamConnection connection = StreamConnection.Open(Key, _options, _program, _keeper.PreviousEpoch, _keeper.PreviousCursor);
         _poll?.Watch(connection.Socket);
-        _retryMilliseconds = FirstRetryMilliseconds;
-        _wasEnded = false;
-        if (_previousEpoch != 0)
-        {
-            Reconnects++;
-        }
-
         Description = connection.Welcome.Description;
         Publisher = connection.Welcome.Program;
         Source = connection.Welcome.Source;
@@ -386,120 +372,15 @@ public sealed class FrameSubscriber : IDisposable
             _primary = cuda.Context.Device.OpenContext();
         }
 
-        Tell(SubscriberEventKind.Connected, ErrorCode.None,
-            $"Connected to '{Key}', published by '{connection.Welcome.Program}', with {connection.GrantedLeases} leases.", connection.Epoch);
+        return connection;
     }
 
-    /// <summary>What a call that waits does while there is no publisher: says so once, then tries to connect.</summary>
-    /// <returns>0: connected, or there may be frames; else milliseconds until the next attempt.</returns>
-    private int Recover()
+    private void OnClosing()
     {
-        if (_connection is { } ended && !_wasEnded)
-        {
-            _wasEnded = true;
-            bool wasEvicted = ended.State == ConnectionState.Evicted;
-            Evictions += wasEvicted ? 1 : 0;
-            Tell(wasEvicted ? SubscriberEventKind.Evicted : SubscriberEventKind.Disconnected, ended.EndCode, ended.EndText, ended.Epoch);
-            if (!_options.Reconnect)
-            {
-                throw new StreamUnavailableException(ended.EndCode, $"Stream '{Key}' has ended for this subscriber: {ended.EndText}");
-            }
-
-            _nextRetry = 0;
-        }
-
-        if (_wasEnded && !_options.Reconnect)
-        {
-            throw new StreamUnavailableException(ErrorCode.Disconnected, $"Stream '{Key}' has ended for this subscriber.");
-        }
-
-        long now = MonotonicClock.NowNanoseconds;
-        if (now < _nextRetry)
-        {
-            return (int)((_nextRetry - now) / 1_000_000) + 1;
-        }
-
-        CloseConnection(sayBye: false);
-        try
-        {
-            Open();
-            return 0;
-        }
-        catch (StreamUnavailableException error) when (error.Code is ErrorCode.StreamNotFound or ErrorCode.Disconnected or ErrorCode.HandshakeTimeout)
-        {
-            int pause = _retryMilliseconds;
-            _retryMilliseconds = Math.Min(_retryMilliseconds * 2, LongestRetryMilliseconds);
-            _nextRetry = now + (pause * 1_000_000L);
-            return pause;
-        }
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private async ValueTask WaitForDoorbell(CancellationToken cancellation)
-    {
-        StreamConnection connection = _connection!;
-        if (!connection.HasDoorbell)
-        {
-            await WaitForFutex(connection).ConfigureAwait(false);
-            return;
-        }
-
-        _signal ??= new ReadySignal(connection.Socket);
-        ValueTask wait = _signal.Arm();
-
-        // What came before the signal was armed is read now; what comes later completes it.
-        connection.ReadSocket();
-        if (connection.State != ConnectionState.Active || !connection.PrepareToSleep(Wake.Doorbell, out _))
-        {
-            _signal.Cancel();
-            await wait.ConfigureAwait(false);
-            return;
-        }
-
-        using (cancellation.UnsafeRegister(static signal => ((ReadySignal)signal!).Complete(), _signal))
-        {
-            await wait.ConfigureAwait(false);
-        }
-
-        connection.WakeUp();
-        connection.ReadSocket();
-    }
-
-    /// <summary>For publishers that ring no bell, which the protocol allows: a thread of the pool sleeps, 50 ms at the most.</summary>
-    private static Task WaitForFutex(StreamConnection connection) => Task.Run(() =>
-    {
-        if (connection.PrepareToSleep(Wake.Futex, out uint word))
-        {
-            connection.Sleep(word, long.MaxValue);
-        }
-    });
-
-    private void TellNotices()
-    {
-        while (_connection is { Notices.Count: > 0 } connection)
-        {
-            NoticeMessage notice = connection.Notices.Dequeue();
-            Tell(notice.Kind == NoticeKind.SourceLost ? SubscriberEventKind.SourceLost : SubscriberEventKind.SourceBack, notice.Code, notice.Text, connection.Epoch);
-        }
-    }
-
-    private void CloseConnection(bool sayBye)
-    {
-        if (_connection is null)
-        {
-            return;
-        }
-
-        _previousEpoch = _connection.Epoch;
-        _previousCursor = _connection.Cursor;
-        _signal?.Close();
-        _signal = null;
         _poll?.Unwatch();
         _isArmed = false;
-        _connection.Close(sayBye);
-        _connection = null;
     }
 
-    private void Tell(SubscriberEventKind kind, ErrorCode code, string text, ulong epoch) =>
-        _options.OnEvent?.Invoke(new SubscriberEvent(kind, code, text, epoch));
+    private string Describe(StreamConnection connection) =>
+        $"Connected to '{Key}', published by '{connection.Welcome.Program}', with {connection.GrantedLeases} leases.";
 }

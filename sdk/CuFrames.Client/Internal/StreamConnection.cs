@@ -10,45 +10,26 @@ namespace CuFrames.Client.Internal;
 /// thread, but for <see cref="Release(FrameLease, ulong)"/> and its twin, and <see cref="IsValid"/>, which any thread may call.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "Frames that are held outlive Close: LeaveMappings disposes what is owned.")]
-internal sealed class StreamConnection
+internal sealed class StreamConnection : SubscriberConnection
 {
-    private const int HandshakeTimeoutMilliseconds = 5000;
-
-    // Bounds for what a publisher that floods us can cost: time in one call, mappings, memory.
-    private const int MaxMessagesAtOnce = 256;
+    // A bound for what a publisher that floods us can cost.
     private const int MaxSegments = ControlBlockLayout.SlotCapacity;
-    private const int MaxNotices = 16;
-    private const MemoryFileSeals ReadOnlySeals =
-        MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink | MemoryFileSeals.FutureWrite;
-    private const MemoryFileSeals PageSeals = MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink;
-
-    // As long as the publisher polls its copy, which it has begun before it woke us. A publisher that wakes for nothing costs no more than this.
-    private const long LongestSpinNanoseconds = CudaStream.SpinNanoseconds;
 
     // A take follows a publisher that is faster than itself this often before it gives up for now.
     private const int MaxTakeRounds = 1000;
 
-    private readonly UnixSocket _socket;
-
-    // One for each connection, not for each thread: an asynchronous reader moves from thread to thread.
-    private readonly byte[] _packet = new byte[Wire.MaxMessageSize];
     private readonly MemoryMapping _controlMapping;
     private readonly MemoryMapping _pageMapping;
     private readonly ControlBlock _block;
-    private readonly SubscriberPage _page;
     private readonly List<MappedSegment> _segments = [];
     private readonly FrameLease[] _leases;
-    private readonly DescriptorSet _descriptors = new();
     private readonly bool _isLossless;
     private readonly int _granted;
-    private ulong _cursor;
-    private uint _seenControlMessages;
-    private uint _arm;
     private bool _isRetiring;
 
     // WELCOME and the segments of frames that are there already are messages of their own (3.6): up to this time, CLOCK_MONOTONIC in
     // nanoseconds, a frame may be seen before its segment has come.
-    private readonly long _segmentsDue = MonotonicClock.NowNanoseconds + (HandshakeTimeoutMilliseconds * 1_000_000L);
+    private readonly long _segmentsDue = MonotonicClock.NowNanoseconds + (Handshake.TimeoutMilliseconds * 1_000_000L);
     private bool _awaitsSegment;
 
     // Set once, before the connection is used; null in the host domain.
@@ -57,20 +38,16 @@ internal sealed class StreamConnection
     // Held frames plus one while the subscriber uses the connection. Whoever brings it to zero unmaps.
     private int _users = 1;
 
-    // Written by the taking thread, read by any thread that checks a frame.
-    private int _state;
-
     private StreamConnection(
         UnixSocket socket, WelcomeMessage welcome, MemoryMapping controlMapping, MemoryMapping pageMapping, ulong previousEpoch, ulong previousCursor)
+        : base(socket, PageOf(pageMapping), welcome.Epoch, welcome.Wakes)
     {
-        _socket = socket;
         Welcome = welcome;
         _controlMapping = controlMapping;
         _pageMapping = pageMapping;
         unsafe
         {
             _block = new ControlBlock(controlMapping.Pointer);
-            _page = new SubscriberPage(pageMapping.Pointer);
         }
 
         _granted = (int)welcome.Leases;
@@ -88,21 +65,15 @@ internal sealed class StreamConnection
 
     public WelcomeMessage Welcome { get; }
 
-    public ulong Epoch => Welcome.Epoch;
+    public override StreamState StreamState => _block.State;
 
-    public UnixSocket Socket => _socket;
+    public override ulong Head => _block.Head;
 
-    public ConnectionState State => (ConnectionState)Volatile.Read(ref _state);
+    private protected override uint ControlMessages => _block.ControlMessages;
 
-    public StreamState StreamState => _block.State;
-
-    public ulong Head => _block.Head;
-
-    public ulong Cursor => _cursor;
+    private protected override unsafe uint* FutexWord => _block.FutexWord;
 
     public int GrantedLeases => _granted;
-
-    public bool HasDoorbell => (Welcome.Wakes & Wake.Doorbell) != 0;
 
     public int HeldFrames => Volatile.Read(ref _users) - 1;
 
@@ -111,15 +82,6 @@ internal sealed class StreamConnection
 
     /// <summary>Whether the last take gave nothing because the GPU has not carried out our own releases yet. Taking thread.</summary>
     public bool AwaitsGpu { get; private set; }
-
-    /// <summary>Why the connection ended.</summary>
-    public ErrorCode EndCode { get; private set; }
-
-    /// <summary>See <see cref="EndCode"/>.</summary>
-    public string EndText { get; private set; } = "";
-
-    /// <summary>Notices in the order in which they came; taken by the subscriber.</summary>
-    public Queue<NoticeMessage> Notices { get; } = new();
 
     /// <exception cref="StreamUnavailableException">Nobody publishes the stream, or the publisher refuses.</exception>
     /// <exception cref="ProtocolException">The publisher breaks the protocol.</exception>
@@ -148,7 +110,7 @@ internal sealed class StreamConnection
     /// <inheritdoc cref="Open(string, SubscriberOptions, string, ulong, ulong)" path="/exception"/>
     public static WelcomeMessage Probe(string key, string directory, string program)
     {
-        using UnixSocket socket = Connect(key, directory);
+        using UnixSocket socket = Handshake.Connect(StreamKey.Require(key), directory, key);
         using DescriptorSet descriptors = new();
         return Greet(socket, key, new HelloMessage { Program = program, IsProbe = true }, descriptors, isInterrupted: null);
     }
@@ -323,114 +285,10 @@ internal sealed class StreamConnection
     /// <summary>Sleeps for a moment while all our leases are on their way through the GPU. Nothing tells when it has written a word.</summary>
     public unsafe void SleepForGpu() => _ = Futex.Wait(_block.FutexWord, Volatile.Read(ref *_block.FutexWord), 100_000);
 
-    /// <summary>Says that we are about to sleep, in the given way.</summary>
-    /// <returns>False when there is something to see already; then we do not sleep.</returns>
-    public unsafe bool PrepareToSleep(Wake wake, out uint futexWord)
-    {
-        futexWord = Volatile.Read(ref *_block.FutexWord);
-        _page.Waiting = (++_arm << 2) | (uint)wake;
-
-        // Pairs with the publisher's fence between head and its look at our word (8.1).
-        Interlocked.MemoryBarrier();
-        if (_block.Head == _cursor && _block.ControlMessages == _seenControlMessages)
-        {
-            return true;
-        }
-
-        _page.Waiting = 0;
-        return false;
-    }
-
-    /// <summary>Sleeps on the futex for at most 50 ms, then looks at the socket if nothing came: neither a silent publisher's death nor
-    /// somebody who wakes us for nothing keeps us from noticing a hang-up.</summary>
-    public unsafe void Sleep(uint futexWord, long nanoseconds)
-    {
-        const long longest = 50_000_000;
-        _ = Futex.Wait(_block.FutexWord, futexWord, Math.Clamp(nanoseconds, 0, longest));
-        _page.Waiting = 0;
-        if (_block.Head == _cursor && Volatile.Read(ref *_block.FutexWord) != futexWord)
-        {
-            WaitForAnnounced();
-        }
-
-        if (_block.Head == _cursor)
-        {
-            ReadSocket();
-        }
-    }
-
-    /// <summary>The publisher has woken us while its GPU completes a frame (8.2): it comes in less time than going to sleep again would take.</summary>
-    private void WaitForAnnounced()
-    {
-        long end = MonotonicClock.NowNanoseconds + LongestSpinNanoseconds;
-        while (_block.Head == _cursor && MonotonicClock.NowNanoseconds < end)
-        {
-            Thread.SpinWait(1);
-        }
-    }
-
-    /// <summary>Ends a sleep that waited for a DOORBELL.</summary>
-    public void WakeUp() => _page.Waiting = 0;
-
-    /// <summary>Reads the socket empty and acts on what is there.</summary>
-    /// <exception cref="ProtocolException">The publisher breaks the protocol; the connection is over.</exception>
-    public void ReadSocket()
-    {
-        if (State != ConnectionState.Active)
-        {
-            return;
-        }
-
-        uint counter = _block.ControlMessages;
-        byte[] buffer = _packet;
-        for (int messages = 0; State == ConnectionState.Active && messages < MaxMessagesAtOnce; messages++)
-        {
-            ReceiveResult result = _socket.Receive(buffer, _descriptors);
-            switch (result.Status)
-            {
-                case ReceiveStatus.WouldBlock:
-                    _seenControlMessages = counter;
-                    AnswerRetirements();
-                    return;
-                case ReceiveStatus.PeerGone:
-                    End(ConnectionState.Disconnected, ErrorCode.Disconnected, "The publisher hung up.");
-                    return;
-                case ReceiveStatus.Truncated:
-                    throw Violation(ErrorCode.ProtocolError, $"A message is longer than {Wire.MaxMessageSize} bytes.");
-                case ReceiveStatus.ControlTruncated:
-                    throw Violation(ErrorCode.DescriptorCount, $"A message carries more than {Wire.MaxDescriptors} descriptors.");
-            }
-
-            try
-            {
-                ReadOnlySpan<byte> packet = buffer.AsSpan(0, result.Length);
-                Handle(MessageHeader.Read(packet), packet[MessageHeaderLayout.Size..]);
-            }
-            catch (ProtocolException error)
-            {
-                throw Violation(error.Code, error.Message);
-            }
-            finally
-            {
-                _descriptors.Clear();
-            }
-        }
-    }
-
     /// <summary>Leaves the publisher. Frames that are held keep their mappings until they are released.</summary>
-    public void Close(bool sayBye)
+    public override void Close(bool sayBye)
     {
-        if (State == ConnectionState.Active)
-        {
-            if (sayBye)
-            {
-                SayBye(_socket, ErrorCode.None, "");
-            }
-
-            End(ConnectionState.Disconnected, ErrorCode.None, "The subscriber left.");
-        }
-
-        HangUp(_socket);
+        CloseSocket(sayBye);
         if (_cuda is not null && HeldFrames > 0)
         {
             // Frames are held or on their way through the GPU, and nobody will call us for the latter.
@@ -443,7 +301,7 @@ internal sealed class StreamConnection
     private static StreamConnection Connect(
         string key, SubscriberOptions options, string program, ulong previousEpoch, ulong previousCursor, bool offersCuda)
     {
-        UnixSocket socket = Connect(key, options.Directory ?? StreamDirectory.RuntimeDirectory);
+        UnixSocket socket = Handshake.Connect(StreamKey.Require(key), options.Directory ?? StreamDirectory.RuntimeDirectory, key);
         try
         {
             HelloMessage hello = new()
@@ -465,13 +323,13 @@ internal sealed class StreamConnection
             }
             catch (CuFramesException error)
             {
-                SayBye(socket, error.Code, error.Message);
+                Handshake.SayBye(socket, error.Code, error.Message);
                 throw;
             }
         }
         catch
         {
-            HangUp(socket);
+            Handshake.HangUp(socket);
             throw;
         }
     }
@@ -525,136 +383,30 @@ internal sealed class StreamConnection
         }
     }
 
-    private static UnixSocket Connect(string key, string directory)
-    {
-        string path = Path.Combine(directory, StreamKey.Require(key) + ".sock");
-        try
-        {
-            return UnixSocket.Connect(path, HandshakeTimeoutMilliseconds);
-        }
-        catch (LinuxException error)
-        {
-            throw error.Errno switch
-            {
-                Errno.ENOENT or Errno.ECONNREFUSED or Errno.ENOTDIR => new StreamUnavailableException(ErrorCode.StreamNotFound,
-                    $"Nobody publishes stream '{key}' (no publisher listens at {path}). Start its publisher, or see 'cuframes ls' for the streams there are.", error),
-                Errno.ETIMEDOUT => new StreamUnavailableException(ErrorCode.HandshakeTimeout,
-                    $"The publisher of '{key}' accepts no connection. It is stopped or overloaded.", error),
-                Errno.EACCES => new StreamUnavailableException(ErrorCode.AccessDenied,
-                    $"Stream '{key}' cannot be reached: {error.Message}", error),
-                _ => new StreamUnavailableException(ErrorCode.SystemCallFailed, $"Stream '{key}' cannot be reached: {error.Message}", error),
-            };
-        }
-    }
-
     private static WelcomeMessage Greet(UnixSocket socket, string key, HelloMessage hello, DescriptorSet descriptors, Func<bool>? isInterrupted)
     {
-        byte[] buffer = new byte[Wire.MaxMessageSize];
-
-        // A publisher that refuses at once may have hung up before HELLO: its answer is there to be read all the same.
-        _ = socket.Send(hello.Write(buffer), [], HandshakeTimeoutMilliseconds);
-        ReceiveResult result = ReceiveAnswer(socket, buffer, descriptors, isInterrupted);
-        switch (result.Status)
-        {
-            case ReceiveStatus.WouldBlock:
-                throw new StreamUnavailableException(ErrorCode.HandshakeTimeout,
-                    $"The publisher of '{key}' did not answer within {HandshakeTimeoutMilliseconds / 1000} s. It is stopped or overloaded.");
-            case ReceiveStatus.PeerGone:
-                throw new StreamUnavailableException(ErrorCode.Disconnected, $"The publisher of '{key}' hung up during the handshake.");
-        }
-
+        ReadOnlySpan<byte> payload = Handshake.Greet(socket, key, hello, descriptors, isInterrupted);
         try
         {
-            return ReadAnswer(result, buffer, key, hello, descriptors);
+            WelcomeMessage welcome = WelcomeMessage.Read(payload);
+            Handshake.RequireVersion(welcome.Version);
+            if (!hello.IsProbe)
+            {
+                welcome.RequireSubscription();
+                if (welcome.Delivery != hello.Delivery || welcome.Leases > hello.Leases)
+                {
+                    throw new ProtocolException(ErrorCode.ProtocolError,
+                        $"WELCOME grants {welcome.Delivery} delivery with {welcome.Leases} leases; asked for were {hello.Delivery} and {hello.Leases}.");
+                }
+            }
+
+            return welcome;
         }
         catch (ProtocolException error)
         {
-            SayBye(socket, error.Code, error.Message);
+            Handshake.SayBye(socket, error.Code, error.Message);
             throw;
         }
-    }
-
-    /// <summary>Waits for the publisher's answer, in slices in which an interruption is seen.</summary>
-    /// <exception cref="OperationCanceledException">The wait was interrupted.</exception>
-    private static ReceiveResult ReceiveAnswer(UnixSocket socket, byte[] buffer, DescriptorSet descriptors, Func<bool>? isInterrupted)
-    {
-        const int slice = 40;
-        ReceiveResult result = default;
-        for (int waited = 0; waited < HandshakeTimeoutMilliseconds; waited += slice)
-        {
-            result = socket.Receive(buffer, descriptors, slice);
-            if (result.Status != ReceiveStatus.WouldBlock)
-            {
-                break;
-            }
-
-            if (isInterrupted?.Invoke() == true)
-            {
-                throw new OperationCanceledException("The wait for a publisher's answer was interrupted.");
-            }
-        }
-
-        return result;
-    }
-
-    private static WelcomeMessage ReadAnswer(ReceiveResult result, byte[] buffer, string key, HelloMessage hello, DescriptorSet descriptors)
-    {
-        if (result.Status != ReceiveStatus.Received)
-        {
-            throw result.Status == ReceiveStatus.Truncated
-                ? new ProtocolException(ErrorCode.ProtocolError, $"The answer of the publisher of '{key}' is longer than {Wire.MaxMessageSize} bytes.")
-                : new ProtocolException(ErrorCode.DescriptorCount, $"The answer of the publisher of '{key}' carries too many descriptors.");
-        }
-
-        ReadOnlySpan<byte> packet = buffer.AsSpan(0, result.Length);
-        MessageHeader header = MessageHeader.Read(packet);
-        ReadOnlySpan<byte> payload = packet[MessageHeaderLayout.Size..];
-        if (header.Type is not (MessageType.Welcome or MessageType.Refuse or MessageType.Bye))
-        {
-            throw new ProtocolException(ErrorCode.ProtocolError, $"The publisher of '{key}' answered {header.Type} instead of WELCOME.");
-        }
-
-        int expected = header.Type == MessageType.Welcome && !hello.IsProbe ? 2 : 0;
-        if (descriptors.Count != expected)
-        {
-            throw new ProtocolException(ErrorCode.DescriptorCount, $"{header.Type} carries {descriptors.Count} descriptors instead of {expected}.");
-        }
-
-        if (header.Type == MessageType.Refuse)
-        {
-            RefuseMessage refuse = RefuseMessage.ReadRefuse(payload);
-            throw new StreamUnavailableException(refuse.Code, $"The publisher of '{key}' refused: {refuse.Text}");
-        }
-
-        if (header.Version == Wire.Version && header.Type == MessageType.Bye)
-        {
-            RefuseMessage bye = RefuseMessage.Read(payload);
-            throw new StreamUnavailableException(ErrorCode.Disconnected, $"The publisher of '{key}' left during the handshake. {bye.Text}");
-        }
-
-        if (header.Type != MessageType.Welcome || header.Version != Wire.Version)
-        {
-            throw new ProtocolException(ErrorCode.ProtocolError,
-                $"The publisher of '{key}' answered {header.Type} of version {header.Version} instead of WELCOME of version {Wire.Version}.");
-        }
-
-        WelcomeMessage welcome = WelcomeMessage.Read(payload);
-        if (welcome.Version != Wire.Version)
-        {
-            throw new ProtocolException(ErrorCode.ProtocolError, $"WELCOME chooses version {welcome.Version}, and {Wire.Version} was offered.");
-        }
-
-        if (!hello.IsProbe)
-        {
-            welcome.RequireSubscription();
-            if (welcome.Delivery != hello.Delivery || welcome.Leases > hello.Leases)
-            {
-                throw new ProtocolException(ErrorCode.ProtocolError,
-                    $"WELCOME grants {welcome.Delivery} delivery with {welcome.Leases} leases; asked for were {hello.Delivery} and {hello.Leases}.");
-            }
-        }
-
-        return welcome;
     }
 
     private static StreamConnection Map(
@@ -662,8 +414,7 @@ internal sealed class StreamConnection
     {
         using FileDescriptor controlFile = descriptors.Take(0);
         using FileDescriptor pageFile = descriptors.Take(1);
-        RequireMemfd(controlFile, ReadOnlySeals, ControlBlockLayout.Size, ErrorCode.ControlBlockInvalid, "The control block");
-        RequireMemfd(pageFile, PageSeals, SubscriberPageLayout.FileSize, ErrorCode.ControlBlockInvalid, "The subscriber's page");
+        Handshake.RequireMemfd(controlFile, Handshake.ReadOnlySeals, ControlBlockLayout.Size, ErrorCode.ControlBlockInvalid, "The control block");
         MemoryMapping control = MemoryMapping.Map(controlFile, ControlBlockLayout.Size, MappingAccess.ReadOnly, populate: true);
         try
         {
@@ -672,75 +423,14 @@ internal sealed class StreamConnection
                 throw new ProtocolException(ErrorCode.ControlBlockInvalid, $"The control block cannot be used: {fault}.");
             }
 
-            MemoryMapping page = MemoryMapping.Map(pageFile, SubscriberPageLayout.FileSize, MappingAccess.ReadWrite, populate: true);
-            try
-            {
-                RequirePage(page, welcome.SubscriberId);
-                return new StreamConnection(socket, welcome, control, page, previousEpoch, previousCursor);
-            }
-            catch
-            {
-                page.Dispose();
-                throw;
-            }
+            MemoryMapping page = Handshake.MapPage(pageFile, welcome.SubscriberId);
+            return new StreamConnection(socket, welcome, control, page, previousEpoch, previousCursor);
         }
         catch
         {
             control.Dispose();
             throw;
         }
-    }
-
-    private static unsafe void RequirePage(MemoryMapping mapping, ulong subscriberId)
-    {
-        SubscriberPage page = new(mapping.Pointer);
-        if (page.Magic != Wire.SubscriberPageMagic || page.SubscriberId != subscriberId)
-        {
-            throw new ProtocolException(ErrorCode.ControlBlockInvalid, "The subscriber's page has a wrong magic or another subscriber's id.");
-        }
-    }
-
-    private static void RequireMemfd(FileDescriptor file, MemoryFileSeals seals, long size, ErrorCode code, string what)
-    {
-        MemoryFileSeals found;
-        try
-        {
-            found = file.GetSeals();
-        }
-        catch (LinuxException)
-        {
-            throw new ProtocolException(code, $"{what} is not a memfd.");
-        }
-
-        if ((found & seals) != seals)
-        {
-            throw new ProtocolException(code, $"{what} lacks the seals {seals & ~found}: its publisher could change or cut it under our hands.");
-        }
-
-        long length = file.Stat().Size;
-        if (length < size)
-        {
-            throw new ProtocolException(code, $"{what} has {length} bytes; {size} are needed.");
-        }
-    }
-
-    /// <summary>Closes a socket. With packets unread the kernel would reset the connection, and our BYE would not be read.</summary>
-    private static void HangUp(UnixSocket socket)
-    {
-        socket.Shutdown();
-        using DescriptorSet descriptors = new();
-        Span<byte> packet = stackalloc byte[256];
-        while (socket.Receive(packet, descriptors).Status is not (ReceiveStatus.PeerGone or ReceiveStatus.WouldBlock))
-        {
-        }
-
-        socket.Dispose();
-    }
-
-    private static void SayBye(UnixSocket socket, ErrorCode code, string text)
-    {
-        byte[] buffer = new byte[2048];
-        _ = socket.TrySendSmall(new RefuseMessage(code, text).WriteBye(buffer));
     }
 
     /// <summary>The newest sequence. A peer's number above the limit would make our own sequences overflow.</summary>
@@ -871,26 +561,17 @@ internal sealed class StreamConnection
         }
     }
 
-    private void Handle(MessageHeader header, ReadOnlySpan<byte> payload)
+    private protected override int ExpectedDescriptors(MessageHeader header, ReadOnlySpan<byte> payload) =>
+        header.Type == MessageType.Segment && SegmentMessage.Read(payload).Description.HandleKind != HandleKind.CudaIpc ? 1 : 0;
+
+    private protected override void OnSocketRead() => AnswerRetirements();
+
+    private protected override void HandleOther(MessageHeader header, ReadOnlySpan<byte> payload)
     {
-        if (header.Version != Wire.Version)
-        {
-            throw new ProtocolException(ErrorCode.ProtocolError, $"A message is of version {header.Version}; {Wire.Version} was chosen.");
-        }
-
-        SegmentMessage? segment = header.Type == MessageType.Segment ? SegmentMessage.Read(payload) : null;
-        int expected = segment is null || segment.Description.HandleKind == HandleKind.CudaIpc ? 0 : 1;
-
-        // A second WELCOME may bring its two: it is refused below, as the message that does not belong here.
-        if (_descriptors.Count != expected && header.Type != MessageType.Welcome)
-        {
-            throw new ProtocolException(ErrorCode.DescriptorCount, $"{header.Type} carries {_descriptors.Count} descriptors instead of {expected}.");
-        }
-
         switch (header.Type)
         {
             case MessageType.Segment:
-                AddSegment(segment!);
+                AddSegment(SegmentMessage.Read(payload));
                 break;
             case MessageType.Retire:
                 uint id = SegmentIdMessage.Read(payload);
@@ -898,40 +579,6 @@ internal sealed class StreamConnection
                     ?? throw new ProtocolException(ErrorCode.ProtocolError, $"RETIRE names segment {id}, which was not announced.");
                 retiring.IsRetiring = true;
                 AnswerRetirements();
-                break;
-            case MessageType.Notice:
-                NoticeMessage notice = NoticeMessage.Read(payload);
-                if (notice.Kind == NoticeKind.Evicted)
-                {
-                    End(ConnectionState.Evicted, notice.Code, notice.Text);
-                }
-                else if (notice.Kind == NoticeKind.ShuttingDown)
-                {
-                    End(ConnectionState.Disconnected, ErrorCode.ShuttingDown, notice.Text);
-                }
-                else
-                {
-                    if (Notices.Count == MaxNotices)
-                    {
-                        Notices.Dequeue();
-                    }
-
-                    Notices.Enqueue(notice);
-                }
-
-                break;
-            case MessageType.Bye:
-                RefuseMessage bye = RefuseMessage.Read(payload);
-                End(ConnectionState.Disconnected, ErrorCode.Disconnected, bye.Text.Length > 0 ? $"The publisher left: {bye.Text}" : "The publisher left.");
-                break;
-            case MessageType.Doorbell:
-                // It has no TLV of its own; one that must be understood is refused here as elsewhere.
-                TlvReader reader = new(payload);
-                while (reader.Next())
-                {
-                    reader.SkipUnknown();
-                }
-
                 break;
             default:
                 throw new ProtocolException(ErrorCode.ProtocolError, $"A publisher does not send {header.Type} here.");
@@ -971,7 +618,7 @@ internal sealed class StreamConnection
     private HostMappedSegment MapHost(SegmentDescription description)
     {
         using FileDescriptor file = _descriptors.Take(0);
-        RequireMemfd(file, ReadOnlySeals, (long)description.Size, ErrorCode.SegmentInvalid, $"Segment {description.SegmentId}");
+        Handshake.RequireMemfd(file, Handshake.ReadOnlySeals, (long)description.Size, ErrorCode.SegmentInvalid, $"Segment {description.SegmentId}");
         try
         {
             return new HostMappedSegment(description.SegmentId, MemoryMapping.Map(file, (long)description.Size, MappingAccess.ReadOnly));
@@ -1063,25 +710,7 @@ internal sealed class StreamConnection
         return null;
     }
 
-    private CuFramesException Violation(ErrorCode code, string text)
-    {
-        if (State == ConnectionState.Active)
-        {
-            SayBye(_socket, code, text);
-            End(ConnectionState.Disconnected, code, text);
-        }
-
-        // What two PID namespaces make impossible is nobody's breach.
-        return code == ErrorCode.CudaIpcNamespace ? new StreamUnavailableException(code, text) : new ProtocolException(code, text);
-    }
-
-    private void End(ConnectionState state, ErrorCode code, string text)
-    {
-        EndCode = code;
-        EndText = text;
-        Volatile.Write(ref _state, (int)state);
-        _socket.Shutdown();
-    }
+    private static unsafe SubscriberPage PageOf(MemoryMapping mapping) => new(mapping.Pointer);
 
     private void LeaveMappings()
     {

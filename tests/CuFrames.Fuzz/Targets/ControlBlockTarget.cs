@@ -334,23 +334,23 @@ internal sealed unsafe class ControlBlockTarget : FuzzTarget
         UnixSocket socket, WelcomeMessage welcome, MemoryMapping controlMapping, MemoryMapping pageMapping, ulong previousEpoch, ulong previousCursor);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_socket")]
-    private static extern ref UnixSocket SocketOf(StreamConnection connection);
+    private static extern ref UnixSocket SocketOf(SubscriberConnection connection);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_block")]
     private static extern ref ControlBlock BlockOf(StreamConnection connection);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_page")]
-    private static extern ref SubscriberPage PageOf(StreamConnection connection);
+    private static extern ref SubscriberPage PageOf(SubscriberConnection connection);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_segments")]
     private static extern ref List<MappedSegment> SegmentsOf(StreamConnection connection);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_state")]
-    private static extern ref int StateOf(StreamConnection connection);
+    private static extern ref int StateOf(SubscriberConnection connection);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_cursor")]
-    private static extern ref ulong CursorOf(StreamConnection connection);
+    private static extern ref ulong CursorOf(SubscriberConnection connection);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_seenControlMessages")]
-    private static extern ref uint SeenOf(StreamConnection connection);
+    private static extern ref uint SeenOf(SubscriberConnection connection);
 }
