@@ -91,15 +91,19 @@ public struct PacketDescriptor
             return $"it is said to be no packet of its track {Track}";
         }
 
+        ulong sum = 0;
         for (int track = 0; track < PacketBlockLayout.TrackCapacity; track++)
         {
             if (Counts[track] > sequence)
             {
-                return $"{Counts[track]} packets of track {track} are said to come before it";
+                return $"{Counts[track]} packets of track {track} are said to be among the first {sequence}";
             }
+
+            sum += Counts[track];
         }
 
-        return null;
+        // Eight numbers that are not above a sequence, which is below 2^56: no overflow.
+        return sum == sequence ? null : $"its counts add up to {sum}";
     }
 
     /// <summary>A number of packets for each track.</summary>

@@ -16,12 +16,11 @@ namespace CuFrames.Client;
 /// </remarks>
 public sealed class FramePublisher : IDisposable
 {
-    private static readonly byte[] Doorbell = MakeDoorbell();
-
     private readonly PublisherOptions _options;
     private readonly PublisherServer _server;
     private readonly SlotRing _ring;
     private readonly SubscriberTable _table;
+    private readonly SubscriberWaker _waker;
     private readonly ControlBlock _block;
     private readonly List<Segment> _extraSegments = [];
     private FrameMetadata _openMetadata;
@@ -29,7 +28,6 @@ public sealed class FramePublisher : IDisposable
     private Picture _layout;
     private long _slotSize;
     private int _openSlot = -1;
-    private uint _futexWord;
     private bool _isDisposed;
 
     // Written by the publishing thread, read by statistics.
@@ -42,6 +40,10 @@ public sealed class FramePublisher : IDisposable
         _table = _server.Table;
         _block = _server.Block;
         _ring = new SlotRing(_block, _table);
+        unsafe
+        {
+            _waker = new SubscriberWaker(_table, _block.FutexWord);
+        }
     }
 
     /// <summary>The stream's key.</summary>
@@ -258,7 +260,7 @@ public sealed class FramePublisher : IDisposable
 
         _openMetadata.PublishTime = MonotonicClock.NowNanoseconds;
         _ring.Publish(slot, _openMetadata);
-        Wake();
+        _waker.Wake();
         if (_ring.HasDraining)
         {
             TryDrainOne();
@@ -268,22 +270,10 @@ public sealed class FramePublisher : IDisposable
     }
 
     /// <summary>Wakes readers that sleep on the futex, a moment before the open frame is announced (8.2). No system call when none sleeps.</summary>
-    internal unsafe void WakeAhead(int slot)
+    internal void WakeAhead(int slot)
     {
         RequireOpen(slot);
-        bool someoneSleeps = false;
-        _table.Enter();
-        foreach (SubscriberSession session in _table.Active)
-        {
-            someoneSleeps |= (session.Page.Waiting & 3) == (uint)Protocol.Wake.Futex;
-        }
-
-        _table.Exit();
-        if (someoneSleeps)
-        {
-            Volatile.Write(ref *_block.FutexWord, ++_futexWord);
-            Futex.Wake(_block.FutexWord, int.MaxValue);
-        }
+        _waker.WakeAhead();
     }
 
     internal void AbandonOpen(int slot)
@@ -292,13 +282,6 @@ public sealed class FramePublisher : IDisposable
         {
             _openSlot = -1;
         }
-    }
-
-    private static byte[] MakeDoorbell()
-    {
-        byte[] buffer = new byte[MessageHeaderLayout.Size];
-        new TlvWriter(buffer, MessageType.Doorbell).Finish();
-        return buffer;
     }
 
     private static bool Contains(SubscriberSession[] sessions, SubscriberSession session) => Array.IndexOf(sessions, session) >= 0;
@@ -316,53 +299,6 @@ public sealed class FramePublisher : IDisposable
         if (_openSlot != slot)
         {
             throw new InvalidOperationException("The frame has ended: it was published or disposed.");
-        }
-    }
-
-    /// <summary>Steps 7 and 8 of 6.5: the fence pairs with the one between a reader's <c>waiting</c> and its last look at <c>head</c>.</summary>
-    private unsafe void Wake()
-    {
-        Volatile.Write(ref *_block.FutexWord, ++_futexWord);
-
-        // Enter is a full fence.
-        _table.Enter();
-        bool someoneSleeps = false;
-        foreach (SubscriberSession session in _table.Active)
-        {
-            uint waiting = session.Page.Waiting;
-            if (waiting == 0)
-            {
-                continue;
-            }
-
-            if ((waiting & 3) == (uint)Protocol.Wake.Futex)
-            {
-                someoneSleeps = true;
-            }
-            else if (waiting != session.LastRung)
-            {
-                Ring(session, waiting);
-            }
-        }
-
-        _table.Exit();
-        if (someoneSleeps)
-        {
-            Futex.Wake(_block.FutexWord, int.MaxValue);
-        }
-    }
-
-    private static void Ring(SubscriberSession session, uint waiting)
-    {
-        try
-        {
-            // A full queue needs no doorbell: there is something to read already.
-            _ = session.Socket.TrySendSmall(Doorbell);
-            session.LastRung = waiting;
-        }
-        catch (LinuxException)
-        {
-            // ENOBUFS, ENOMEM: the next frame rings again, because this value of the word has not been answered.
         }
     }
 

@@ -111,6 +111,37 @@ public static class StreamDirectory
         }
     }
 
+    /// <summary>Asks a publisher of packets for the stream's description. Does not throw for a publisher's fault: <see cref="PacketStreamInfo.Error"/> says it.</summary>
+    /// <param name="key">The stream's key.</param>
+    /// <param name="directory">The directory; null: <see cref="RuntimeDirectory"/>.</param>
+    /// <exception cref="CuFramesException">INVALID_KEY.</exception>
+    public static PacketStreamInfo ProbePackets(string key, string? directory = null)
+    {
+        StreamKey.Require(key);
+        try
+        {
+            PacketWelcomeMessage welcome = PacketConnection.Probe(key, directory ?? RuntimeDirectory, "probe");
+            return new PacketStreamInfo
+            {
+                Key = key,
+                Description = welcome.Description,
+                Tracks = welcome.Tracks,
+                Epoch = welcome.Epoch,
+                Program = welcome.Program,
+                Source = welcome.Source,
+                StateText = welcome.StateText,
+            };
+        }
+        catch (CuFramesException error)
+        {
+            return new PacketStreamInfo { Key = key, ErrorCode = error.Code, Error = error.Message };
+        }
+        catch (LinuxException error)
+        {
+            return new PacketStreamInfo { Key = key, ErrorCode = ErrorCode.SystemCallFailed, Error = error.Message };
+        }
+    }
+
     /// <summary>The streams there are, as additions, and then every change, as it happens (looked for four times a second).</summary>
     /// <param name="directory">The directory; null: <see cref="RuntimeDirectory"/>. It need not exist yet.</param>
     /// <param name="cancellation">Ends the enumeration with <see cref="OperationCanceledException"/>.</param>

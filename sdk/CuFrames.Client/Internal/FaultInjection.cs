@@ -7,7 +7,8 @@ namespace CuFrames.Client.Internal;
 /// Off unless the runtime option <c>CuFrames.FaultInjection</c> is true (only the tests' peer sets it, in its project file) and the
 /// environment variable <c>CUFRAMES_FAULT</c> names a fault: <c>skip-lease-scan</c> (the publisher does not look at leases) or
 /// <c>skip-recheck</c> (the reader does not look at the slot's state again after it has set its lease word, and is slow before it
-/// sets it), or <c>skip-completion-wait</c> (a frame that a GPU writes is announced before it is written). The fields are constants to the compiler of the hot path.
+/// sets it), or <c>skip-completion-wait</c> (a frame that a GPU writes is announced before it is written),
+/// or <c>skip-oldest</c> (a packet overwrites others that readers are not told of). The fields are constants to the compiler of the hot path.
 /// </remarks>
 internal static class FaultInjection
 {
@@ -19,6 +20,8 @@ internal static class FaultInjection
     public static readonly bool SkipRecheck = IsChosen("skip-recheck");
 
     public static readonly bool SkipCompletionWait = IsChosen("skip-completion-wait");
+
+    public static readonly bool SkipOldest = IsChosen("skip-oldest");
 
     private static bool IsChosen(string fault) =>
         AppContext.TryGetSwitch("CuFrames.FaultInjection", out bool isAllowed) && isAllowed &&
