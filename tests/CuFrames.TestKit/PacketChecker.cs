@@ -21,6 +21,9 @@ public sealed class PacketChecker(PacketSubscriber subscriber, int largest)
     /// <summary>How often packets were lost.</summary>
     public long Gaps { get; private set; }
 
+    /// <summary>The first packet taken.</summary>
+    public ulong First { get; private set; }
+
     public ulong Last { get; private set; }
 
     public int Epochs { get; private set; }
@@ -100,6 +103,7 @@ public sealed class PacketChecker(PacketSubscriber subscriber, int largest)
             }
         }
 
+        First = First == 0 ? packet.Sequence : First;
         Missed += packet.Missed;
         Last = packet.Sequence;
         _missedBefore[0] = subscriber.MissedOn(0);

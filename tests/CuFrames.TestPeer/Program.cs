@@ -16,6 +16,12 @@ switch (args)
         return DeviceCommand.Run(new PeerArguments(options));
     case ["allocations", .. var options]:
         return await AllocationsCommand.Run(new PeerArguments(options));
+    case ["packet-publish", .. var options]:
+        return PacketPublishCommand.Run(new PeerArguments(options));
+    case ["packet-read", .. var options]:
+        return PacketReadCommand.Run(new PeerArguments(options));
+    case ["packet-allocations", .. var options]:
+        return PacketAllocationsCommand.Run(new PeerArguments(options));
     case ["conform-publisher", var key]:
         return ConformPublisherCommand.Run(key, null);
     case ["conform-publisher", var key, "--format-change-ms", var delay]:
@@ -23,7 +29,7 @@ switch (args)
     case ["conform-subscriber", var key]:
         return ConformSubscriberCommand.Run(key);
     default:
-        Console.Error.WriteLine("usage: CuFrames.TestPeer publish|read|publisher|subscriber|device|allocations --option value ... | " +
+        Console.Error.WriteLine("usage: CuFrames.TestPeer publish|read|publisher|subscriber|device|allocations|packet-publish|packet-read|packet-allocations --option value ... | " +
             "conform-publisher KEY [--format-change-ms N] | conform-subscriber KEY");
         return 64;
 }
