@@ -22,10 +22,10 @@ MESSAGES = {"HELLO": 1, "WELCOME": 2, "REFUSE": 3, "SEGMENT": 4, "SEGMENT_READY"
 TLVS = {"VERSION_RANGE": 1, "FEATURES": 2, "PROGRAM": 3, "DELIVERY": 4, "LEASES": 5, "DOMAIN": 6, "FENCES": 7, "WAKES": 8,
         "PROBE": 9, "VERSION": 10, "EPOCH": 11, "STREAM_KEY": 12, "STREAM_DESCRIPTION": 13, "SOURCE": 14,
         "SUBSCRIBER_ID": 15, "ERROR_CODE": 16, "ERROR_TEXT": 17, "SEGMENT": 18, "CUDA_IPC_HANDLE": 19, "SEGMENT_ID": 20,
-        "NOTICE_KIND": 21, "STATE_TEXT": 22, "CUDA_EVENT": 23}
+        "NOTICE_KIND": 21, "STATE_TEXT": 22, "CUDA_EVENT": 23, "PACKETS": 24, "PACKET_STREAM": 25, "TRACK": 26}
 ERRORS = {"PROTOCOL_ERROR": 1, "VERSION_MISMATCH": 2, "UNSUPPORTED_TLV": 3, "DESCRIPTOR_COUNT": 4, "INVALID_KEY": 5,
           "DELIVERY_NOT_GRANTED": 10, "DOMAIN_NOT_MAPPABLE": 11, "LEASE_QUOTA_EXCEEDED": 14, "PAGE_INVALID": 15,
-          "SEGMENT_INVALID": 21, "CONTROL_BLOCK_INVALID": 22, "FRAME_INVALID": 23}
+          "SEGMENT_INVALID": 21, "CONTROL_BLOCK_INVALID": 22, "FRAME_INVALID": 23, "PACKET_INVALID": 35}
 FORMATS = {"NV12": 0x3231564E, "I420": 0x32315559, "P010": 0x30313050, "GRAY8": 0x20203852, "RGB24": 0x34324742,
            "BGR24": 0x34324752, "RGBA": 0x34324241, "BGRA": 0x34325241}
 MUST_UNDERSTAND = 0x8000
@@ -65,6 +65,26 @@ SEGMENT_DESCRIPTION = [
     ("segment_id", 0, "I"), ("domain", 4, "I"), ("handle_kind", 8, "I"), ("segment_generation", 12, "I"), ("size", 16, "Q"),
     ("device_uuid", 24, "16s"), ("slots", 40, "I"), ("reserved", 44, "I")]
 
+PACKET_BLOCK = [
+    ("magic", 0, "Q"), ("layout_version", 8, "I"), ("track_size", 12, "I"), ("parameters_size", 16, "I"), ("packet_size", 20, "I"),
+    ("track_capacity", 24, "I"), ("parameters_capacity", 28, "I"), ("index_capacity", 32, "I"), ("tracks_offset", 36, "I"),
+    ("epoch", 40, "Q"), ("parameters_offset", 48, "I"), ("index_offset", 52, "I"), ("bytes_offset", 56, "Q"),
+    ("byte_capacity", 64, "Q"), ("total_size", 72, "Q"), ("state", 128, "I"), ("control_messages", 132, "I"), ("tracks", 136, "I"),
+    ("refused", 144, "Q"), ("futex_word", 192, "I"), ("head", 200, "Q"), ("oldest", 208, "Q"), ("last_key", 216, "Q")]
+PACKET_DESCRIPTOR = [
+    ("sequence", 0, "Q"), ("position", 8, "Q"), ("size", 16, "I"), ("track", 20, "I"), ("parameters", 24, "I"), ("flags", 28, "I"),
+    ("pts", 32, "q"), ("dts", 40, "q"), ("duration", 48, "q"), ("arrival_time", 56, "q"), ("capture_time", 64, "q"),
+    ("publish_time", 72, "q"), ("reserved", 80, "Q")]
+TRACK_PARAMETERS = [
+    ("number", 0, "I"), ("codec", 4, "I"), ("time_base_numerator", 8, "I"), ("time_base_denominator", 12, "I"), ("width", 16, "I"),
+    ("height", 20, "I"), ("frame_rate_numerator", 24, "I"), ("frame_rate_denominator", 28, "I"), ("sample_aspect_numerator", 32, "I"),
+    ("sample_aspect_denominator", 36, "I"), ("sample_rate", 40, "I"), ("channels", 44, "I"), ("channel_layout", 48, "Q"),
+    ("samples_per_packet", 56, "I"), ("bits_per_sample", 60, "I"), ("block_align", 64, "I"), ("initial_padding", 68, "I"),
+    ("seek_preroll", 72, "I"), ("reorder_delay", 76, "I"), ("colour_matrix", 80, "B"), ("colour_range", 81, "B"),
+    ("colour_primaries", 82, "B"), ("colour_transfer", 83, "B"), ("chroma_location", 84, "B"), ("field_order", 85, "B"),
+    ("rotation", 86, "B"), ("codec_name", 88, "32s"), ("extradata_size", 120, "I")]
+
+PACKET_MAGIC = int.from_bytes(b"CUFRPKTS", "little")
 CONTROL_MAGIC = int.from_bytes(b"CUFRCTRL", "little")
 PAGE_MAGIC = int.from_bytes(b"CUFRPAGE", "little")
 GPU_UUID = bytes(range(0x10, 0x20))
@@ -744,6 +764,114 @@ def key_vectors():
     return vectors
 
 
+def packet_block_vectors():
+    entries, capacity = 1024, 1 << 20
+    start = (1052672 + entries * 192 + 4095) // 4096 * 4096
+    base = {"magic": PACKET_MAGIC, "layout_version": 1, "track_size": 64, "parameters_size": 16384, "packet_size": 192,
+            "track_capacity": 8, "parameters_capacity": 8, "index_capacity": entries, "tracks_offset": 256,
+            "epoch": 0xFEDCBA9876543210, "parameters_offset": 4096, "index_offset": 1052672, "bytes_offset": start,
+            "byte_capacity": capacity, "total_size": start + capacity, "state": 1, "control_messages": 3, "tracks": 2,
+            "refused": 1, "futex_word": 77, "head": 5000, "oldest": 4100, "last_key": 4981}
+
+    def vector(name, changes=None, problem=None):
+        data = pack(PACKET_BLOCK, 256, {**base, **(changes or {})})
+        result = {"name": name, "paragraph": "14.5", "hex": data.hex(), "epoch": str(base["epoch"])}
+        return {**result, **(error(problem) if problem else {"fields": fields(PACKET_BLOCK, data)})}
+
+    def sized(count, size):
+        begin = (1052672 + count * 192 + 4095) // 4096 * 4096
+        return {"index_capacity": count, "byte_capacity": size, "bytes_offset": begin, "total_size": begin + size}
+
+    vectors = [vector("sound"), vector("smallest", sized(16, 65536)), vector("largest", sized(65536, 1 << 32)),
+               vector("empty", {"head": 0, "oldest": 1, "last_key": 0, "tracks": 0, "state": 0})]
+    for name in ["magic", "layout_version", "track_size", "parameters_size", "packet_size", "track_capacity",
+                 "parameters_capacity", "tracks_offset", "parameters_offset", "index_offset", "bytes_offset", "total_size", "epoch"]:
+        vectors.append(vector(f"{name}-plus-one", {name: base[name] + 1}, "CONTROL_BLOCK_INVALID"))
+    for name, changes in [
+        ("index-8", sized(8, 65536)), ("index-24", sized(24, 65536)), ("index-131072", sized(131072, 65536)), ("index-0", {"index_capacity": 0}),
+        ("bytes-61440", sized(16, 61440)), ("bytes-65600", sized(16, 65600)), ("bytes-above-4-gib", sized(16, (1 << 32) + 4096)),
+        ("bytes-0", {"byte_capacity": 0}), ("bytes-2-to-the-63", {"byte_capacity": 1 << 63}),
+    ]:
+        vectors.append(vector(name, changes, "CONTROL_BLOCK_INVALID"))
+    return vectors
+
+
+def packet_descriptor_vectors():
+    base = {"sequence": 37, "position": 65536 * 3 + 640, "size": 1500, "track": 1, "parameters": 2, "flags": 9, "pts": -(2 ** 63),
+            "dts": -90000, "duration": 3600, "arrival_time": 1234567890123, "capture_time": 1700000000123456789, "publish_time": 1234567899999}
+
+    def data_of(changes, counts):
+        data = bytearray(pack(PACKET_DESCRIPTOR, 192, {**base, **(changes or {})}))
+        struct.pack_into("<8Q", data, 128, *counts)
+        return bytes(data)
+
+    sound_counts = (24, 13, 0, 0, 0, 0, 0, 0)
+
+    def vector(name, changes=None, counts=sound_counts, problem=None):
+        data = data_of(changes, counts)
+        result = {"name": name, "paragraph": "14.11" if problem else "14.8", "hex": data.hex(), "sequence": "37", "tracks": 2,
+                  "byte_capacity": "65536"}
+        return {**result, **(error(problem) if problem else {
+            "fields": {**fields(PACKET_DESCRIPTOR, data), "counts": [str(count) for count in counts]},
+            "first_byte": str({**base, **(changes or {})}["position"] % 65536)})}
+
+    vectors = [
+        vector("sound"), vector("empty-packet", {"size": 0}), vector("half-of-the-ring", {"size": 32768, "position": 65536}),
+        vector("ends-where-the-ring-ends", {"size": 1472, "position": 65536 * 7 + 64000}),
+        vector("first-track", {"track": 0}), vector("far-on", {"position": (1 << 60) + 640}),
+        vector("all-flags", {"flags": 2 ** 32 - 1}), vector("reserved-bytes-are-ignored", {"reserved": 2 ** 64 - 1}),
+        vector("parameters-are-judged-elsewhere", {"parameters": 0}),
+    ]
+    for name, changes, counts in [
+        ("another-sequence", {"sequence": 38}, sound_counts), ("sequence-of-the-round-before", {"sequence": 37 - 16}, sound_counts),
+        ("track-2-of-2", {"track": 2}, sound_counts), ("track-all-ones", {"track": 2 ** 32 - 1}, sound_counts),
+        ("position-unaligned", {"position": 65536 + 32}, sound_counts), ("position-odd", {"position": 1}, sound_counts),
+        ("more-than-half-of-the-ring", {"size": 32769, "position": 65536}, sound_counts), ("size-all-ones", {"size": 2 ** 32 - 1}, sound_counts),
+        ("reaches-past-the-ring", {"position": 65536 * 2 - 64}, sound_counts),
+        ("zeros-reach-past-the-ring", {"size": 1473, "position": 65536 * 7 + 64000}, sound_counts),
+        ("not-among-its-track", {}, (37, 0, 0, 0, 0, 0, 0, 0)), ("counts-too-few", {}, (23, 13, 0, 0, 0, 0, 0, 0)),
+        ("counts-too-many", {}, (24, 13, 0, 0, 0, 0, 0, 1)), ("count-above-the-sequence", {}, (24, 38, 0, 0, 0, 0, 0, 0)),
+        ("counts-overflow-to-the-sum", {}, (24, 14, 2 ** 64 - 1, 0, 0, 0, 0, 0)),
+    ]:
+        vectors.append(vector(name, changes, counts, "PACKET_INVALID"))
+    return vectors
+
+
+def track_parameters_vectors():
+    base = {"number": 3, "codec": 1, "time_base_numerator": 1, "time_base_denominator": 90000, "width": 1920, "height": 1080,
+            "frame_rate_numerator": 25, "frame_rate_denominator": 1, "sample_aspect_numerator": 1, "sample_aspect_denominator": 1,
+            "reorder_delay": 2, "colour_matrix": 1, "colour_range": 1, "colour_primaries": 1, "colour_transfer": 1,
+            "chroma_location": 1, "field_order": 1, "rotation": 0, "codec_name": b"h264".ljust(32, b"\0"), "extradata_size": 9}
+    extradata = bytes.fromhex("0000000167640028ac")
+
+    def vector(name, changes=None, extra=extradata, problem=None, more=0):
+        data = pack(TRACK_PARAMETERS, 256, {**base, **(changes or {})}) + extra + bytes(more)
+        result = {"name": name, "paragraph": "14.7", "hex": data.hex(), "number": 3}
+        return {**result, **(error(problem) if problem else {"fields": {**fields(TRACK_PARAMETERS, data), "extradata": extra.hex()}})}
+
+    audio = {"codec": 256, "codec_name": b"aac".ljust(32, b"\0"), "time_base_denominator": 48000, "width": 0, "height": 0,
+             "sample_rate": 48000, "channels": 6, "channel_layout": 0x60F, "samples_per_packet": 1024, "bits_per_sample": 0,
+             "block_align": 0, "initial_padding": 1024, "seek_preroll": 3840, "extradata_size": 2}
+    vectors = [
+        vector("h264"), vector("aac", audio, bytes.fromhex("1190")),
+        vector("no-extradata", {"extradata_size": 0}, b""),
+        vector("unknown-codec", {"codec": 0, "codec_name": b"a" * 32}),
+        vector("codec-of-a-later-version", {"codec": 9999}),
+        vector("longest-name-and-largest-numbers", {"codec_name": b"~" * 32, "time_base_numerator": 2 ** 31 - 1, "time_base_denominator": 2 ** 31 - 1,
+                                                    "width": 16384, "height": 16384, "channels": 255, "channel_layout": 2 ** 64 - 1}),
+    ]
+    for name, changes in [
+        ("another-number", {"number": 11}), ("time-base-without-numerator", {"time_base_numerator": 0}),
+        ("time-base-without-denominator", {"time_base_denominator": 0}), ("time-base-2-to-the-31", {"time_base_denominator": 2 ** 31}),
+        ("width-16385", {"width": 16385}), ("height-all-ones", {"height": 2 ** 32 - 1}), ("channels-256", {"channels": 256}),
+        ("sample-rate-2-to-the-31", {"sample_rate": 2 ** 31}), ("extradata-16129", {"extradata_size": 16129}),
+        ("extradata-all-ones", {"extradata_size": 2 ** 32 - 1}), ("name-with-a-space", {"codec_name": b"h 264".ljust(32, b"\0")}),
+        ("name-not-ascii", {"codec_name": "h\u00e9".encode().ljust(32, b"\0")}),
+    ]:
+        vectors.append(vector(name, changes, problem="PACKET_INVALID"))
+    return vectors
+
+
 FILES = {
     "message-headers.json": header_vectors,
     "tlvs.json": tlv_vectors,
@@ -755,6 +883,9 @@ FILES = {
     "pictures.json": picture_vectors,
     "subscriber-pages.json": page_vectors,
     "stream-keys.json": key_vectors,
+    "packet-blocks.json": packet_block_vectors,
+    "packet-descriptors.json": packet_descriptor_vectors,
+    "track-parameters.json": track_parameters_vectors,
 }
 
 

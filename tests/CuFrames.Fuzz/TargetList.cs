@@ -11,6 +11,7 @@ internal static class TargetList
         ("picture", () => new PictureTarget()),
         ("control-block", () => new ControlBlockTarget()),
         ("page", () => new PageTarget()),
+        ("packet-block", () => new PacketBlockTarget()),
     ];
 
     public static IReadOnlyList<string> Names { get; } = [.. All.Select(entry => entry.Name)];

@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Checks the model of the lease protocol, lease.pml: the protocol itself must hold in every reachable state, and each
-# broken variant of it must break exactly the assertion that guards against it. README.md explains the cases.
+# Checks the models of the lease protocol, lease.pml, and of the packet ring, packets.pml: the protocol itself must hold in every
+# reachable state, and each broken variant of it must break exactly the assertion that guards against it. README.md explains the cases.
 # Prints one line a case and last "N passed, N failed, 0 skipped"; exits 0 only if nothing failed.
 
 set -u -o pipefail
 export LC_ALL=C
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd) || exit 1
-model=$here/lease.pml
 cc=${CC:-cc}
 passed=0
 failed=0
@@ -34,7 +33,8 @@ trap 'rm -rf -- "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 cd -- "$work" || exit 1
-cp -- "$model" . || exit 1
+cp -- "$here"/*.pml . || exit 1
+model=lease
 
 pass() { # name, detail
   passed=$((passed + 1))
@@ -58,14 +58,14 @@ search() { # safety | progress, -D macros of the model...
   fi
   rm -f -- pan* ./*.trail
   {
-    spin "-P$cc -E -x c" -a "$@" lease.pml &&
+    spin "-P$cc -E -x c" -a "$@" "$model.pml" &&
       "$cc" -O2 "${build[@]}" -DCOLLAPSE -DMEMLIM=4096 -o pan pan.c &&
       timeout --foreground 600 ./pan -m10000 -w25 "${options[@]}" "${pan_options[@]}"
   } >report 2>&1 </dev/null
-  if [ -e lease.pml.trail ]; then
+  if [ -e "$model.pml.trail" ]; then
     {
       echo 'The steps to the error:'
-      spin "-P$cc -E -x c" -t -p "$@" lease.pml 2>&1 | tail -n 100
+      spin "-P$cc -E -x c" -t -p "$@" "$model.pml" 2>&1 | tail -n 100
     } >>report
   fi
 }
@@ -109,8 +109,8 @@ breaks() { # name, the assertion, -D macros...
 # A statement that is never reached would mean that the assertions were checked in fewer situations than it seems. Only
 # the ends of the kinds of process that run for ever may be left: the store buffers, the service thread, the GPU.
 covers() { # name, kinds of process that run for ever; of the last search
-  if is_complete && [ "$(grep -cE '^\s+lease\.pml:[0-9]+, state [0-9]+, "-end-"$' report)" -eq "$2" ] &&
-    ! grep -E '^\s+lease\.pml:[0-9]+, state ' report | grep -qv '"-end-"$'; then
+  if is_complete && [ "$(grep -cE '^\s+'"$model"'\.pml:[0-9]+, state [0-9]+, "-end-"$' report)" -eq "$2" ] &&
+    ! grep -E '^\s+'"$model"'\.pml:[0-9]+, state ' report | grep -qv '"-end-"$'; then
     pass "$1" 'every statement of the model was reached'
   else
     fail "$1" 'that the search above reached every statement of the model'
@@ -161,6 +161,18 @@ if grep -q '^pan:1: non-progress cycle (at depth ' report && grep -q ', errors: 
 else
   fail 'leases never released' 'a cycle without progress'
 fi
+
+pan_options=()
+model=packets
+holds 'packets' safety
+covers 'packets, coverage' 1
+breaks 'packets, no publisher fence' descriptor_is_whole -DNO_PUBLISHER_FENCE
+breaks 'packets, oldest moved late' descriptor_is_whole -DMOVE_OLDEST_LATE
+breaks 'packets, head not released' descriptor_is_whole -DNO_RELEASE
+breaks 'packets, index forgotten' descriptor_is_whole -DMOVE_TOO_LITTLE
+breaks 'packets, no reader fence' valid_packet_is_whole -DNO_READER_FENCE
+breaks 'packets, no last look' valid_packet_is_whole -DNO_LAST_LOOK
+breaks 'packets, no look after the descriptor' descriptor_is_whole -DNO_DESCRIPTOR_LOOK
 
 summary
 [ "$failed" -eq 0 ]

@@ -56,6 +56,9 @@ internal sealed class MessagesTarget : FuzzTarget
                 case MessageType.Hello:
                     Check(HelloMessage.Read(payload), outcomes);
                     break;
+                case MessageType.Welcome when HasPackets(payload):
+                    Check(PacketWelcomeMessage.Read(payload));
+                    break;
                 case MessageType.Welcome:
                     Check(WelcomeMessage.Read(payload), outcomes);
                     break;
@@ -102,7 +105,7 @@ internal sealed class MessagesTarget : FuzzTarget
     {
         CheckText(hello.Program, 64);
         Require(hello.LowestVersion <= hello.HighestVersion, "The range of versions is turned around.");
-        if (!hello.IsProbe)
+        if (!hello.IsProbe && !hello.IsForPackets)
         {
             Require(hello.Delivery is >= Delivery.Newest and <= Delivery.Lossless, "An unknown delivery was accepted.");
             Require(hello.Leases is >= 1 and <= 64, $"{hello.Leases} leases were accepted.");
@@ -118,13 +121,52 @@ internal sealed class MessagesTarget : FuzzTarget
 
         HelloMessage again = HelloMessage.Read(first[16..]);
 
-        // A probe says nothing of how it would read.
-        HelloMessage expected = hello.IsProbe
-            ? new HelloMessage { LowestVersion = hello.LowestVersion, HighestVersion = hello.HighestVersion, Features = hello.Features, Program = hello.Program, IsProbe = true }
-            : hello;
+        // A probe says nothing of how it would read, and packets are all read in the same way.
+        HelloMessage little = new()
+        {
+            LowestVersion = hello.LowestVersion,
+            HighestVersion = hello.HighestVersion,
+            Features = hello.Features,
+            Program = hello.Program,
+            IsProbe = hello.IsProbe,
+            IsForPackets = hello.IsForPackets,
+        };
+        HelloMessage expected = hello.IsProbe ? little : hello.IsForPackets ? little with { Wakes = hello.Wakes } : hello;
         Require(again.Domains.SequenceEqual(expected.Domains), "HELLO was written with other domains.");
         Require((again with { Domains = [] }) == (expected with { Domains = [] }), "HELLO was written as another one.");
         Require(first.SequenceEqual(again.Write(_second)), "HELLO was not written twice in the same way.");
+    }
+
+    private static bool HasPackets(ReadOnlySpan<byte> payload)
+    {
+        TlvReader reader = new(payload);
+        while (reader.Next())
+        {
+            if (reader.Type == TlvType.Packets)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void Check(PacketWelcomeMessage welcome)
+    {
+        CheckText(welcome.Program, 64);
+        CheckText(welcome.Source, 1024);
+        CheckText(welcome.StateText, 1024);
+        Require(StreamKey.IsValid(welcome.Key) && welcome.Epoch != 0, "A key or an epoch that is none was accepted.");
+        Require(welcome.Tracks.Count <= 8 && welcome.Tracks.Count == welcome.Description.Tracks && welcome.Description.Subscribers >= 0, "An impossible number of tracks was accepted.");
+        for (int i = 0; i < welcome.Tracks.Count; i++)
+        {
+            TrackDescription track = welcome.Tracks[i];
+            Require(track.Track == i && track.Width is >= 0 and <= 16384 && track.Height is >= 0 and <= 16384 && track.Channels is >= 0 and <= 255 && track.SampleRate >= 0, "An impossible track was accepted.");
+        }
+
+        PacketWelcomeMessage again = PacketWelcomeMessage.Read(welcome.Write(_first, 1)[16..]);
+        PacketWelcomeMessage expected = welcome.SubscriberId != 0 ? welcome : welcome with { Wakes = Wake.None };
+        Require(again.Tracks.SequenceEqual(welcome.Tracks) && again with { Tracks = [] } == expected with { Tracks = [] }, "A WELCOME of packets was written as another one.");
     }
 
     private void Check(WelcomeMessage welcome, OutcomeMap outcomes)
