@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using CuFrames.Conformance.Examples;
+using CuFrames.Conformance.PacketChecks;
 using CuFrames.Conformance.PublisherChecks;
 using CuFrames.Conformance.SubscriberChecks;
 using CuFrames.Conformance.Suite;
@@ -17,12 +18,14 @@ internal static class CommandLine
 
           cuframes-conformance publisher --socket PATH [--json] [--only PATTERN] [--format-change] [--allow-unprovoked]
           cuframes-conformance subscriber [--json] [--only PATTERN] [--allow-unprovoked] -- COMMAND...
-          cuframes-conformance list (publisher | subscriber)
+          cuframes-conformance packet-publisher --socket PATH [--json] [--only PATTERN] [--allow-unprovoked]
+          cuframes-conformance list (publisher | subscriber | packet-publisher)
 
         Small implementations to try the suite on; with --break they do one thing wrong (--break list names them):
 
           cuframes-conformance example-publisher --socket PATH [--break NAME] [--format-change-ms N] [--until-input-ends]
           cuframes-conformance example-subscriber [--break NAME]
+          cuframes-conformance example-packet-publisher --socket PATH [--break NAME] [--until-input-ends]
 
         Exit code: 0 all passed, 1 a check failed, 64 wrong usage. README.md beside the source says more.
         """;
@@ -38,6 +41,10 @@ internal static class CommandLine
                     return CheckPublisher(options);
                 case "subscriber":
                     return CheckSubscriber(options);
+                case "packet-publisher":
+                    return CheckPacketPublisher(options);
+                case "example-packet-publisher":
+                    return RunExamplePacketPublisher(options);
                 case "list":
                     return List(options);
                 case "example-subscriber":
@@ -99,19 +106,51 @@ internal static class CommandLine
 
     private static int List(OptionReader options)
     {
-        string suite = options.Positional("publisher or subscriber");
+        string suite = options.Positional("publisher, subscriber or packet-publisher");
         options.End();
         IEnumerable<(string Id, string Title)> checks = suite switch
         {
             "publisher" => PublisherSuite.Checks.Select(check => (check.Id, check.Title)),
             "subscriber" => SubscriberSuite.Checks.Select(check => (check.Id, check.Title)),
-            _ => throw new FormatException($"There are the suites publisher and subscriber, not '{suite}'."),
+            "packet-publisher" => PacketPublisherChecks.All.Select(check => (check.Id, check.Title)),
+            _ => throw new FormatException($"There are the suites publisher, subscriber and packet-publisher, not '{suite}'."),
         };
         foreach ((string id, string title) in checks)
         {
             Console.Out.WriteLine($"{id} {title}");
         }
 
+        return 0;
+    }
+
+    private static int CheckPacketPublisher(OptionReader options)
+    {
+        bool json = options.Flag("--json");
+        bool allowUnprovoked = options.Flag("--allow-unprovoked");
+        string? only = options.Value("--only");
+        var context = new PacketContext(options.Value("--socket") ?? throw new FormatException("--socket is missing."));
+        options.End();
+        var report = new Report(Console.Out, json, allowUnprovoked);
+        CheckRunner.Run(PacketPublisherChecks.All, context, only, report.Add);
+        report.End();
+        return report.Success ? 0 : Failure;
+    }
+
+    private static int RunExamplePacketPublisher(OptionReader options)
+    {
+        string socketPath = options.Value("--socket") ?? throw new FormatException("--socket is missing.");
+        PacketPublisherFault fault = Fault<PacketPublisherFault>(options.Value("--break"));
+        bool untilInputEnds = options.Flag("--until-input-ends");
+        options.End();
+        using var publisher = new ExamplePacketPublisher(socketPath, fault);
+        using PosixSignalRegistration terminate = StopAt(PosixSignal.SIGTERM, publisher.Stop);
+        using PosixSignalRegistration interrupt = StopAt(PosixSignal.SIGINT, publisher.Stop);
+        if (untilInputEnds)
+        {
+            StopAtEndOfInput(publisher.Stop);
+        }
+
+        publisher.Run();
         return 0;
     }
 

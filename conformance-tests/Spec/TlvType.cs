@@ -26,4 +26,7 @@ internal enum TlvType : ushort
     NOTICE_KIND = 21,
     STATE_TEXT = 22,
     CUDA_EVENT = 23,
+    PACKETS = 24,
+    PACKET_STREAM = 25,
+    TRACK = 26,
 }

@@ -14,9 +14,10 @@ internal sealed class PublisherProcess : IDisposable
     /// <summary>Starts a command and waits for its socket.</summary>
     /// <param name="executable">What to start.</param>
     /// <param name="arguments">Given the path of the socket, the arguments.</param>
-    public PublisherProcess(string executable, Func<string, IEnumerable<string>> arguments)
+    /// <param name="name">Name of the socket that it makes, without its extension.</param>
+    public PublisherProcess(string executable, Func<string, IEnumerable<string>> arguments, string name = "conformance")
     {
-        SocketPath = Path.Combine(_directory.FullName, "conformance.sock");
+        SocketPath = Path.Combine(_directory.FullName, name + ".sock");
         var start = new ProcessStartInfo(executable) { RedirectStandardInput = true, UseShellExecute = false };
         foreach (string argument in arguments(SocketPath))
         {
