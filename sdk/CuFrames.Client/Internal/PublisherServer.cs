@@ -493,6 +493,27 @@ internal sealed class PublisherServer : LoopSource, IDisposable
         }
     }
 
+    /// <summary>Closes, unless somebody reads or is about to.</summary>
+    public bool CloseIfUnused()
+    {
+        lock (_gate)
+        {
+            if (!_isClosed)
+            {
+                // Those who have connected and were not heard yet count too.
+                OnReady(IoEvents.Readable);
+                if (Table.Active.Length + _pending.Count > 0)
+                {
+                    return false;
+                }
+
+                Close();
+            }
+
+            return true;
+        }
+    }
+
     /// <summary>Closes, and gives the memory back. The caller is the publishing thread, or that thread has ended.</summary>
     public void Dispose()
     {
