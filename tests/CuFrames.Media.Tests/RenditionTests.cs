@@ -50,6 +50,8 @@ public sealed class RenditionTests : IDisposable
         Require(2, "bgra 640x480", "scale=640:480:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact:in_color_matrix=bt601:in_range=tv,format=bgra", "bgra", 640 * 480 * 4, 1);
         Assert.Equal([10L, 50, 50], ((Rendition[])[small, half, same]).Select(rendition => rendition.Statistics.Pictures));
         Assert.Equal([(5u, 1u), (25u, 1u), (25u, 1u)], ((Rendition[])[small, half, same]).Select(rendition => (rendition.Publisher.Format!.Value.FrameRateNumerator, rendition.Publisher.Format!.Value.FrameRateDenominator)));
+        // One decode for all of them.
+        Assert.Equal((50L, 50L, 1L), (camera.Pump.Statistics.Packets, camera.Pump.Statistics.Frames, camera.Pump.Statistics.Connections));
         Assert.All([small, half, same], rendition => Assert.Equal(StreamState.Ended, rendition.Publisher.GetStatistics().State));
 
         void Require(int reader, string format, string filter, string name, int size, int step)
