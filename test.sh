@@ -13,7 +13,7 @@ export LC_ALL=C.UTF-8
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd) || exit 1
 cd -- "$root" || exit 1
 logs=$root/artifacts/test-logs
-# Shared by five targets: ten million go to the TLV codec and the messages, fifteen million to the pages and descriptors.
+# Shared by six targets: the TLV codec, the messages, and the pages, descriptors and blocks.
 fuzz_inputs=25000000
 
 rm -rf -- "$logs"

@@ -23,6 +23,8 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
 
     private readonly ReaderLog _readers = new(log, configuration.Key);
     private readonly RetryDelay _restartDelay = new();
+    private readonly List<RenditionStream> _renditions =
+        [.. configuration.Renditions.Select(rendition => new RenditionStream(configuration, rendition, directory, log, post))];
     private CameraRun? _run;
     private CameraRun? _previous;
     private long _previousUntil;
@@ -65,7 +67,19 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     internal bool IsDue(long now) => _run is null && (now >= _nextAttempt || (_gpuAttempts is { } seen && gpu.Attempts != seen));
 
     /// <summary>When <see cref="Advance"/> has something to do next, CLOCK_MONOTONIC in nanoseconds.</summary>
-    internal long NextDue => _run is null ? _nextAttempt : _run.IsStarted ? _restartAt : 0;
+    internal long NextDue
+    {
+        get
+        {
+            long due = _run is null ? _nextAttempt : _run.IsStarted ? _restartAt : 0;
+            if (_run is not null)
+            {
+                _renditions.ForEach(rendition => due = Math.Min(due, rendition.NextDue));
+            }
+
+            return due;
+        }
+    }
 
     /// <summary>Leaves the source to another camera's last run for a while.</summary>
     /// <param name="previous">That run, which was stopped.</param>
@@ -93,7 +107,41 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
             log.Write(LogEvents.CameraStarted, $"The stream is published at {_run.Publisher.SocketPath}; frames are to come from {configuration.SourceText}.", configuration.Key);
         }
 
+        if (_run is { } run)
+        {
+            _renditions.ForEach(rendition => rendition.Advance(run, now));
+        }
+
         return stopped;
+    }
+
+    /// <summary>Makes the renditions those of another configuration that is the same otherwise. The others are not touched.</summary>
+    /// <param name="wanted">The renditions.</param>
+    /// <param name="added">Keys of new ones are added here.</param>
+    /// <param name="changed">Keys of those that differ are added here.</param>
+    /// <param name="removed">Keys of those that are gone are added here.</param>
+    internal void SetRenditions(IReadOnlyList<RenditionConfiguration> wanted, List<string> added, List<string> changed, List<string> removed)
+    {
+        foreach (RenditionStream rendition in _renditions.ToArray())
+        {
+            RenditionConfiguration? match = wanted.FirstOrDefault(candidate => candidate.Name == rendition.Configuration.Name);
+            if (match != rendition.Configuration)
+            {
+                rendition.Stop(isRemoved: match is null);
+                _renditions.Remove(rendition);
+                (match is null ? removed : changed).Add(rendition.Key);
+            }
+        }
+
+        foreach (RenditionConfiguration next in wanted.Where(next => !_renditions.Exists(rendition => rendition.Configuration == next)))
+        {
+            RenditionStream rendition = new(configuration, next, directory, log, post);
+            _renditions.Add(rendition);
+            if (!changed.Contains(rendition.Key))
+            {
+                added.Add(rendition.Key);
+            }
+        }
     }
 
     /// <summary>Says why no attempt is made now.</summary>
@@ -103,6 +151,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     /// <returns>The run that was stopped, if so.</returns>
     internal CameraRun? CheckSocket(long now)
     {
+        _renditions.ForEach(rendition => rendition.CheckSocket(now));
         string? path = _run?.Publisher.SocketPath ?? _notice?.SocketPath;
         if (path is null || File.Exists(path))
         {
@@ -131,6 +180,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
         EndNotice();
         if (run is not null)
         {
+            _renditions.ForEach(rendition => rendition.Stop(isRemoved: false));
             run.Stop();
             log.Write(LogEvents.CameraStopped, "The stream has ended.", configuration.Key);
         }
@@ -191,6 +241,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     {
         CameraRun run = _run!;
         _run = null;
+        _renditions.ForEach(rendition => rendition.Stop(isRemoved: false));
         run.Stop();
         _nextAttempt = now;
         _restartAt = long.MaxValue;

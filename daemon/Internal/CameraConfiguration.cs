@@ -49,6 +49,9 @@ internal sealed record CameraConfiguration
 
     public required ReaderAccess Readers { get; init; }
 
+    /// <summary>Its renditions. They have the camera's readers, slots and times.</summary>
+    public required IReadOnlyList<RenditionConfiguration> Renditions { get; init; }
+
     /// <summary>The source without secrets.</summary>
     public string SourceText => Url?.Display ?? Pattern!.ToText();
 
@@ -63,11 +66,11 @@ internal sealed record CameraConfiguration
     /// <summary>Whether the camera cannot run without a CUDA device.</summary>
     public bool NeedsGpu => Memory != FrameMemory.Host || Decode == DecodeMode.Nvdec;
 
-    /// <summary>Whether the camera need not be touched when the other configuration takes the place of this one.</summary>
+    /// <summary>Whether the camera need not be touched when the other configuration takes the place of this one. Renditions come and go without it.</summary>
     /// <param name="other">The other.</param>
     public bool IsSameAs(CameraConfiguration other) =>
-        // Two members compare by reference; everything else, also what is added later, the record compares by value.
-        (this with { Url = null, Readers = other.Readers }) == (other with { Url = null }) &&
+        // Three members compare by reference; everything else, also what is added later, the record compares by value.
+        (this with { Url = null, Readers = other.Readers, Renditions = other.Renditions }) == (other with { Url = null }) &&
         Url?.Reveal() == other.Url?.Reveal() && Url?.IsFile == other.Url?.IsFile &&
         Readers.AllowsEveryone == other.Readers.AllowsEveryone &&
         Readers.Users.SequenceEqual(other.Readers.Users) && Readers.Groups.SequenceEqual(other.Readers.Groups);
@@ -96,6 +99,13 @@ internal sealed record CameraConfiguration
         Source = SourceText,
         OnEvent = onEvent,
     };
+
+    /// <summary>How a rendition is published.</summary>
+    /// <param name="directory">The runtime directory.</param>
+    /// <param name="onEvent">Is told what happens to readers.</param>
+    public PublisherOptions ToRenditionOptions(string directory, Action<PublisherEvent> onEvent) =>
+        // The limit is that of the camera's own ring.
+        ToPublisherOptions(directory, onEvent, null) with { MemoryLimit = 0 };
 
     /// <summary>How the source is read.</summary>
     /// <param name="gpu">The GPU, open if the camera needs it.</param>

@@ -33,6 +33,7 @@ internal static class CameraKey
     internal const string LeaseTimeout = "lease_timeout";
     internal const string Lossless = "lossless";
     internal const string Readers = "readers";
+    internal const string Renditions = "renditions";
 
     /// <summary>All keys, in the order in which they are shown.</summary>
     internal static IReadOnlyList<ConfigurationKey> All { get; } =
@@ -58,12 +59,29 @@ internal static class CameraKey
         new(LeaseTimeout, "5s", "a time from 100ms to 10min, such as 500ms or 10s", value => value.Time(Tenth, TenMinutes)),
         new(Lossless, "false", "false, true (5s), or a time from 100ms to 10min, such as 500ms or 10s", ParseLossless),
         new(Readers, "own", "own, everyone, or {users: [...], groups: [...]} with names or ids", ParseReaders),
+        new(Renditions, "-", "a mapping of names to renditions, such as {small: {size: 640x360}}", ParseRenditions),
     ];
 
     private static object? ParseLossless(ConfigurationValue value) =>
         value.IsText("false") ? TimeSpan.Zero
         : value.IsText("true") ? TimeSpan.FromSeconds(5)
         : value.Time(Tenth, TenMinutes);
+
+    private static List<RenditionConfiguration>? ParseRenditions(ConfigurationValue value)
+    {
+        List<RenditionConfiguration> renditions = [];
+        bool isGood = value.Keys(null, (name, rendition) =>
+        {
+            if (RenditionKey.Read(name, rendition) is { } read)
+            {
+                renditions.Add(read);
+                return true;
+            }
+
+            return false;
+        });
+        return isGood ? renditions : null;
+    }
 
     private static object? ParseReaders(ConfigurationValue value)
     {

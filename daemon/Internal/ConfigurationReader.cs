@@ -120,8 +120,10 @@ internal sealed class ConfigurationReader
 
         ConfigurationSettings? defaults = defaultsPlace is null ? null : ConfigurationSettings.Read(defaultsPlace, CameraKey.All);
         List<CameraConfiguration> cameras = [];
+        Dictionary<string, ConfigurationValue> places = [];
         camerasPlace?.Keys(null, (key, value) =>
         {
+            places.Add(key, value);
             if (!StreamKey.IsValid(key))
             {
                 value.ReportKey(
@@ -136,6 +138,17 @@ internal sealed class ConfigurationReader
 
             return true;
         });
+        foreach (CameraConfiguration camera in cameras)
+        {
+            foreach (RenditionConfiguration rendition in camera.Renditions)
+            {
+                if (places.TryGetValue($"{camera.Key}@{rendition.Name}", out ConfigurationValue? place))
+                {
+                    place.ReportKey($"this is the key of camera {camera.Key}'s rendition {rendition.Name} too", "another key, or another name of the rendition");
+                }
+            }
+        }
+
         return new DaemonConfiguration(directory, ReadGpu(gpu), cameras);
     }
 
@@ -214,6 +227,20 @@ internal sealed class ConfigurationReader
                 .Report($"max_slots is {maxSlots} and slots is {slots}", "a limit that is not below the number of slots to begin with");
         }
 
+        // Among the defaults they are passed over where there can be none.
+        List<RenditionConfiguration> renditions = Get<List<RenditionConfiguration>>(CameraKey.Renditions, []);
+        FrameMemory memory = Get(CameraKey.Memory, FrameMemory.Host);
+        string? obstacle = memory != FrameMemory.Host ? "renditions need memory: host for now" : key.Contains('@', StringComparison.Ordinal) ? "the key of a stream has one '@' at most, and this camera's has it" : null;
+        if (obstacle is not null && renditions.Count > 0)
+        {
+            if (own.Has(CameraKey.Renditions))
+            {
+                own.PlaceOf(CameraKey.Renditions).Report(obstacle, "the key only where memory is host and the camera's key has no '@'");
+            }
+
+            renditions = [];
+        }
+
         if (_problems.Count > before)
         {
             return null;
@@ -230,7 +257,7 @@ internal sealed class ConfigurationReader
             DecodeThreads = Get(CameraKey.DecodeThreads, 1),
             Paced = Get<object>(CameraKey.Paced, CameraKey.Auto) as bool?,
             Loop = Get(CameraKey.Loop, false),
-            Memory = Get(CameraKey.Memory, FrameMemory.Host),
+            Memory = memory,
             Slots = slots,
             MaxSlots = maxSlots,
             MemoryLimit = Get(CameraKey.MemoryLimit, 0L),
@@ -239,6 +266,7 @@ internal sealed class ConfigurationReader
             LeaseTimeout = Get(CameraKey.LeaseTimeout, TimeSpan.FromSeconds(5)),
             LosslessTimeout = lossless,
             Readers = Get(CameraKey.Readers, ReaderAccess.OwnUserAndGroup),
+            Renditions = renditions,
         };
 
         bool IsBad(string name) => own.IsBad(name) || defaults?.IsBad(name) == true;

@@ -121,6 +121,23 @@ internal sealed record ConfigurationValue(
         return null;
     }
 
+    internal object? Number(double least, double most)
+    {
+        string? text = Scalar();
+        if (text is null)
+        {
+            return null;
+        }
+
+        if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) && number >= least && number <= most)
+        {
+            return number;
+        }
+
+        Report($"found {Found}", Accepted);
+        return null;
+    }
+
     internal object? Time(TimeSpan least, TimeSpan most) =>
         Quantity(TimeUnits, least.TotalMilliseconds, most.TotalMilliseconds) is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : null;
 

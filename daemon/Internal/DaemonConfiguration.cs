@@ -48,6 +48,15 @@ internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration G
             Add(CameraKey.LeaseTimeout, Time(camera.LeaseTimeout));
             Add(CameraKey.Lossless, camera.LosslessTimeout == TimeSpan.Zero ? "false" : Time(camera.LosslessTimeout));
             Add(CameraKey.Readers, Describe(camera.Readers));
+            if (camera.Renditions.Count > 0)
+            {
+                text.Append("    ").Append(CameraKey.Renditions).Append(":\n");
+            }
+
+            foreach (RenditionConfiguration rendition in camera.Renditions)
+            {
+                text.Append("      ").Append(Quote(rendition.Name)).Append(": ").Append(Describe(rendition.Options)).Append('\n');
+            }
         }
 
         return text.ToString();
@@ -59,6 +68,16 @@ internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration G
         readers.AllowsEveryone ? "everyone"
         : readers.Users.Count + readers.Groups.Count == 0 ? "own"
         : $"{{users: [{string.Join(", ", readers.Users)}], groups: [{string.Join(", ", readers.Groups)}]}}";
+
+    private static string Describe(RenditionOptions options)
+    {
+        string size = options.Width > 0
+            ? $"{RenditionKey.Size}: {Number(options.Width)}x{Number(options.Height)}, {RenditionKey.Fit}: {RenditionKey.NameOf(options.Fit)}"
+            : $"{RenditionKey.Scale}: {options.Scale.ToString(CultureInfo.InvariantCulture)}";
+        string rate = options.MaxFrameRate?.ToString(CultureInfo.InvariantCulture) ?? RenditionKey.None;
+        string format = options.Format is { } named ? Protocol.PixelFormats.Name(named) : RenditionKey.Source;
+        return $"{{{size}, {RenditionKey.Fps}: {rate}, {RenditionKey.Format}: {format}, {RenditionKey.Memory}: host}}";
+    }
 
     private static string Bool(bool value) => value ? "true" : "false";
 

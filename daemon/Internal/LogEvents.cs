@@ -32,6 +32,11 @@ internal static class LogEvents
     internal static readonly LogEvent CameraDecoder = new(311, "camera-decoder", LogLevel.Information, "What decodes the camera's video and why, and where its frames lie.");
     internal static readonly LogEvent CameraFallback = new(312, "camera-fallback", LogLevel.Warning, "NVDEC was to decode if it can, and software does: why.");
 
+    internal static readonly LogEvent RenditionStarted = new(313, "rendition-started", LogLevel.Information, "A rendition's stream can be connected to.");
+    internal static readonly LogEvent RenditionStopped = new(314, "rendition-stopped", LogLevel.Information, "A rendition's stream has ended, because the configuration says so.");
+    internal static readonly LogEvent RenditionUnavailable = new(315, "rendition-unavailable", LogLevel.Error, "A rendition cannot be published: another publisher has its key, or the directory may not be written. It is tried again every second.");
+    internal static readonly LogEvent RenditionFailed = new(316, "rendition-failed", LogLevel.Warning, "A rendition that somebody reads cannot be made: why. It is tried again every second; the camera goes on.");
+
     internal static readonly LogEvent ReaderJoined = new(400, "reader-joined", LogLevel.Information, "A reader connected.");
     internal static readonly LogEvent ReaderLeft = new(401, "reader-left", LogLevel.Information, "A reader left or died.");
     internal static readonly LogEvent ReaderEvicted = new(402, "reader-evicted", LogLevel.Warning, "A reader was evicted: why.");
@@ -52,6 +57,7 @@ internal static class LogEvents
         ConfigurationLoaded, ConfigurationInvalid, ConfigurationKept, WatchFailed,
         CameraStarted, CameraLive, CameraLost, CameraEnded, CameraFailed, CameraFault, CameraStopped, CameraUnavailable, CameraSocketGone,
         CameraNotAdmitted, CameraWithoutGpu, CameraDecoder, CameraFallback,
+        RenditionStarted, RenditionStopped, RenditionUnavailable, RenditionFailed,
         ReaderJoined, ReaderLeft, ReaderEvicted, ReaderRefused, ReadersQuiet, RingResized, RingStarved, PublisherError,
         GpuOpened, GpuUnavailable, GpuBroken,
     ];

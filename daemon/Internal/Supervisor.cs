@@ -326,6 +326,7 @@ internal sealed class Supervisor : IDisposable
             if (match is not null && match.IsSameAs(camera.Configuration) && camera.Directory == _directory && !(hasOtherGpu && match.NeedsGpu))
             {
                 wanted.Remove(match);
+                camera.SetRenditions(match.Renditions, added, changed, removed);
                 kept++;
                 continue;
             }

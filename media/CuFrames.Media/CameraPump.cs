@@ -40,6 +40,15 @@ public sealed class CameraPump : IDisposable
     /// <summary>Guarded by _lock: Stop must abort the source that the pump's thread is just making.</summary>
     private IPictureSource? _source;
 
+    /// <summary>Guarded by _lock. Out of use; the pump's thread, or whoever finds that it has ended, disposes of them.</summary>
+    private readonly List<Rendition> _removed = [];
+
+    /// <summary>Replaced under _lock, never changed; read by the pump's thread.</summary>
+    private Rendition[] _renditions = [];
+
+    /// <summary>Written under _lock, read by the pump's thread: whether _removed has entries.</summary>
+    private bool _hasRemoved;
+
     /// <summary>Guarded by _lock.</summary>
     private bool _isStarted;
 
@@ -173,7 +182,53 @@ public sealed class CameraPump : IDisposable
         return _thread.Join(timeout);
     }
 
-    /// <summary>Stops, waiting at most 2 s. The publisher is not disposed of.</summary>
+    /// <summary>Makes frames for a rendition too, from the next one on. The rendition becomes the pump's.</summary>
+    /// <param name="rendition">The rendition.</param>
+    /// <exception cref="InvalidOperationException">The pump was disposed of, or has the rendition already.</exception>
+    public void Add(Rendition rendition)
+    {
+        ArgumentNullException.ThrowIfNull(rendition);
+        lock (_lock)
+        {
+            if (_isDisposed || _renditions.Contains(rendition))
+            {
+                throw new InvalidOperationException("A rendition is given to one camera pump, once, and before that is disposed of.");
+            }
+
+            CameraStatus status = _status;
+            if (status.State is not (CameraState.Starting or CameraState.Live))
+            {
+                TellState(rendition, status.State, status.Reason);
+            }
+
+            Volatile.Write(ref _renditions, [.. _renditions, rendition]);
+        }
+    }
+
+    /// <summary>Ends a rendition: its readers are told and its key is free at once. The pump disposes of it.</summary>
+    /// <param name="rendition">One that the pump has; any other is left alone.</param>
+    public void Remove(Rendition rendition)
+    {
+        ArgumentNullException.ThrowIfNull(rendition);
+        lock (_lock)
+        {
+            if (!_renditions.Contains(rendition))
+            {
+                return;
+            }
+
+            rendition.Publisher.Close();
+            Volatile.Write(ref _renditions, Array.FindAll(_renditions, other => !ReferenceEquals(other, rendition)));
+            _removed.Add(rendition);
+            Volatile.Write(ref _hasRemoved, true);
+            if (!_isStarted || !_thread.IsAlive)
+            {
+                DisposeOfRemoved();
+            }
+        }
+    }
+
+    /// <summary>Stops, waiting at most 2 s. The publisher is not disposed of; renditions are.</summary>
     public void Dispose()
     {
         bool hasEnded = Stop(DisposeTimeout);
@@ -183,6 +238,9 @@ public sealed class CameraPump : IDisposable
             if (hasEnded)
             {
                 _stopped.Dispose();
+                _removed.AddRange(_renditions);
+                Volatile.Write(ref _renditions, []);
+                DisposeOfRemoved();
             }
         }
     }
@@ -376,6 +434,8 @@ public sealed class CameraPump : IDisposable
             if (!_publisher.TryBeginFrame(out FrameWriter writer))
             {
                 Volatile.Write(ref _dropped, _dropped + 1);
+                BeginRenditions(source, in frame, in metadata);
+                EndRenditions(FrameFlags.None);
                 Count(source);
                 hasFrame = source.TryReadFrame(out frame);
                 continue;
@@ -387,6 +447,8 @@ public sealed class CameraPump : IDisposable
                 writer.Metadata = metadata;
                 if (_hasEnd)
                 {
+                    BeginRenditions(source, in frame, in metadata);
+
                     // Only the next read tells whether this frame is the last one. A file answers at once.
                     hasFrame = ReadAhead(source, in writer, ref frame);
                     Count(source, metadata.Flags);
@@ -396,6 +458,8 @@ public sealed class CameraPump : IDisposable
                 Publish(source, in writer);
             }
 
+            BeginRenditions(source, in frame, in metadata);
+            EndRenditions(FrameFlags.None);
             Count(source, metadata.Flags);
             hasFrame = source.TryReadFrame(out frame);
         }
@@ -449,8 +513,17 @@ public sealed class CameraPump : IDisposable
         finally
         {
             // A frame that is written is published, even when the file cannot be read any further.
-            writer.Metadata.Flags |= isKnown && !hasFrame ? FrameFlags.EndOfStream : 0;
-            Publish(source, in writer);
+            FrameFlags end = isKnown && !hasFrame ? FrameFlags.EndOfStream : 0;
+            writer.Metadata.Flags |= end;
+            try
+            {
+                Publish(source, in writer);
+            }
+            finally
+            {
+                EndRenditions(end);
+            }
+
             if (!isKnown)
             {
                 Count(source, writer.Metadata.Flags);
@@ -458,6 +531,58 @@ public sealed class CameraPump : IDisposable
         }
 
         return hasFrame;
+    }
+
+    /// <summary>Makes the frames of all renditions from the source's current one. After the camera's own frame: that has no need to wait for them.</summary>
+    private void BeginRenditions(IPictureSource source, in MediaFrame frame, in FrameMetadata metadata)
+    {
+        foreach (Rendition rendition in Volatile.Read(ref _renditions))
+        {
+            rendition.Begin(source, in frame, in metadata);
+        }
+    }
+
+    /// <summary>Publishes what was begun. A rendition that came in between has nothing; one that went has ended, and its frame with it.</summary>
+    private void EndRenditions(FrameFlags flags)
+    {
+        foreach (Rendition rendition in Volatile.Read(ref _renditions))
+        {
+            rendition.End(flags);
+        }
+
+        if (Volatile.Read(ref _hasRemoved))
+        {
+            lock (_lock)
+            {
+                DisposeOfRemoved();
+            }
+        }
+    }
+
+    /// <summary>Under _lock, on the pump's thread or after its end.</summary>
+    private void DisposeOfRemoved()
+    {
+        _removed.ForEach(rendition => rendition.Dispose());
+        _removed.Clear();
+        Volatile.Write(ref _hasRemoved, false);
+    }
+
+    /// <summary>Tells a rendition's readers of a camera that is not live.</summary>
+    private void TellState(Rendition rendition, CameraState state, string reason)
+    {
+        switch (state)
+        {
+            case CameraState.Connecting when _frames == 0:
+                rendition.SetState(StreamState.Starting, reason);
+                break;
+            case CameraState.SourceLost:
+                rendition.SetState(StreamState.SourceLost, reason);
+                break;
+            case CameraState.Ended when !_stopped.IsSet:
+            case CameraState.Failed:
+                rendition.SetState(StreamState.Ended, reason);
+                break;
+        }
     }
 
     private void Configure(IPictureSource source, in MediaFrame frame)
@@ -562,7 +687,13 @@ public sealed class CameraPump : IDisposable
         CameraStatus status = new(
             state, reason, (error as CuFramesException)?.Code ?? ErrorCode.None, (error as MediaException)?.Error, MonotonicClock.NowNanoseconds,
             info ?? _status.Info, retryDelay);
-        Volatile.Write(ref _status, status);
+        lock (_lock)
+        {
+            // A rendition that is added at this moment is told by Add or here.
+            Volatile.Write(ref _status, status);
+            Array.ForEach(_renditions, rendition => TellState(rendition, state, reason));
+        }
+
         switch (state)
         {
             case CameraState.Connecting when _frames == 0:

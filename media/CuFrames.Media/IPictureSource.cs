@@ -49,6 +49,15 @@ public interface IPictureSource : IDisposable
     void CopyFrame(ReadOnlySpan<PicturePlane> planes);
 
     /// <summary>
+    /// Writes the current frame into the caller's planes, scaled and converted from the decoder's own samples. May be called more than once. A frame
+    /// in device memory is brought to main memory once for all calls.
+    /// </summary>
+    /// <param name="scaler">Knows size and format of the result.</param>
+    /// <param name="planes">As many planes as the result has. Bytes between the end of a row and the pitch are left alone.</param>
+    /// <exception cref="MediaException">There is no current frame, the planes do not fit, or the frame's format cannot be converted.</exception>
+    void ScaleFrame(PictureScaler scaler, ReadOnlySpan<PicturePlane> planes);
+
+    /// <summary>
     /// Enqueues on <see cref="Stream"/> the copying of the current frame, cropped, in <see cref="MediaFrame.Format"/>, into planes in device
     /// memory: one copy per plane, on the device if the frame is there already, else from pinned memory. Does not wait:
     /// <see cref="CudaStream.Synchronize"/> does, or publishing with the stream.

@@ -29,6 +29,10 @@ public sealed unsafe class MediaSource : IPictureSource
     private AvNative.FrameInfo _current;
     private bool _hasFrame;
     private PictureUpload? _upload;
+    private ScratchPicture? _scratch;
+
+    /// <summary>Whether the scratch holds the current frame, which lies in device memory.</summary>
+    private bool _isInScratch;
 
     /// <summary>Copies from the decoder's surface may be under way.</summary>
     private bool _isCopying;
@@ -137,6 +141,7 @@ public sealed unsafe class MediaSource : IPictureSource
         long firstArrival = 0;
         FinishCopies();
         _hasFrame = false;
+        _isInScratch = false;
         while (true)
         {
             int result = Receive();
@@ -236,6 +241,29 @@ public sealed unsafe class MediaSource : IPictureSource
     }
 
     /// <inheritdoc/>
+    public void ScaleFrame(PictureScaler scaler, ReadOnlySpan<PicturePlane> planes)
+    {
+        ArgumentNullException.ThrowIfNull(scaler);
+        if (!IsInDeviceMemory)
+        {
+            Require(scaler.Scale(_handle, in _current, planes));
+            return;
+        }
+
+        _scratch ??= new ScratchPicture();
+        PixelFormat format = AvFormats.ToPixelFormat(_current.Format);
+        ReadOnlySpan<PicturePlane> picture = _scratch.Shape(format, (int)_current.Width, (int)_current.Height);
+        if (!_isInScratch)
+        {
+            CopyFrame(picture);
+            _isInScratch = true;
+        }
+
+        FrameMetadata colours = new() { ColourMatrix = _current.Matrix, ColourRange = (ColourRange)_current.Range };
+        scaler.Scale(format, (int)_current.Width, (int)_current.Height, picture, colours, planes);
+    }
+
+    /// <inheritdoc/>
     public void EnqueueCopy(ReadOnlySpan<CudaPlane> planes)
     {
         if (_upload is null)
@@ -295,6 +323,7 @@ public sealed unsafe class MediaSource : IPictureSource
         AvNative.CloseDecoder(_handle);
         _handle.Dispose();
         _upload?.Dispose();
+        _scratch?.Dispose();
         Stream?.Dispose();
         Leave();
     }

@@ -12,6 +12,11 @@ public sealed class TestPatternSource : IPictureSource
     private readonly TestPattern _pattern;
     private readonly CudaContext? _cuda;
     private PictureUpload? _upload;
+    private ScratchPicture? _scratch;
+    private FrameMetadata _metadata;
+
+    /// <summary>The picture that the scratch holds; -1: none.</summary>
+    private long _scratchNumber = -1;
     private long _next;
 
     /// <summary>Written by any thread, read by the reading thread; guards no other data.</summary>
@@ -99,6 +104,7 @@ public sealed class TestPatternSource : IPictureSource
                 ChromaLocation = PixelFormats.IsSubsampled(_options.Format) ? (byte)1 : (byte)0,
             },
         };
+        _metadata = frame.Metadata;
         return true;
     }
 
@@ -107,6 +113,22 @@ public sealed class TestPatternSource : IPictureSource
     {
         RequireFrame();
         _pattern.Fill(planes, _next - 1);
+    }
+
+    /// <inheritdoc/>
+    public void ScaleFrame(PictureScaler scaler, ReadOnlySpan<PicturePlane> planes)
+    {
+        ArgumentNullException.ThrowIfNull(scaler);
+        RequireFrame();
+        _scratch ??= new ScratchPicture();
+        ReadOnlySpan<PicturePlane> picture = _scratch.Shape(_options.Format, _options.Width, _options.Height);
+        if (_scratchNumber != _next - 1)
+        {
+            _pattern.Fill(picture, _next - 1);
+            _scratchNumber = _next - 1;
+        }
+
+        scaler.Scale(_options.Format, _options.Width, _options.Height, picture, _metadata, planes);
     }
 
     /// <inheritdoc/>
@@ -137,6 +159,7 @@ public sealed class TestPatternSource : IPictureSource
         _aborted = true;
         StreamEnd.Await(Stream);
         _upload?.Dispose();
+        _scratch?.Dispose();
         Stream?.Dispose();
         Stream = null;
     }

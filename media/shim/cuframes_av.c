@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -543,6 +544,16 @@ static bool is_full_range_format(enum AVPixelFormat format)
 {
     return format == AV_PIX_FMT_YUVJ420P || format == AV_PIX_FMT_YUVJ422P || format == AV_PIX_FMT_YUVJ444P ||
         format == AV_PIX_FMT_YUVJ440P || format == AV_PIX_FMT_YUVJ411P;
+}
+
+/* Where a part of a picture may begin so that it needs no copy: at whole chroma samples and whole bytes. */
+static void crop_shifts(enum AVPixelFormat format, unsigned *shift_x, unsigned *shift_y)
+{
+    const AVPixFmtDescriptor *descriptor = av_pix_fmt_desc_get(format);
+    *shift_x = descriptor->log2_chroma_w;
+    *shift_y = descriptor->log2_chroma_h;
+    if (descriptor->flags & AV_PIX_FMT_FLAG_BITSTREAM)
+        *shift_x = 3;
 }
 
 static void copy_plane(uint8_t *target, size_t target_pitch, const uint8_t *source, ptrdiff_t source_pitch,
@@ -1467,6 +1478,7 @@ static int describe_cuda_planes(cuframes_av_source *source, cuframes_av_frame_in
     info->format = is_wide ? CUFRAMES_AV_FORMAT_P010 : CUFRAMES_AV_FORMAT_NV12;
     info->width = (uint32_t)((size_t)frame->width - left);
     info->height = (uint32_t)((size_t)frame->height - top);
+    info->crop_shift_x = info->crop_shift_y = 1;
     for (int i = 0; i < 2; i++) {
         /* Two chroma samples for two columns: a byte offset like that of luma, to a whole pair. */
         size_t column = i == 0 ? left : left & ~(size_t)1, row = i == 0 ? top : top / 2;
@@ -1491,6 +1503,10 @@ static int describe_host_planes(cuframes_av_source *source, cuframes_av_frame_in
     }
     info->flags |= converted ? CUFRAMES_AV_FRAME_CONVERTED : 0;
     info->format = source->frame_format;
+    unsigned shift_x, shift_y;
+    crop_shifts((enum AVPixelFormat)frame->format, &shift_x, &shift_y);
+    info->crop_shift_x = (uint8_t)shift_x;
+    info->crop_shift_y = (uint8_t)shift_y;
     info->width = (uint32_t)frame->width;
     info->height = (uint32_t)frame->height;
     for (int i = 0; i < 4; i++) {
@@ -1661,6 +1677,308 @@ int cuframes_av_frame_copy(cuframes_av_source *source, const cuframes_av_plane *
         copy_plane(planes[plane].data, planes[plane].pitch, frame->data[plane], frame->linesize[plane], row_bytes, rows);
     }
     return CUFRAMES_AV_OK;
+}
+
+/* ---- scaling -------------------------------------------------------------------------------------------------- */
+
+/* Bicubic; bits that do not depend on the processor; chroma of every column, not of every second one. */
+#define SCALE_FLAGS (SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT)
+
+/* A picture to be scaled: a decoder's, which may have any format, or a caller's. */
+struct scaler_input {
+    enum AVPixelFormat format;
+    int width, height;
+    int matrix; /* H.273 */
+    bool is_full;
+    const uint8_t *data[4];
+    int strides[4];
+};
+
+/* Everything that a context depends on. Compared byte by byte, so it is always zeroed first. */
+struct scaling_key {
+    enum AVPixelFormat source_format, target_format;
+    int source_width, source_height, target_width, target_height;
+    int matrix; /* SWS_CS_... */
+    int source_full, target_full;
+};
+
+struct cuframes_av_scaler {
+    struct SwsContext *sws;
+    AVFrame *result; /* swscale writes past the ends of rows, so it writes here and never into a slot */
+    struct scaling_key key;
+};
+
+cuframes_av_scaler *cuframes_av_scaler_create(void)
+{
+    cuframes_av_scaler *scaler = calloc(1, sizeof *scaler);
+    if (!scaler)
+        return NULL;
+    pthread_once(&library_once, library_start);
+    scaler->result = av_frame_alloc();
+    if (!scaler->result) {
+        free(scaler);
+        return NULL;
+    }
+    return scaler;
+}
+
+void cuframes_av_scaler_free(cuframes_av_scaler *scaler)
+{
+    if (!scaler)
+        return;
+    sws_freeContext(scaler->sws);
+    av_frame_free(&scaler->result);
+    free(scaler);
+}
+
+static bool is_rgb(enum AVPixelFormat format)
+{
+    return av_pix_fmt_desc_get(format)->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL);
+}
+
+static bool is_subsampled(enum cuframes_av_format format)
+{
+    return planes_of(format) > 1;
+}
+
+/* An edge of the shown part: at the result's own edge, or between two chroma samples. */
+static bool is_edge(uint32_t position, uint32_t whole, bool subsampled)
+{
+    return position == whole || !subsampled || position % 2 == 0;
+}
+
+static const char *scaling_fault(const struct scaler_input *input, const cuframes_av_scaling *scaling,
+                                 const cuframes_av_plane *planes, uint32_t plane_count)
+{
+    enum cuframes_av_format format = (enum cuframes_av_format)scaling->format;
+    bool subsampled = is_subsampled(format);
+    unsigned shift_x, shift_y;
+    uint64_t width = (uint64_t)input->width, height = (uint64_t)input->height;
+
+    if (carrier_of(format) == AV_PIX_FMT_NONE || scaling->width == 0 || scaling->height == 0 || scaling->width > 16384 ||
+        scaling->height > 16384)
+        return "scaling needs a known format and a result of 1 to 16384 rows and columns";
+    crop_shifts(input->format, &shift_x, &shift_y);
+    if (scaling->source_width == 0 || scaling->source_height == 0 ||
+        (uint64_t)scaling->source_x + scaling->source_width > width ||
+        (uint64_t)scaling->source_y + scaling->source_height > height || scaling->source_x % (1u << shift_x) ||
+        scaling->source_y % (1u << shift_y))
+        return "the part to be scaled is not in the picture, or does not begin at a whole chroma sample";
+    if (scaling->target_width == 0 || scaling->target_height == 0 ||
+        (uint64_t)scaling->target_x + scaling->target_width > scaling->width ||
+        (uint64_t)scaling->target_y + scaling->target_height > scaling->height ||
+        !is_edge(scaling->target_x, 0, subsampled) || !is_edge(scaling->target_y, 0, subsampled) ||
+        !is_edge(scaling->target_x + scaling->target_width, scaling->width, subsampled) ||
+        !is_edge(scaling->target_y + scaling->target_height, scaling->height, subsampled))
+        return "the place of the scaled part is not in the result, or divides a chroma sample";
+    if (!planes || plane_count != planes_of(format))
+        return "scaling needs as many planes as the result's format has";
+    for (unsigned plane = 0; plane < plane_count; plane++) {
+        size_t row_bytes, rows;
+        plane_shape(format, plane, scaling->width, scaling->height, &row_bytes, &rows);
+        if (!planes[plane].data || planes[plane].pitch < row_bytes ||
+            (format == CUFRAMES_AV_FORMAT_P010 && (((uintptr_t)planes[plane].data | planes[plane].pitch) & 1)))
+            return "a plane of the result is missing, or its pitch is shorter than a row";
+    }
+    return NULL;
+}
+
+/* Makes the context and the result fit. */
+static int prepare_scaler(cuframes_av_scaler *scaler, const struct scaling_key *key)
+{
+    AVFrame *result = scaler->result;
+    if (scaler->sws && memcmp(&scaler->key, key, sizeof *key) == 0)
+        return CUFRAMES_AV_OK;
+    sws_freeContext(scaler->sws);
+    scaler->sws = NULL;
+    if (result->width != key->target_width || result->height != key->target_height ||
+        result->format != key->target_format) {
+        av_frame_unref(result);
+        result->width = key->target_width;
+        result->height = key->target_height;
+        result->format = key->target_format;
+        if (av_frame_get_buffer(result, 0) < 0) {
+            av_frame_unref(result);
+            return CUFRAMES_AV_NO_MEMORY;
+        }
+    }
+    scaler->sws = sws_getContext(key->source_width, key->source_height, key->source_format, key->target_width,
+                                 key->target_height, key->target_format, SCALE_FLAGS, NULL, NULL, NULL);
+    if (!scaler->sws)
+        return CUFRAMES_AV_UNSUPPORTED_FORMAT;
+    const int *coefficients = sws_getCoefficients(key->matrix);
+    sws_setColorspaceDetails(scaler->sws, coefficients, key->source_full, coefficients, key->target_full, 0, 1 << 16,
+                             1 << 16);
+    scaler->key = *key;
+    return CUFRAMES_AV_OK;
+}
+
+static void fill(uint8_t *target, size_t bytes, const uint8_t *sample, size_t sample_bytes)
+{
+    if (sample_bytes == 1) {
+        memset(target, sample[0], bytes);
+        return;
+    }
+    for (size_t i = 0; i + sample_bytes <= bytes; i += sample_bytes)
+        memcpy(target + i, sample, sample_bytes);
+}
+
+/* One sample of black; returns its bytes. */
+static size_t black_of(enum cuframes_av_format format, unsigned plane, bool is_full, uint8_t sample[4])
+{
+    uint8_t luma = is_full ? 0 : 16;
+    memset(sample, 0, 4);
+    switch (format) {
+    case CUFRAMES_AV_FORMAT_NV12:
+    case CUFRAMES_AV_FORMAT_I420: sample[0] = plane == 0 ? luma : 128; return 1;
+    case CUFRAMES_AV_FORMAT_P010: sample[1] = plane == 0 ? luma : 128; return 2; /* the 10 bits of 4 x, in the upper end */
+    case CUFRAMES_AV_FORMAT_GRAY8: sample[0] = luma; return 1;
+    case CUFRAMES_AV_FORMAT_RGBA:
+    case CUFRAMES_AV_FORMAT_BGRA: sample[3] = 255; return 4;
+    default: return 1;
+    }
+}
+
+/* Copies the scaled part into the caller's planes and makes the rest black. */
+static void place_result(const cuframes_av_scaler *scaler, const cuframes_av_scaling *scaling, bool is_full,
+                         const cuframes_av_plane *planes)
+{
+    enum cuframes_av_format format = (enum cuframes_av_format)scaling->format;
+    for (unsigned plane = 0; plane < planes_of(format); plane++) {
+        size_t bytes, rows, part_bytes, part_rows, left, top;
+        uint8_t black[4];
+        size_t black_bytes = black_of(format, plane, is_full, black);
+        plane_shape(format, plane, scaling->width, scaling->height, &bytes, &rows);
+        plane_shape(format, plane, scaling->target_width, scaling->target_height, &part_bytes, &part_rows);
+        plane_shape(format, plane, scaling->target_x, scaling->target_y, &left, &top);
+        for (size_t row = 0; row < rows; row++) {
+            uint8_t *target = planes[plane].data + row * planes[plane].pitch;
+            if (row < top || row >= top + part_rows) {
+                fill(target, bytes, black, black_bytes);
+                continue;
+            }
+            fill(target, left, black, black_bytes);
+            memcpy(target + left,
+                   scaler->result->data[plane] + (ptrdiff_t)(row - top) * scaler->result->linesize[plane], part_bytes);
+            fill(target + left + part_bytes, bytes - left - part_bytes, black, black_bytes);
+        }
+    }
+}
+
+static int scale_input(cuframes_av_scaler *scaler, const struct scaler_input *input, const cuframes_av_scaling *scaling,
+                       const cuframes_av_plane *planes, uint32_t plane_count, char *error, size_t error_capacity)
+{
+    const char *fault = scaling_fault(input, scaling, planes, plane_count);
+    if (fault) {
+        copy_text(error, error_capacity, fault);
+        return CUFRAMES_AV_INVALID_ARGUMENT;
+    }
+    enum AVPixelFormat target = carrier_of((enum cuframes_av_format)scaling->format);
+    bool from_rgb = is_rgb(input->format), to_rgb = is_rgb(target);
+    int known = from_rgb ? -1 : sws_matrix((unsigned)input->matrix);
+    /* RGB has no matrix of its own: the rows of the YUV that it becomes decide. */
+    uint32_t rows = from_rgb ? scaling->height : (uint32_t)input->height;
+    struct scaling_key key;
+    memset(&key, 0, sizeof key);
+    key.source_format = input->format;
+    key.target_format = target;
+    key.source_width = (int)scaling->source_width;
+    key.source_height = (int)scaling->source_height;
+    key.target_width = (int)scaling->target_width;
+    key.target_height = (int)scaling->target_height;
+    key.matrix = known >= 0 ? known : rows >= 720 ? SWS_CS_ITU709 : SWS_CS_ITU601;
+    key.source_full = from_rgb || input->is_full;
+    key.target_full = to_rgb || (from_rgb ? target == AV_PIX_FMT_GRAY8 : input->is_full);
+    int result = prepare_scaler(scaler, &key);
+    if (result != CUFRAMES_AV_OK) {
+        snprintf(error, error_capacity, "swscale cannot make %ux%u of format %s from %ux%u of format %s",
+                 scaling->target_width, scaling->target_height, av_get_pix_fmt_name(target), scaling->source_width,
+                 scaling->source_height, av_get_pix_fmt_name(input->format));
+        return result;
+    }
+
+    const AVPixFmtDescriptor *descriptor = av_pix_fmt_desc_get(input->format);
+    const uint8_t *data[4];
+    int steps[4];
+    av_image_fill_max_pixsteps(steps, NULL, descriptor);
+    for (int i = 0; i < 4; i++) {
+        bool is_chroma = i == 1 || i == 2;
+        bool is_palette = i == 1 && (descriptor->flags & AV_PIX_FMT_FLAG_PAL);
+        data[i] = input->data[i];
+        if (!data[i] || is_palette)
+            continue;
+        ptrdiff_t row = (ptrdiff_t)(scaling->source_y >> (is_chroma ? descriptor->log2_chroma_h : 0));
+        ptrdiff_t column = (ptrdiff_t)(scaling->source_x >> (is_chroma ? descriptor->log2_chroma_w : 0)) * steps[i];
+        data[i] += row * input->strides[i] +
+            (descriptor->flags & AV_PIX_FMT_FLAG_BITSTREAM ? column / 8 : column);
+    }
+    if (sws_scale(scaler->sws, data, input->strides, 0, key.source_height, scaler->result->data,
+                  scaler->result->linesize) != key.target_height) {
+        copy_text(error, error_capacity, "swscale did not give all rows");
+        return CUFRAMES_AV_INTERNAL;
+    }
+    place_result(scaler, scaling, key.target_full, planes);
+    return CUFRAMES_AV_OK;
+}
+
+int cuframes_av_frame_scale(cuframes_av_source *source, cuframes_av_scaler *scaler, const cuframes_av_scaling *scaling,
+                            const cuframes_av_plane *planes, uint32_t plane_count)
+{
+    char error[ERROR_CAPACITY] = "";
+    if (!source || !scaler || !scaling || scaling->size < sizeof *scaling)
+        return CUFRAMES_AV_INVALID_ARGUMENT;
+    const AVFrame *frame = source->frame;
+    if (frame->format == AV_PIX_FMT_CUDA || source->frame_format == CUFRAMES_AV_FORMAT_NONE)
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "scaling needs a received frame in host memory");
+    struct scaler_input input = {
+        .format = (enum AVPixelFormat)frame->format,
+        .width = frame->width,
+        .height = frame->height,
+        .matrix = frame->colorspace,
+        .is_full = frame->color_range == AVCOL_RANGE_JPEG || is_full_range_format((enum AVPixelFormat)frame->format),
+    };
+    for (int i = 0; i < 4; i++) {
+        input.data[i] = frame->data[i];
+        input.strides[i] = frame->linesize[i];
+    }
+    current_source = source;
+    int result = scale_input(scaler, &input, scaling, planes, plane_count, error, sizeof error);
+    current_source = NULL;
+    return result == CUFRAMES_AV_OK ? result : fail(source, result, "%s", error);
+}
+
+int cuframes_av_picture_scale(cuframes_av_scaler *scaler, const cuframes_av_picture *picture,
+                              const cuframes_av_scaling *scaling, const cuframes_av_plane *planes, uint32_t plane_count,
+                              char *error, size_t error_capacity)
+{
+    if (!scaler || !picture || picture->size < sizeof *picture || !scaling || scaling->size < sizeof *scaling || !error ||
+        error_capacity == 0)
+        return CUFRAMES_AV_INVALID_ARGUMENT;
+    enum cuframes_av_format format = (enum cuframes_av_format)picture->format;
+    struct scaler_input input = {
+        .format = carrier_of(format),
+        .width = (int)picture->width,
+        .height = (int)picture->height,
+        .matrix = (int)picture->matrix,
+        .is_full = picture->range == 2,
+    };
+    if (input.format == AV_PIX_FMT_NONE || picture->width == 0 || picture->height == 0 || picture->width > 16384 ||
+        picture->height > 16384) {
+        copy_text(error, error_capacity, "scaling needs a picture of a known format with 1 to 16384 rows and columns");
+        return CUFRAMES_AV_INVALID_ARGUMENT;
+    }
+    for (unsigned plane = 0; plane < planes_of(format); plane++) {
+        size_t row_bytes, rows;
+        plane_shape(format, plane, picture->width, picture->height, &row_bytes, &rows);
+        if (!picture->planes[plane].data || picture->planes[plane].pitch < row_bytes ||
+            picture->planes[plane].pitch > INT_MAX) {
+            copy_text(error, error_capacity, "a plane of the picture is missing, or its pitch is shorter than a row");
+            return CUFRAMES_AV_INVALID_ARGUMENT;
+        }
+        input.data[plane] = picture->planes[plane].data;
+        input.strides[plane] = (int)picture->planes[plane].pitch;
+    }
+    return scale_input(scaler, &input, scaling, planes, plane_count, error, error_capacity);
 }
 
 /* ---- texts ---------------------------------------------------------------------------------------------------- */

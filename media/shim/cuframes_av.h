@@ -27,7 +27,7 @@ extern "C" {
 #define CUFRAMES_AV_API __attribute__((visibility("default")))
 
 /* Version of this interface. C# refuses a library with another one. */
-#define CUFRAMES_AV_ABI 2
+#define CUFRAMES_AV_ABI 3
 
 /* A time stamp that the source did not give. */
 #define CUFRAMES_AV_NO_TIME INT64_MIN
@@ -160,7 +160,8 @@ typedef struct cuframes_av_frame_info {
     uint8_t transfer;        /* H.273 TransferCharacteristics */
     uint8_t range;           /* 0 unspecified, 1 limited, 2 full */
     uint8_t chroma_location; /* H.273 chroma sample location type plus 1; 0 = unknown */
-    uint8_t reserved[2];
+    uint8_t crop_shift_x;    /* log2 of the columns that a part of the picture, cut out in place, begins at a multiple of */
+    uint8_t crop_shift_y;    /* the same for rows */
     /*
      * The decoded picture with crop applied, in source_format; valid until the next receive. With CUFRAMES_AV_FRAME_CUDA
      * these are device addresses, written by work on the decoder's stream: copy on that stream, and let the copy finish
@@ -175,6 +176,29 @@ typedef struct cuframes_av_plane {
     uint8_t *data;
     size_t pitch;            /* bytes from row to row */
 } cuframes_av_plane;
+
+/* A picture in host memory. 64 bytes past the last row of each plane must be readable: swscale looks ahead. */
+typedef struct cuframes_av_picture {
+    uint32_t size;
+    uint32_t format;         /* enum cuframes_av_format */
+    uint32_t width;
+    uint32_t height;
+    uint32_t matrix;         /* H.273; 2 = unspecified */
+    uint32_t range;          /* 0 unspecified, 1 limited, 2 full */
+    cuframes_av_plane planes[3];
+} cuframes_av_picture;
+
+/* What of a picture is shown where in the result. */
+typedef struct cuframes_av_scaling {
+    uint32_t size;
+    uint32_t format;         /* of the result, enum cuframes_av_format */
+    uint32_t width;          /* of the result, borders included; 1 to 16384 */
+    uint32_t height;
+    /* The part of the picture that is shown. x and y are multiples of what the crop shifts say. */
+    uint32_t source_x, source_y, source_width, source_height;
+    /* Where it is shown; everything else becomes black. Edges inside of the result are even where chroma is halved. */
+    uint32_t target_x, target_y, target_width, target_height;
+} cuframes_av_scaling;
 
 /* What one GPU's NVDEC does of one codec, depth and chroma format. Sizes are those of the coded picture. */
 typedef struct cuframes_av_nvdec_caps {
@@ -200,6 +224,9 @@ typedef struct cuframes_av_versions {
 } cuframes_av_versions;
 
 typedef struct cuframes_av_source cuframes_av_source;
+
+/* One swscale context and its result, kept from picture to picture and remade when sizes, formats or colours change. */
+typedef struct cuframes_av_scaler cuframes_av_scaler;
 
 CUFRAMES_AV_API int cuframes_av_get_versions(cuframes_av_versions *versions);
 
@@ -277,6 +304,26 @@ CUFRAMES_AV_API uint64_t cuframes_av_decoder_messages(cuframes_av_source *source
  */
 CUFRAMES_AV_API int cuframes_av_frame_copy(cuframes_av_source *source, const cuframes_av_plane *planes,
                                            uint32_t plane_count);
+
+/* NULL only when memory is out. A scaler belongs to one thread at a time. */
+CUFRAMES_AV_API cuframes_av_scaler *cuframes_av_scaler_create(void);
+CUFRAMES_AV_API void cuframes_av_scaler_free(cuframes_av_scaler *scaler);
+
+/*
+ * Scales and converts the received frame from the decoder's own samples: bicubic, rounded accurately, chroma interpolated
+ * over its whole width and height, the same bits on every machine. Matrix and range of the frame hold between YUV and RGB;
+ * an unspecified matrix is BT.709 from 720 rows up and BT.601 below. Between YUV formats both stay. RGB becomes limited
+ * range YUV with the matrix that its result's rows stand for, or full range grey. `planes` as in frame_copy. A frame in
+ * device memory is refused.
+ */
+CUFRAMES_AV_API int cuframes_av_frame_scale(cuframes_av_source *source, cuframes_av_scaler *scaler,
+                                            const cuframes_av_scaling *scaling, const cuframes_av_plane *planes,
+                                            uint32_t plane_count);
+
+/* The same for any picture. */
+CUFRAMES_AV_API int cuframes_av_picture_scale(cuframes_av_scaler *scaler, const cuframes_av_picture *picture,
+                                              const cuframes_av_scaling *scaling, const cuframes_av_plane *planes,
+                                              uint32_t plane_count, char *error, size_t error_capacity);
 
 /* Sentence about the last error of this handle; empty if none. Returns the length without the terminator. */
 CUFRAMES_AV_API size_t cuframes_av_error_text(cuframes_av_source *source, char *text, size_t capacity);

@@ -10,3 +10,6 @@ using System.Runtime.Versioning;
 
 // The C interface keeps an open frame from one call to the next.
 [assembly: InternalsVisibleTo("CuFrames.Native")]
+
+// A camera's renditions hold their open frames while the camera reads one frame ahead.
+[assembly: InternalsVisibleTo("CuFrames.Media")]

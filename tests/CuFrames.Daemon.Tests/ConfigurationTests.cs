@@ -84,6 +84,22 @@ public sealed class ConfigurationTests : IDisposable
         { "cameras:|  a: {source: ^'rtsp://${CUFRAMES_TEST_NOT_DEFINED}/'}", ["cameras.a.source: the environment variable CUFRAMES_TEST_NOT_DEFINED is not defined."] },
         { "cameras:|  a: {source: ^'rtsp://${A-B}/'}", ["cameras.a.source: found '${' that no variable's name and '}' follow. Accepted: ${NAME}, or $${ for the two characters themselves."] },
         { "cameras:|  a: {source: test, slots: ^'${CUFRAMES_TEST_SECRET}'}", ["cameras.a.slots: found '${CUFRAMES_TEST_SECRET}'. Accepted: a whole number"] },
+        { "cameras:|  a: {source: test, renditions: ^[]}", ["cameras.a.renditions: found a list. Accepted: a mapping of names to renditions"] },
+        { "cameras:|  a: {source: test, renditions: {s: ^640x360}}", ["cameras.a.renditions.s: found a text. Accepted: a mapping with the keys size, scale, fit, fps, format, memory."] },
+        { "cameras:|  a: {source: test, renditions: {^Big: {}}}", ["cameras.a.renditions.Big: 'Big' is not a rendition's name. Accepted: 1 to 64 of a-z, 0-9"] },
+        { "cameras:|  a: {source: test, renditions: {^a@b: {}}}", ["cameras.a.renditions.a@b: 'a@b' is not a rendition's name."] },
+        { "cameras:|  a: {source: test, renditions: {s: {^sise: 640x360}}}", ["cameras.a.renditions.s.sise: unknown key 'sise' (did you mean 'size'?). Accepted: size, scale, fit, fps, format, memory."] },
+        { "cameras:|  a: {source: test, renditions: {s: {size: ^640}, t: {size: ^0x5}, u: {size: ^16385x5}, v: {size: ^-4x5}}}", ["cameras.a.renditions.s.size: found '640'. Accepted: WIDTHxHEIGHT with 1 to 16384", "cameras.a.renditions.t.size: found '0x5'.", "cameras.a.renditions.u.size: found '16385x5'.", "cameras.a.renditions.v.size: found '-4x5'."] },
+        { "cameras:|  a: {source: test, renditions: {s: {size: 640x360, scale: ^0.5}}}", ["cameras.a.renditions.s.scale: the key 'size' stands beside it. Accepted: one of the two."] },
+        { "cameras:|  a: {source: test, renditions: {s: {scale: ^0}, t: {scale: ^9}, u: {scale: ^half}, v: {scale: ^NaN}}}", ["cameras.a.renditions.s.scale: found '0'. Accepted: a number from 0.01 to 8, such as 0.5.", "cameras.a.renditions.t.scale: found '9'.", "cameras.a.renditions.u.scale: found 'half'.", "cameras.a.renditions.v.scale: found 'NaN'."] },
+        { "cameras:|  a: {source: test, renditions: {s: {size: 5x5, fit: ^letter}}}", ["cameras.a.renditions.s.fit: found 'letter'. Accepted: letterbox, stretch, crop."] },
+        { "cameras:|  a: {source: test, renditions: {s: {scale: 0.5, fit: ^crop}}}", ["cameras.a.renditions.s.fit: the key has no meaning without the key 'size'."] },
+        { "cameras:|  a: {source: test, renditions: {s: {fps: ^0}, t: {fps: ^fast}}}", ["cameras.a.renditions.s.fps: found '0'. Accepted: none, or a number from 0.01 to 1000", "cameras.a.renditions.t.fps: found 'fast'."] },
+        { "cameras:|  a: {source: test, renditions: {s: {format: ^rgb}}}", ["cameras.a.renditions.s.format: found 'rgb' (did you mean 'rgba'?). Accepted: source, nv12, i420, p010, gray8, rgb24, bgr24, rgba, bgra."] },
+        { "cameras:|  a: {source: test, renditions: {s: {memory: ^cuda}}}", ["cameras.a.renditions.s.memory: renditions need memory: host for now. Accepted: host."] },
+        { "cameras:|  a: {source: test, memory: cuda, renditions: ^{s: {}}}", ["cameras.a.renditions: renditions need memory: host for now. Accepted: the key only where memory is host"] },
+        { "cameras:|  a@b: {source: test, renditions: ^{s: {}}}", ["cameras.a@b.renditions: the key of a stream has one '@' at most, and this camera's has it."] },
+        { "cameras:|  a: {source: test, renditions: {s: {}}}|  ^a@s: {source: test}", ["cameras.a@s: this is the key of camera a's rendition s too. Accepted: another key, or another name of the rendition."] },
         { "defaults: {slots: ^many}|cameras:|  a: {source: test, paced: ^1}|  ^b: {}", ["defaults.slots: found 'many'. Accepted: a whole number", "cameras.a.paced: found '1'.", "cameras.b: the key 'source' is missing"] },
         { "defaults: ^1|cameras: {}", ["defaults: found a text. Accepted: a mapping with the keys source,"] },
     };
@@ -110,6 +126,46 @@ public sealed class ConfigurationTests : IDisposable
         }
 
         Assert.DoesNotContain(Secret, errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Renditions_are_printed_and_those_among_the_defaults_hold_where_there_can_be_some()
+    {
+        string path = Write(
+            """
+            defaults:
+              renditions: {all: {}}
+            cameras:
+              a:
+                source: test
+                renditions:
+                  small: { size: 640x360, fit: letterbox, fps: 5, format: rgb24 }
+                  half: { scale: 0.5 }
+                  "1": { size: 1x16384, fit: crop, fps: 12.5, format: source, memory: host }
+                  whole:
+              b: {source: test}
+              c: {source: test, memory: cuda}
+              d@all: {source: test}
+              e: {source: test, renditions: {}}
+            """);
+        (int exitCode, string output, string errors) = Check(path);
+        Assert.Equal("", errors);
+        Assert.Equal(0, exitCode);
+        string[] lines = output.Split('\n');
+        Assert.Equal(
+            [
+                "    renditions:",
+                "      small: {size: 640x360, fit: letterbox, fps: 5, format: rgb24, memory: host}",
+                "      half: {scale: 0.5, fps: none, format: source, memory: host}",
+                "      '1': {size: 1x16384, fit: crop, fps: 12.5, format: source, memory: host}",
+                "      whole: {scale: 1, fps: none, format: source, memory: host}",
+                "    renditions:",
+                "      all: {scale: 1, fps: none, format: source, memory: host}",
+            ],
+            lines.Where(line => line.StartsWith("      ", StringComparison.Ordinal) || line.Contains("renditions", StringComparison.Ordinal)));
+        // What is printed is a configuration again.
+        (exitCode, string again, errors) = Check(Write(output));
+        Assert.Equal(("", 0, output), (errors, exitCode, again));
     }
 
     [Fact]

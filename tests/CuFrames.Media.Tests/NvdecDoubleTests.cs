@@ -68,6 +68,41 @@ public sealed class NvdecDoubleTests : IDisposable
         Assert.Contains("They are decoded by NVDEC.", live.Reason, StringComparison.Ordinal);
     }
 
+    /// <summary>For the renditions of a camera in main memory each picture is downloaded once more, whatever their number.</summary>
+    [Fact]
+    public void Renditions_of_a_camera_that_NVDEC_decodes_into_main_memory_share_one_download()
+    {
+        string path = _clips.H264("a.mp4", 640, 360, 1);
+        CameraOptions options = CameraHarness.Of(new MediaSourceOptions { Url = new RedactedUrl(path), Paced = false, Decode = DecodeMode.Nvdec, Cuda = _context });
+        using CameraHarness camera = new(options);
+        List<FrameSubscriber> readers = [];
+        foreach ((string name, RenditionOptions rendition) in ((string, RenditionOptions)[])[("half", new() { Scale = 0.5 }), ("crop", new() { Width = 99, Height = 101, Fit = PictureFit.Crop })])
+        {
+            FramePublisher publisher = FramePublisher.Create($"camera@{name}", new PublisherOptions { Directory = camera.Directory, LosslessTimeout = TimeSpan.FromSeconds(30) });
+            camera.Pump.Add(new Rendition(publisher, rendition));
+            readers.Add(FrameSubscriber.Connect(publisher.Key, new SubscriberOptions { Directory = camera.Directory, Delivery = Delivery.Lossless }));
+        }
+
+        (long HostToDevice, long DeviceToHost, long DeviceToDevice) before = CudaDouble.Copies;
+        camera.Pump.Start();
+        for (int i = 0; i < 25; i++)
+        {
+            ulong packet = camera.Next().Metadata.SourcePacket;
+            foreach (FrameSubscriber reader in readers)
+            {
+                using Frame frame = reader.Next(TimeSpan.FromSeconds(30));
+                byte[] samples = new byte[PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height)];
+                frame.CopyTo(samples);
+                Assert.Equal((packet, reader == readers[0] ? (320, 180) : (99, 101)), (frame.Metadata.SourcePacket, (frame.Width, frame.Height)));
+                RequireValue(samples, (long)packet - 1);
+            }
+        }
+
+        Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(20)));
+        Assert.Equal(25 * (2 + 2), CudaDouble.Copies.DeviceToHost - before.DeviceToHost);
+        readers.ForEach(reader => reader.Dispose());
+    }
+
     /// <summary>Of a file with an end the pump reads one frame ahead, which waits for the copy; here only publishing does.</summary>
     [Fact]
     public void A_frame_is_announced_when_its_copy_has_finished()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Reads each file named on the command line through the shim, copies every frame into buffers that hold exactly the
- * picture, and turns some into RGB and PNG. Compiled together with the shim under the address and undefined behaviour
+ * picture, scales it to every format with borders and to a cut-out part, and turns some into RGB and PNG. Compiled together with the shim under the address and undefined behaviour
  * sanitizers: a byte read or written outside of its buffer, or one that is not given back, ends the program.
  * Prints "<frames> <failed opens> <bad packets>".
  */
@@ -31,6 +31,34 @@ static size_t row_bytes(uint32_t format, unsigned plane, size_t width)
     }
 }
 
+/* With borders all around an odd size, then a part of the picture enlarged a little. */
+static void scale(cuframes_av_source *source, const cuframes_av_frame_info *info)
+{
+    for (uint32_t format = CUFRAMES_AV_FORMAT_NV12; format <= CUFRAMES_AV_FORMAT_BGRA; format++) {
+        uint32_t x = 1u << info->crop_shift_x, y = 1u << info->crop_shift_y;
+        cuframes_av_scaling scalings[2] = {
+            { sizeof *scalings, format, 37, 41, 0, 0, info->width, info->height, 2, 4, 34, 30 },
+            { sizeof *scalings, format, 51, 45, x, y, info->width - x, info->height - y, 0, 0, 51, 45 },
+        };
+        cuframes_av_scaler *scaler = cuframes_av_scaler_create();
+        for (unsigned i = 0; i < 2; i++) {
+            cuframes_av_plane planes[3] = { { 0 } };
+            unsigned count = planes_of(format);
+            for (unsigned plane = 0; plane < count; plane++) {
+                planes[plane].pitch = row_bytes(format, plane, scalings[i].width);
+                planes[plane].data = malloc(planes[plane].pitch * (plane ? (scalings[i].height + 1) / 2 : scalings[i].height));
+                if (!planes[plane].data)
+                    abort();
+            }
+            if (!scaler || cuframes_av_frame_scale(source, scaler, &scalings[i], planes, count) != CUFRAMES_AV_OK)
+                abort();
+            for (unsigned plane = 0; plane < count; plane++)
+                free(planes[plane].data);
+        }
+        cuframes_av_scaler_free(scaler);
+    }
+}
+
 static void use_frame(cuframes_av_source *source, const cuframes_av_frame_info *info, int with_png)
 {
     cuframes_av_plane planes[3] = { { 0 } };
@@ -57,6 +85,7 @@ static void use_frame(cuframes_av_source *source, const cuframes_av_frame_info *
         cuframes_av_buffer_free(png);
         free(rgb);
     }
+    scale(source, info);
     for (unsigned plane = 0; plane < count; plane++)
         free(planes[plane].data);
 }

@@ -6,7 +6,7 @@ namespace CuFrames.Media.Internal;
 /// <summary>The functions and structs of media/shim/cuframes_av.h, which documents them.</summary>
 internal static unsafe partial class AvNative
 {
-    internal const uint Abi = 2;
+    internal const uint Abi = 3;
     internal const long NoTime = long.MinValue;
     internal const uint LowDelay = 1;
 
@@ -80,6 +80,19 @@ internal static unsafe partial class AvNative
 
     [LibraryImport(Library, EntryPoint = "cuframes_av_frame_copy")]
     internal static partial int FrameCopy(AvSourceHandle source, PicturePlane* planes, uint planeCount);
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_scaler_create")]
+    internal static partial AvScalerHandle CreateScaler();
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_scaler_free")]
+    internal static partial void FreeScaler(nint scaler);
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_frame_scale")]
+    internal static partial int FrameScale(AvSourceHandle source, AvScalerHandle scaler, Scaling* scaling, PicturePlane* planes, uint planeCount);
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_picture_scale")]
+    internal static partial int PictureScale(
+        AvScalerHandle scaler, Picture* picture, Scaling* scaling, PicturePlane* planes, uint planeCount, byte* error, nuint errorCapacity);
 
     [LibraryImport(Library, EntryPoint = "cuframes_av_error_text")]
     internal static partial nuint ErrorText(AvSourceHandle source, byte* text, nuint capacity);
@@ -194,10 +207,40 @@ internal static unsafe partial class AvNative
         public byte Transfer;
         public byte Range;
         public byte ChromaLocation;
-        public ushort Reserved;
+        public byte CropShiftX;
+        public byte CropShiftY;
         public Pointers4 Planes;
         public Strides4 Strides;
         public Text32 SourceFormat;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct Picture
+    {
+        public uint Size;
+        public uint Format;
+        public uint Width;
+        public uint Height;
+        public uint Matrix;
+        public uint Range;
+        public Planes3 Planes;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct Scaling
+    {
+        public uint Size;
+        public uint Format;
+        public uint Width;
+        public uint Height;
+        public uint SourceX;
+        public uint SourceY;
+        public uint SourceWidth;
+        public uint SourceHeight;
+        public uint TargetX;
+        public uint TargetY;
+        public uint TargetWidth;
+        public uint TargetHeight;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -215,6 +258,12 @@ internal static unsafe partial class AvNative
         public uint SwscaleLoaded;
         public Text64 Release;
         public Text256 HardwareDevices;
+    }
+
+    [InlineArray(3)]
+    internal struct Planes3
+    {
+        private PicturePlane _first;
     }
 
     [InlineArray(4)]

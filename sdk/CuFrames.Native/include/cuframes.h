@@ -99,6 +99,9 @@ enum cuframes_error {
   CUFRAMES_CUDA_IPC_NAMESPACE = 32,
   CUFRAMES_CUDA_CALL_FAILED = 33,
   CUFRAMES_CUDA_UNAVAILABLE = 34,
+  CUFRAMES_PACKET_INVALID = 35,
+  CUFRAMES_PACKET_LOST = 36,
+  CUFRAMES_PACKET_TOO_LARGE = 37,
 
   /* The library's own: these are never sent to another process. */
   CUFRAMES_INVALID_ARGUMENT = 1000, /* a null pointer, a size that is too small, a value out of range */

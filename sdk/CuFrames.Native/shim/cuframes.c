@@ -249,13 +249,13 @@ const char *cuframes_error_name(int32_t code) {
         "LEASE_QUOTA_EXCEEDED", "PAGE_INVALID", "LOSSLESS_TIMEOUT", "SOCKET_NOT_READ", "EVICTED_BY_OPERATOR", "SHUTTING_DOWN", "OUT_OF_RESOURCES",
         "SEGMENT_INVALID", "CONTROL_BLOCK_INVALID", "FRAME_INVALID", "FRAME_LOST", "FORMAT_UNSUPPORTED", "TIMED_OUT", "DISCONNECTED",
         "CONFIGURATION_INVALID", "SOURCE_FAILED", "SYSTEM_CALL_FAILED", "LEASES_EXHAUSTED", "CUDA_IPC_NAMESPACE", "CUDA_CALL_FAILED",
-        "CUDA_UNAVAILABLE"};
+        "CUDA_UNAVAILABLE", "PACKET_INVALID", "PACKET_LOST", "PACKET_TOO_LARGE"};
     static const char *const own[] = {
         "INVALID_ARGUMENT", "INVALID_HANDLE", "BUSY", "FORKED", "INTERRUPTED", "DROPPED", "WRONG_STATE", "INTERNAL"};
-    _Static_assert(sizeof wire / sizeof *wire == CUFRAMES_CUDA_UNAVAILABLE + 1, "one name for each code of the wire");
+    _Static_assert(sizeof wire / sizeof *wire == CUFRAMES_PACKET_TOO_LARGE + 1, "one name for each code of the wire");
     _Static_assert(sizeof own / sizeof *own == CUFRAMES_INTERNAL - CUFRAMES_INVALID_ARGUMENT + 1, "one name for each code of the library");
 
-    if (code >= 0 && code <= CUFRAMES_CUDA_UNAVAILABLE) {
+    if (code >= 0 && code <= CUFRAMES_PACKET_TOO_LARGE) {
         return wire[code];
     }
 

@@ -97,10 +97,12 @@ public sealed class StressTests(ITestOutputHelper output)
             killed.ForEach(reader => reader.Peer.Expect("connected"));
             int[] kills = new int[killed.Count];
             Task<JsonElement> done = Task.Run(() => publisher.Expect("done"));
-            for (int i = 0; !done.IsCompleted; i = (i + 1) % killed.Count)
+            while (!done.IsCompleted || kills.Contains(0))
             {
-                killed[i].KillAndRestart();
-                kills[i]++;
+                // On a busy machine the frames may have been published before it was each one's turn: their leases have to go all the same.
+                int next = Array.IndexOf(kills, kills.Min());
+                killed[next].KillAndRestart();
+                kills[next]++;
             }
 
             List<JsonElement> summaries = [.. survivors.Select(reader => reader.Finish())];
@@ -122,7 +124,6 @@ public sealed class StressTests(ITestOutputHelper output)
             Assert.Equal("[]", told.GetProperty("evictions").ToString());
             Assert.Equal((0, 0), (statistics.Number("Evicted"), statistics.Number("HeldSlots")));
             Assert.Equal(kills.Sum(), statistics.Number("HungUp"));
-            Assert.True(kills.Sum() > 0);
             Assert.True(done.Result.GetProperty("wraps").GetDouble() >= double.Parse(wraps, CultureInfo.InvariantCulture));
             Assert.All(all, reader => Assert.Equal(0, reader.Peer.Exit()));
             Assert.Equal(0, publisher.Exit());

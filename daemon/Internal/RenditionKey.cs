@@ -1,0 +1,113 @@
+using System.Globalization;
+using CuFrames.Media;
+using CuFrames.Protocol;
+
+namespace CuFrames.Daemon.Internal;
+
+/// <summary>The keys that a rendition may have.</summary>
+internal static class RenditionKey
+{
+    internal const string Size = "size";
+    internal const string Scale = "scale";
+    internal const string Fit = "fit";
+    internal const string Fps = "fps";
+    internal const string Format = "format";
+    internal const string Memory = "memory";
+
+    /// <summary>Value of a limit that does not limit.</summary>
+    internal const string None = "none";
+
+    /// <summary>Value of a format that is the camera's.</summary>
+    internal const string Source = "source";
+
+    private const double LeastScale = 0.01, MostScale = 8, LeastRate = 0.01, MostRate = 1000;
+
+    private static readonly (string Name, object Fit)[] Fits =
+        [("letterbox", PictureFit.Letterbox), ("stretch", PictureFit.Stretch), ("crop", PictureFit.Crop)];
+
+    /// <summary>All keys, in the order in which they are shown.</summary>
+    internal static IReadOnlyList<ConfigurationKey> All { get; } =
+    [
+        new(Size, "-", $"WIDTHxHEIGHT with 1 to {Wire.MaxDimension} columns and rows, such as 640x360", ParseSize),
+        new(Scale, "1", "a number from 0.01 to 8, such as 0.5", value => value.Number(LeastScale, MostScale)),
+        new(Fit, "letterbox", "letterbox, stretch, crop", value => value.Choice(Fits)),
+        new(Fps, None, "none, or a number from 0.01 to 1000, such as 5 or 12.5", value => value.IsText(None) ? None : value.Number(LeastRate, MostRate)),
+        new(Format, Source, $"source, {string.Join(", ", Formats())}", value => value.Choice(
+            [(Source, Source), .. PixelFormats.All.ToArray().Select(format => (PixelFormats.Name(format), (object)format))])),
+        new(Memory, "host", "host", ParseMemory),
+    ];
+
+    /// <summary>A fit as one writes it in the configuration.</summary>
+    internal static string NameOf(PictureFit fit) => Array.Find(Fits, candidate => fit.Equals(candidate.Fit)).Name;
+
+    /// <summary>Reads one rendition; what is wrong is reported.</summary>
+    /// <returns>It, or null.</returns>
+    internal static RenditionConfiguration? Read(string name, ConfigurationValue value)
+    {
+        int before = value.Problems.Count;
+        if (!StreamKey.IsValid($"a@{name}"))
+        {
+            value.ReportKey($"'{name}' is not a rendition's name", $"1 to {StreamKey.MaxNameLength} of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit, such as small");
+        }
+
+        ConfigurationSettings settings = ConfigurationSettings.Read(value, All);
+        bool hasSize = settings.TryGet(Size, out (int Width, int Height) size);
+        if (hasSize && settings.Has(Scale))
+        {
+            settings.PlaceOf(Scale).Report("the key 'size' stands beside it", "one of the two");
+        }
+
+        if (!hasSize && !settings.IsBad(Size) && settings.Has(Fit))
+        {
+            settings.PlaceOf(Fit).Report("the key has no meaning without the key 'size'", "the key only where a size may have another shape than the camera's");
+        }
+
+        if (value.Problems.Count > before)
+        {
+            return null;
+        }
+
+        return new RenditionConfiguration(name, new RenditionOptions
+        {
+            Width = size.Width,
+            Height = size.Height,
+            Scale = settings.TryGet(Scale, out double scale) ? scale : 1,
+            Fit = settings.TryGet(Fit, out PictureFit fit) ? fit : PictureFit.Letterbox,
+            MaxFrameRate = settings.TryGet(Fps, out object? rate) ? rate as double? : null,
+            Format = settings.TryGet(Format, out object? format) ? format as PixelFormat? : null,
+        });
+    }
+
+    private static IEnumerable<string> Formats() => PixelFormats.All.ToArray().Select(PixelFormats.Name);
+
+    private static object? ParseSize(ConfigurationValue value)
+    {
+        if (value.Text() is not { } text)
+        {
+            return null;
+        }
+
+        string[] sides = text.Split('x');
+        if (sides.Length == 2 && TryParse(sides[0], out int width) && TryParse(sides[1], out int height))
+        {
+            return (width, height);
+        }
+
+        value.Report($"found {value.Found}", value.Accepted);
+        return null;
+
+        static bool TryParse(string side, out int number) =>
+            int.TryParse(side, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number is >= 1 and <= Wire.MaxDimension;
+    }
+
+    private static object? ParseMemory(ConfigurationValue value)
+    {
+        if (value.IsText("cuda") || value.IsText("cuda-ipc"))
+        {
+            value.Report("renditions need memory: host for now", value.Accepted);
+            return null;
+        }
+
+        return value.Choice(("host", "host"));
+    }
+}

@@ -1,0 +1,133 @@
+using CuFrames.Client;
+using CuFrames.Interop;
+using CuFrames.Media;
+using CuFrames.Protocol;
+
+namespace CuFrames.Daemon.Internal;
+
+/// <summary>
+/// One rendition of a camera, kept published while the camera runs. Only the control thread uses it.
+/// </summary>
+/// <remarks>
+/// When the last reader has left, the stream is published anew: a subscriber begins with the newest frame that there is (docs/protocol.md 6.6), and that of
+/// a rendition that nobody read is one of long ago. Its memory is free until then, too.
+/// </remarks>
+internal sealed class RenditionStream
+{
+    private const long Second = 1_000_000_000;
+
+    private readonly CameraConfiguration _camera;
+    private readonly string _directory;
+    private readonly Log _log;
+    private readonly Action<Action> _post;
+    private readonly ReaderLog _readers;
+    private CameraRun? _run;
+    private Rendition? _rendition;
+    private long _nextAttempt;
+    private bool _isAnnounced;
+    private string? _trouble;
+
+    /// <summary>Makes a stream that is not published yet.</summary>
+    /// <param name="camera">Its camera.</param>
+    /// <param name="configuration">What to make.</param>
+    /// <param name="directory">The runtime directory.</param>
+    /// <param name="log">The log.</param>
+    /// <param name="post">Hands work to the control thread, from any thread.</param>
+    internal RenditionStream(CameraConfiguration camera, RenditionConfiguration configuration, string directory, Log log, Action<Action> post)
+    {
+        (_camera, Configuration, _directory, _log, _post) = (camera, configuration, directory, log, post);
+        Key = $"{camera.Key}@{configuration.Name}";
+        _readers = new ReaderLog(log, Key);
+    }
+
+    /// <summary>What is made.</summary>
+    internal RenditionConfiguration Configuration { get; }
+
+    /// <summary>Key of the stream.</summary>
+    internal string Key { get; }
+
+    /// <summary>When <see cref="Advance"/> has something to do next, CLOCK_MONOTONIC in nanoseconds.</summary>
+    internal long NextDue => _rendition is null ? _nextAttempt : long.MaxValue;
+
+    /// <summary>Does what is due: takes the key; publishes anew what nobody reads any more.</summary>
+    /// <param name="run">The camera's run.</param>
+    /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
+    internal void Advance(CameraRun run, long now)
+    {
+        _readers.Tick(now);
+        if (_rendition is { Statistics.Frames: > 0, Publisher.SubscriberCount: 0 } rendition && rendition.Publisher.CloseIfUnused())
+        {
+            Withdraw(now);
+        }
+
+        if (_rendition is null && now >= _nextAttempt)
+        {
+            Publish(run, now);
+        }
+    }
+
+    /// <summary>Starts the stream anew if its socket is gone.</summary>
+    /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
+    internal void CheckSocket(long now)
+    {
+        if (_rendition is { } rendition && !File.Exists(rendition.Publisher.SocketPath))
+        {
+            _log.Write(LogEvents.CameraSocketGone, $"{rendition.Publisher.SocketPath} was removed; the stream is started again.", Key);
+            Withdraw(now);
+        }
+    }
+
+    /// <summary>The camera's run ends or the rendition is not wanted any more: readers are told.</summary>
+    /// <param name="isRemoved">Whether the rendition is not wanted any more.</param>
+    internal void Stop(bool isRemoved)
+    {
+        Withdraw(0);
+        _isAnnounced = false;
+        if (isRemoved)
+        {
+            _log.Write(LogEvents.RenditionStopped, "The rendition's stream has ended.", Key);
+        }
+    }
+
+    private void Withdraw(long now)
+    {
+        if (_rendition is { } rendition)
+        {
+            _run!.Pump.Remove(rendition);
+            _rendition = null;
+        }
+
+        _nextAttempt = now;
+    }
+
+    private void Publish(CameraRun run, long now)
+    {
+        FramePublisher? publisher = null;
+        try
+        {
+            publisher = FramePublisher.Create(
+                Key, _camera.ToRenditionOptions(_directory, happening => _post(() => _readers.Write(happening, MonotonicClock.NowNanoseconds))));
+            Rendition rendition = new(
+                publisher, Configuration.Options, reason => _post(() => _log.Write(LogEvents.RenditionFailed, _camera.Redact(reason), Key)));
+            run.Pump.Add(rendition);
+            (_run, _rendition, _trouble) = (run, rendition, null);
+            if (!_isAnnounced)
+            {
+                _isAnnounced = true;
+                _log.Write(LogEvents.RenditionStarted, $"The stream is published at {publisher.SocketPath}; it is computed while somebody reads it.", Key);
+            }
+        }
+        catch (Exception error) when (error is CuFramesException or IOException)
+        {
+            publisher?.Dispose();
+            _nextAttempt = now + Second;
+            string advice = error is CuFramesException { Code: ErrorCode.AccessDenied } ? " " + RuntimeDirectory.AdviceFor(_directory) : "";
+            string text = _camera.Redact(error.Message) + advice;
+            if (text != _trouble)
+            {
+                _trouble = text;
+                _log.Write(LogEvents.RenditionUnavailable, text + " Tried again every second.", Key);
+            }
+        }
+    }
+}

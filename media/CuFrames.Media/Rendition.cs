@@ -1,0 +1,238 @@
+using CuFrames.Client;
+using CuFrames.Interop;
+using CuFrames.Media.Internal;
+using CuFrames.Protocol;
+
+namespace CuFrames.Media;
+
+/// <summary>
+/// A second stream of a camera: its frames in another size, format or rate. Made on the camera's own thread from the picture that was decoded for
+/// the camera's stream, and only while somebody reads it.
+/// </summary>
+/// <remarks>
+/// <para>Owns its publisher. <see cref="CameraPump.Add"/> gives both to a pump, which disposes of them.</para>
+/// <para>While nobody reads, a frame costs a look at one word. The first frame after somebody came is the camera's next one. Metadata are those of
+/// the camera's frame, but for the colours of a conversion between YUV and RGB. A discontinuity is told by the next frame that is made.</para>
+/// <para>What goes wrong here (no memory, a format that cannot be converted) becomes this stream's state and is tried again every second; the camera
+/// and its other renditions go on.</para>
+/// </remarks>
+public sealed class Rendition : IDisposable
+{
+    /// <summary>Begins the text beside the state of a rendition that nobody reads.</summary>
+    public const string IdleText = "idle: computed when somebody reads it";
+
+    private const long RetryInterval = 1_000_000_000;
+
+    private readonly RenditionOptions _options;
+    private readonly Action<string>? _onTrouble;
+    private readonly FrameRateLimit _rate;
+    private readonly PicturePlane[] _planes = new PicturePlane[Wire.MaxPlanes];
+
+    // Counters: written by the pump's thread alone, read by any; each is a word of its own and orders nothing else.
+    private long _pictures;
+    private long _frames;
+    private long _dropped;
+
+    // The pump's thread uses these; SetState before the pump has the rendition.
+    private PictureScaler? _scaler;
+    private StreamFormat _source;
+    private bool _isIdle;
+    private FrameFlags _pending;
+    private string? _trouble;
+    private long _retryAt;
+
+    /// <summary>Makes a rendition.</summary>
+    /// <param name="publisher">Its stream, in main memory; becomes the rendition's.</param>
+    /// <param name="options">What to make.</param>
+    /// <param name="onTrouble">Is told, on the pump's thread, why no frames can be made, once for each reason: it must return soon and must not throw.</param>
+    /// <exception cref="MediaException">An option is out of range, or the publisher's frames do not lie in main memory.</exception>
+    public Rendition(FramePublisher publisher, RenditionOptions options, Action<string>? onTrouble = null)
+    {
+        ArgumentNullException.ThrowIfNull(publisher);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        if (publisher.Memory != MemoryDomain.Host)
+        {
+            throw new MediaException(MediaError.InvalidArgument, $"Rendition '{publisher.Key}' lies in device memory; renditions need main memory for now.");
+        }
+
+        (Publisher, _options, _onTrouble) = (publisher, options, onTrouble);
+        _rate = new FrameRateLimit(options.MaxFrameRate);
+    }
+
+    /// <summary>The stream.</summary>
+    public FramePublisher Publisher { get; }
+
+    /// <summary>Counters now.</summary>
+    public RenditionStatistics Statistics => new(Volatile.Read(ref _pictures), Volatile.Read(ref _frames), Volatile.Read(ref _dropped));
+
+    /// <summary>Ends the stream and gives everything back. Not while a pump has the rendition.</summary>
+    public void Dispose()
+    {
+        Publisher.Dispose();
+        _scaler?.Dispose();
+    }
+
+    /// <summary>Tells readers what the camera does. The pump's thread, or any before the pump has the rendition.</summary>
+    internal void SetState(StreamState state, string reason)
+    {
+        _isIdle = false;
+        Publisher.SetState(state, reason);
+    }
+
+    /// <summary>Makes a frame of the source's current one, if somebody reads and it is due; <see cref="End"/> publishes it. The pump's thread.</summary>
+    /// <param name="source">The source.</param>
+    /// <param name="frame">Its frame.</param>
+    /// <param name="metadata">What the camera's stream tells of the frame.</param>
+    internal void Begin(IPictureSource source, in MediaFrame frame, in FrameMetadata metadata)
+    {
+        if (Publisher.SubscriberCount == 0)
+        {
+            BeIdle(in frame);
+            return;
+        }
+
+        if (_isIdle)
+        {
+            _isIdle = false;
+            if (Publisher.Head > 0)
+            {
+                Publisher.SetState(StreamState.Live);
+            }
+        }
+
+        if (!_rate.IsChosen(metadata.Pts, metadata.Duration) || (_trouble is not null && MonotonicClock.NowNanoseconds < _retryAt))
+        {
+            _pending |= metadata.Flags & FrameFlags.Discontinuity;
+            return;
+        }
+
+        FrameWriter writer = default;
+        bool hasFrame = false;
+        try
+        {
+            Configure(source, in frame, in metadata);
+            hasFrame = Publisher.TryBeginFrame(out writer);
+            if (!hasFrame)
+            {
+                _pending |= metadata.Flags & FrameFlags.Discontinuity;
+                Volatile.Write(ref _dropped, _dropped + 1);
+                return;
+            }
+
+            int count = writer.PlaneCount;
+            for (int plane = 0; plane < count; plane++)
+            {
+                _planes[plane] = new PicturePlane(writer.PlaneAddress(plane), (nuint)writer.Pitch(plane));
+            }
+
+            source.ScaleFrame(_scaler!, _planes.AsSpan(0, count));
+            Volatile.Write(ref _pictures, _pictures + 1);
+            writer.Metadata = metadata;
+            writer.Metadata.Flags |= _pending;
+            _scaler!.Describe(frame.Format, ref writer.Metadata);
+            _pending = FrameFlags.None;
+            _trouble = null;
+        }
+        catch (Exception error) when (error is CuFramesException or LinuxException)
+        {
+            if (hasFrame)
+            {
+                writer.Dispose();
+            }
+
+            Report(error.Message);
+        }
+    }
+
+    /// <summary>Publishes the frame that was begun, if there is one. The pump's thread.</summary>
+    /// <param name="flags">What has become known of the frame since.</param>
+    internal void End(FrameFlags flags)
+    {
+        if (Publisher.HasOpenFrame)
+        {
+            FrameWriter writer = Publisher.OpenFrame;
+            writer.Metadata.Flags |= flags;
+            writer.Publish();
+            Volatile.Write(ref _frames, _frames + 1);
+        }
+    }
+
+    private void BeIdle(in MediaFrame frame)
+    {
+        if (_isIdle)
+        {
+            return;
+        }
+
+        _isIdle = true;
+        _rate.Reset();
+        _pending = FrameFlags.None;
+        _trouble = null;
+        (int width, int height) = _options.SizeOf(frame.Width, frame.Height);
+        string rate = _options.MaxFrameRate is { } most ? FormattableString.Invariant($", at most {most} frames per second") : "";
+
+        // A stream whose frames were read stays what it was: its newest frame can still be taken.
+        Publisher.SetState(
+            Publisher.Head == 0 ? StreamState.Starting : StreamState.Live,
+            $"{IdleText}; {PixelFormats.Name(_options.Format ?? frame.Format)} {width}x{height}{rate}.");
+    }
+
+    private void Report(string reason)
+    {
+        _retryAt = MonotonicClock.NowNanoseconds + RetryInterval;
+        if (reason != _trouble)
+        {
+            _trouble = reason;
+            Publisher.SetState(StreamState.SourceLost, reason);
+            _onTrouble?.Invoke(reason);
+        }
+    }
+
+    private void Configure(IPictureSource source, in MediaFrame frame, in FrameMetadata metadata)
+    {
+        if (_source.PixelFormat == frame.Format && _source.Width == frame.Width && _source.Height == frame.Height)
+        {
+            return;
+        }
+
+        (int width, int height) = _options.SizeOf(frame.Width, frame.Height);
+        PixelFormat format = _options.Format ?? frame.Format;
+        _source = default;
+        if (_scaler is null || _scaler.Format != format || _scaler.Width != width || _scaler.Height != height)
+        {
+            _scaler?.Dispose();
+            _scaler = null;
+            _scaler = new PictureScaler(format, width, height, _options.Fit);
+        }
+
+        FrameMetadata colours = metadata;
+        _scaler.Describe(frame.Format, ref colours);
+        (uint numerator, uint denominator) = RateOf(source.Info);
+        Publisher.Configure(new StreamFormat(format, width, height)
+        {
+            FrameRateNumerator = numerator,
+            FrameRateDenominator = denominator,
+            ColourMatrix = colours.ColourMatrix,
+            ColourRange = colours.ColourRange,
+            ColourPrimaries = colours.ColourPrimaries,
+            ColourTransfer = colours.ColourTransfer,
+        });
+        _source = new StreamFormat(frame.Format, frame.Width, frame.Height);
+    }
+
+    /// <summary>The source's rate, or the limit if that is lower.</summary>
+    private (uint Numerator, uint Denominator) RateOf(MediaInfo info)
+    {
+        (uint numerator, uint denominator) = ((uint)info.FrameRateNumerator, (uint)info.FrameRateDenominator);
+        if (_options.MaxFrameRate is not { } most || (numerator > 0 && (double)numerator / denominator <= most))
+        {
+            return (numerator, denominator);
+        }
+
+        // Rates have up to three decimals; those of video that have more (30000/1001) are no limits that people ask for.
+        uint thousandths = (uint)Math.Clamp(Math.Round(most * 1000), 1, 1e9);
+        uint divisor = (uint)System.Numerics.BigInteger.GreatestCommonDivisor(thousandths, 1000);
+        return (thousandths / divisor, 1000 / divisor);
+    }
+}

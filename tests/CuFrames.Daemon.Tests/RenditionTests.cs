@@ -1,0 +1,239 @@
+using System.Security.Cryptography;
+using CuFrames.Client;
+using CuFrames.Protocol;
+using CuFrames.TestKit;
+using Xunit;
+
+namespace CuFrames.Daemon.Tests;
+
+/// <summary>Renditions of cameras, by the real daemon.</summary>
+public sealed class RenditionTests : IDisposable
+{
+    private const string Flags = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact";
+    private readonly MediaClips _clips = new();
+
+    public void Dispose() => _clips.Dispose();
+
+    [Fact]
+    public void One_connection_and_one_decode_serve_a_camera_and_three_renditions_each_frame_as_ffmpeg_makes_it()
+    {
+        string path = _clips.H264("a.mp4", 640, 480, 2);
+        (string Key, PixelFormat Format, int Width, int Height, string Filter)[] streams =
+        [
+            ("a", PixelFormat.I420, 640, 480, "null"),
+            ("a@small", PixelFormat.Rgb24, 320, 180, $"scale=240:180:{Flags}:in_color_matrix=bt601:in_range=tv,format=rgb24,pad=320:180:40:0:black"),
+            ("a@half", PixelFormat.I420, 320, 240, $"scale=320:240:{Flags},format=yuv420p"),
+            ("a@wide", PixelFormat.Bgra, 400, 200, $"crop=640:320:0:80,scale=400:200:{Flags}:in_color_matrix=bt601:in_range=tv,format=bgra"),
+        ];
+        List<string>[] references = [.. streams.Select(stream => HashesOf(path, stream.Filter, stream.Format, stream.Width, stream.Height))];
+        Assert.All(references, reference => Assert.Equal(50, reference.Distinct().Count()));
+        using RtspServer camera = new(new RtspServerOptions { File = path, Repeat = TimeSpan.FromSeconds(60) });
+        using DaemonProcess daemon = DaemonProcess.Run(
+            $$"""
+            cameras:
+              a:
+                source: '{{camera.Url}}'
+                slots: 16
+                renditions:
+                  small: {size: 320x180, fps: 5, format: rgb24}
+                  half: {scale: 0.5}
+                  wide: {size: 400x200, fit: crop, format: bgra}
+                  idle: {size: 1920x1080, fit: stretch, format: rgb24}
+            """);
+        Task<List<(FrameMetadata Metadata, int Picture)>>[] readers = [.. Enumerable.Range(0, streams.Length).Select(i => Task.Factory.StartNew(() => Read(i), TaskCreationOptions.LongRunning))];
+        List<(FrameMetadata Metadata, int Picture)>[] frames = [.. readers.Select(reader => reader.GetAwaiter().GetResult())];
+
+        // The same packet of the camera is the same picture of the clip in every stream, with the same times and flags.
+        Dictionary<ulong, (FrameMetadata Metadata, int Picture)> originals = frames[0].ToDictionary(frame => frame.Metadata.SourcePacket);
+        for (int i = 1; i < streams.Length; i++)
+        {
+            int met = 0;
+            foreach ((FrameMetadata metadata, int picture) in frames[i])
+            {
+                if (originals.TryGetValue(metadata.SourcePacket, out (FrameMetadata Metadata, int Picture) original))
+                {
+                    met++;
+                    Assert.Equal(original.Picture, picture);
+                    Assert.Equal(
+                        (original.Metadata.Pts, original.Metadata.ArrivalTime, original.Metadata.CaptureTime, original.Metadata.Flags, original.Metadata.PictureType),
+                        (metadata.Pts, metadata.ArrivalTime, metadata.CaptureTime, metadata.Flags, metadata.PictureType));
+                }
+            }
+
+            Assert.True(met > 1, $"{streams[i].Key}: {met} frames are of packets that the camera's reader saw");
+        }
+
+        // Five frames a second on average: twelve frames are eleven spaces.
+        long span = frames[1][^1].Metadata.Pts - frames[1][0].Metadata.Pts;
+        Assert.InRange(span, (frames[1].Count - 1.5) * 200e6, double.PositiveInfinity);
+        Assert.Equal(1, camera.Connections);
+        Assert.Equal((StreamState.Starting, 0UL), (daemon.Probe("a@idle").Description!.State, daemon.Probe("a@idle").Description!.Head));
+        Assert.StartsWith("idle: computed when somebody reads it; rgb24 1920x1080", daemon.Probe("a@idle").StateText, StringComparison.Ordinal);
+        Assert.Equal(0, daemon.End().ExitCode);
+        Assert.DoesNotContain("internal-error", daemon.LogText, StringComparison.Ordinal);
+
+        List<(FrameMetadata Metadata, int Picture)> Read(int index)
+        {
+            (string key, PixelFormat format, int width, int height, _) = streams[index];
+            using FrameSubscriber reader = daemon.Subscribe(key, Delivery.InOrder);
+            byte[] samples = new byte[PixelFormats.PictureBytes(format, width, height)];
+            List<(FrameMetadata, int)> found = [];
+            int wanted = key == "a@small" ? 12 : 60;
+            while (found.Count < wanted)
+            {
+                using Frame frame = reader.Next(DaemonProcess.Patience);
+                Assert.Equal((format, width, height), (frame.PixelFormat, frame.Width, frame.Height));
+                Assert.Equal(samples.Length, frame.CopyTo(samples));
+                frame.ThrowIfInvalid();
+                int picture = references[index].IndexOf(Convert.ToHexString(SHA256.HashData(samples)));
+                Assert.True(picture >= 0, $"{key}: frame {frame.Sequence} is none of the clip's");
+                found.Add((frame.Metadata, picture));
+            }
+
+            return found;
+        }
+    }
+
+    [Fact]
+    public void Who_comes_to_an_idle_rendition_gets_the_next_frame_and_none_of_long_ago()
+    {
+        using DaemonProcess daemon = DaemonProcess.Run("cameras: {a: {source: 'test:nv12@160x120@50', lossless: 30s, renditions: {half: {scale: 0.5, fps: 0.01}}}}");
+        using FrameSubscriber camera = daemon.Subscribe("a", Delivery.Lossless);
+        HashSet<ulong> epochs = [];
+        Packet();
+        ulong missed = camera.Missed;
+        for (int round = 0; round < 5; round++)
+        {
+            StreamInfo info = daemon.WaitFor("a@half", info => Follow() && info.StateText.StartsWith("idle: ", StringComparison.Ordinal) && !epochs.Contains(info.Epoch));
+            Assert.Equal((StreamState.Starting, 0UL, "idle: computed when somebody reads it; nv12 80x60, at most 0.01 frames per second."), (info.Description!.State, info.Description.Head, info.StateText));
+            ulong newest = 0;
+            for (int i = 0; i < 20; i++)
+            {
+                newest = Packet();
+            }
+
+            using FrameSubscriber reader = daemon.Subscribe("a@half");
+            Frame first;
+            while (!reader.TryNext(TimeSpan.Zero, out first))
+            {
+                Follow();
+            }
+
+            using (first)
+            {
+                Assert.True(first.Metadata.SourcePacket > newest, $"packet {first.Metadata.SourcePacket} came before somebody asked for it, at {newest}");
+                Assert.True(epochs.Add(first.Epoch));
+            }
+
+            Assert.Equal(StreamState.Live, daemon.Probe("a@half").Description!.State);
+            Assert.Equal(1UL, daemon.Probe("a@half").Description!.Head);
+        }
+
+        Assert.Equal(missed, camera.Missed);
+        Assert.DoesNotContain("internal-error", daemon.LogText, StringComparison.Ordinal);
+
+        bool Follow() => Packet() > 0;
+
+        ulong Packet()
+        {
+            using Frame frame = camera.Next(DaemonProcess.Patience);
+            return frame.Metadata.SourcePacket;
+        }
+    }
+
+    [Fact]
+    public void A_reload_adds_changes_and_removes_renditions_while_all_other_readers_miss_nothing()
+    {
+        const string Head = "defaults: {lossless: 30s}\ncameras:\n  a: {source: 'test:nv12@160x120@50', renditions: {kept: {scale: 0.5}";
+        using DaemonProcess daemon = DaemonProcess.Run(Head + ", changed: {scale: 2}, removed: {scale: 1}}}\n");
+        using FrameSubscriber camera = daemon.Subscribe("a", Delivery.Lossless), kept = daemon.Subscribe("a@kept", Delivery.Lossless);
+        (ulong packet, ulong epoch) = Next(camera);
+        (ulong keptPacket, ulong keptEpoch) = Next(kept);
+        foreach ((string tail, string line) in (ReadOnlySpan<(string, string)>)
+            [
+                (", changed: {scale: 3}, added: {size: 64x64, format: rgb24}}}\n", "added a@added, changed a@changed, removed a@removed, untouched 1."),
+                ("}}\n", "added none, changed none, removed a@changed a@added, untouched 1."),
+                (", removed: {scale: 1}}}\n", "added a@removed, changed none, removed none, untouched 1."),
+            ])
+        {
+            int seen = daemon.Log.Count;
+            daemon.Write(Head + tail);
+            daemon.Signal(Signals.HangUp);
+            Assert.Contains(line, daemon.WaitForLog("(SIGHUP)", seen: seen), StringComparison.Ordinal);
+            for (int i = 0; i < 30; i++)
+            {
+                Assert.Equal((++packet, epoch), Next(camera));
+                Assert.Equal((++keptPacket, keptEpoch), Next(kept));
+            }
+        }
+
+        Assert.Equal(["a", "a@kept", "a@removed"], StreamDirectory.Keys(daemon.RuntimeDirectory).Order());
+        Assert.Equal((0, 0), (camera.Reconnects, kept.Reconnects));
+        Assert.Equal(0, daemon.End().ExitCode);
+        Assert.Empty(Directory.GetFiles(daemon.RuntimeDirectory, "*.sock"));
+        Assert.DoesNotContain("internal-error", daemon.LogText, StringComparison.Ordinal);
+
+        static (ulong Packet, ulong Epoch) Next(FrameSubscriber reader)
+        {
+            using Frame frame = reader.Next(DaemonProcess.Patience);
+            return (frame.Metadata.SourcePacket, frame.Epoch);
+        }
+    }
+
+    [Fact]
+    public void Killed_readers_of_renditions_and_removed_sockets_disturb_nobody()
+    {
+        using DaemonProcess daemon = DaemonProcess.Run("cameras: {a: {source: 'test:nv12@160x120@50', lossless: 30s, renditions: {half: {scale: 0.5}, large: {scale: 2}}}}");
+        using FrameSubscriber camera = daemon.Subscribe("a", Delivery.Lossless), large = daemon.Subscribe("a@large", Delivery.Lossless);
+        ulong packet = 0;
+        for (int round = 0; round < 4; round++)
+        {
+            // It holds a frame when it is killed.
+            using PeerProcess peer = PeerProcess.Start("subscriber", "--dir", daemon.RuntimeDirectory, "--key", "a@half");
+            peer.Ask("open");
+            peer.Send("next 30000");
+            ulong before = packet;
+            while (daemon.Probe("a@half").Description!.Head == 0 || packet < before + 20)
+            {
+                Step(1);
+            }
+
+            peer.Expect("frame");
+            if (round == 2)
+            {
+                File.Delete(Path.Combine(daemon.RuntimeDirectory, "a@half.sock"));
+                daemon.WaitForLog("[308 camera-socket-gone] a@half", seen: 0);
+            }
+
+            peer.Kill();
+            Step(10);
+        }
+
+        daemon.WaitFor("a@half", info => Step(1) && info.StateText.StartsWith("idle: ", StringComparison.Ordinal));
+        Assert.Equal(0, large.Reconnects);
+        Assert.DoesNotContain("internal-error", daemon.LogText, StringComparison.Ordinal);
+
+        bool Step(int frames)
+        {
+            for (int i = 0; i < frames; i++)
+            {
+                using Frame frame = camera.Next(DaemonProcess.Patience);
+                using Frame scaled = large.Next(DaemonProcess.Patience);
+                packet = packet == 0 ? frame.Metadata.SourcePacket : packet + 1;
+                Assert.Equal(packet, frame.Metadata.SourcePacket);
+            }
+
+            return true;
+        }
+    }
+
+    private List<string> HashesOf(string path, string filter, PixelFormat format, int width, int height)
+    {
+        string raw = _clips.PathOf("reference.raw");
+        string name = format == PixelFormat.I420 ? "yuv420p" : PixelFormats.Name(format);
+        MediaClips.Ffmpeg("-i", path, "-vf", filter, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", name, raw);
+        byte[] content = File.ReadAllBytes(raw);
+        int size = (int)PixelFormats.PictureBytes(format, width, height);
+        return [.. Enumerable.Range(0, content.Length / size).Select(i => Convert.ToHexString(SHA256.HashData(content.AsSpan(i * size, size))))];
+    }
+}
