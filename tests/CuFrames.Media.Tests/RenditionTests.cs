@@ -97,9 +97,10 @@ public sealed class RenditionTests : IDisposable
                 number = (long)camera.Next().Metadata.SourcePacket;
             }
 
+            ulong before = used.Publisher.Head;
+
             // Our lossless reader holds the camera back: frame number + 4 is the last one that has a slot.
             using FrameSubscriber reader = FrameSubscriber.Connect(used.Publisher.Key, new SubscriberOptions { Directory = camera.Directory, Delivery = Delivery.InOrder });
-            ulong before = used.Publisher.Head;
             TestWait(() => camera.Next().Metadata.SourcePacket > 0 && used.Publisher.Head > before);
             if (round == 0)
             {
