@@ -54,9 +54,12 @@ public sealed class ExamplesTests(ExamplePrograms programs) : IClassFixture<Exam
         using RunningProgram reader = RunningProgram.Start(directory.Path, programs.Read(language), Key, "2");
         publisher.WaitForSubscriber();
         publisher.Publish();
+        // A reader begins with the newest frame of the moment in which it first looks: the second one has to wait until the first was read.
+        Assert.StartsWith("frame 1: ", reader.ReadLine(), StringComparison.Ordinal);
         publisher.Publish();
         ToolResult end = reader.WaitForEnd();
         Assert.Equal(0, end.Status);
+        Assert.StartsWith("frame 2: ", end.Output, StringComparison.Ordinal);
         Assert.EndsWith("\n2 frames read, 0 missed\n", end.Output, StringComparison.Ordinal);
     }
 
