@@ -71,14 +71,14 @@ public struct Picture
     /// <param name="size">Bytes that the picture occupies, a multiple of the page size.</param>
     /// <exception cref="CuFramesException">The format or a dimension is not supported.</exception>
     /// <remarks>Pitches are multiples of 64 bytes, the width of an AVX-512 register and of a cache line; each plane and each picture
-    /// starts at a multiple of 4,096 bytes, so that pictures share no page.</remarks>
+    /// starts at a multiple of 4,096 bytes, so that pictures share no page. A tensor has no padding: its pitch is what a row holds.</remarks>
     public static Picture Create(PixelFormat format, int width, int height, out long size)
     {
         if (!PixelFormats.IsKnown(format) || width is < 1 or > Wire.MaxDimension || height is < 1 or > Wire.MaxDimension)
         {
             throw new CuFramesException(ErrorCode.FormatUnsupported,
                 $"A picture of {width}x{height} in format {PixelFormats.Name(format)} is not supported. " +
-                $"Use 1 to {Wire.MaxDimension} columns and rows in one of nv12, i420, p010, gray8, rgb24, bgr24, rgba, bgra.");
+                $"Use 1 to {Wire.MaxDimension} columns and rows in one of {string.Join(", ", PixelFormats.All.ToArray().Select(PixelFormats.Name))}.");
         }
 
         const int planeAlignment = 4096;
@@ -86,7 +86,8 @@ public struct Picture
         ulong offset = 0;
         for (int plane = 0; plane < picture.PlaneCount; plane++)
         {
-            uint pitch = (uint)(PixelFormats.RowBytes(format, plane, width) + Wire.PlaneAlignment - 1) & ~(uint)(Wire.PlaneAlignment - 1);
+            uint pitch = (uint)PixelFormats.RowBytes(format, plane, width);
+            pitch = PixelFormats.IsTensor(format) ? pitch : (pitch + Wire.PlaneAlignment - 1) & ~(uint)(Wire.PlaneAlignment - 1);
             picture.PlaneOffset[plane] = offset;
             picture.PlanePitch[plane] = pitch;
             offset += (ulong)pitch * (ulong)PixelFormats.Rows(format, plane, height);
@@ -129,6 +130,12 @@ public struct Picture
             return $"the memory layout modifier is 0x{_modifier:x}; only linear pictures are known";
         }
 
+        bool isTensor = PixelFormats.IsTensor(PixelFormat);
+        if (isTensor && (CropLeft | CropTop | CropRight | CropBottom) != 0)
+        {
+            return $"a tensor of {PixelFormats.Name(PixelFormat)} has a crop of {CropLeft},{CropTop},{CropRight},{CropBottom}; tensors have none";
+        }
+
         int columns = CropLeft + Width + CropRight;
         int rows = CropTop + Height + CropBottom;
         for (int plane = 0; plane < planes; plane++)
@@ -136,7 +143,12 @@ public struct Picture
             ulong offset = PlaneOffset[plane];
             uint pitch = PlanePitch[plane];
             uint rowBytes = (uint)PixelFormats.RowBytes(PixelFormat, plane, columns);
-            if (offset % Wire.PlaneAlignment != 0 || pitch % Wire.PlaneAlignment != 0)
+            if (isTensor && pitch != rowBytes)
+            {
+                return $"the tensor's rows hold {rowBytes} bytes and its pitch is {pitch}; they must be the same";
+            }
+
+            if (offset % Wire.PlaneAlignment != 0 || (!isTensor && pitch % Wire.PlaneAlignment != 0))
             {
                 return $"plane {plane} has offset {offset} and pitch {pitch}; both must be multiples of {Wire.PlaneAlignment}";
             }
@@ -146,7 +158,7 @@ public struct Picture
                 return $"plane {plane} has a pitch of {pitch} bytes and rows of {rowBytes}";
             }
 
-            // Below 2^18 rows (16,384 and two crops of 65,535) of 2^32 bytes: no overflow. The offset is compared by subtraction for the same reason.
+            // Below 2^18 rows (16,384 and two crops of 65,535, or three times 16,384) of 2^32 bytes: no overflow. The offset is compared by subtraction for the same reason.
             ulong length = ((ulong)(PixelFormats.Rows(PixelFormat, plane, rows) - 1) * pitch) + rowBytes;
             if (offset > segmentSize || length > segmentSize - offset)
             {

@@ -29,4 +29,22 @@ public enum PixelFormat : uint
 
     /// <summary>Bytes B, G, R, A.</summary>
     Bgra = 0x34325241,
+
+    /// <summary>Tensor (3, height, width) of bytes: all of R, then G, then B. One plane without padding.</summary>
+    Rgbp = 0x50424752,
+
+    /// <summary>Tensor (3, height, width) of bytes: all of B, then G, then R. One plane without padding.</summary>
+    Bgrp = 0x50524742,
+
+    /// <summary>Tensor (3, height, width) of IEEE 754 half precision numbers: all of R, then G, then B. One plane without padding.</summary>
+    RgbpF16 = 0x48504752,
+
+    /// <summary>Tensor (3, height, width) of IEEE 754 half precision numbers: all of B, then G, then R. One plane without padding.</summary>
+    BgrpF16 = 0x48504742,
+
+    /// <summary>Tensor (3, height, width) of IEEE 754 single precision numbers: all of R, then G, then B. One plane without padding.</summary>
+    RgbpF32 = 0x46504752,
+
+    /// <summary>Tensor (3, height, width) of IEEE 754 single precision numbers: all of B, then G, then R. One plane without padding.</summary>
+    BgrpF32 = 0x46504742,
 }

@@ -23,6 +23,10 @@ public sealed record RenditionOptions
     /// <summary>Format of the frames; null: the camera's.</summary>
     public PixelFormat? Format { get; init; }
 
+    /// <summary>What the numbers of the formats <c>rgbp_f16</c>, <c>bgrp_f16</c>, <c>rgbp_f32</c> and <c>bgrp_f32</c> are; null: the defaults. Null with every other
+    /// format.</summary>
+    public TensorOptions? Tensor { get; init; }
+
     /// <summary>Size of the frames.</summary>
     /// <param name="width">Columns of the camera's frames.</param>
     /// <param name="height">Rows of the camera's frames.</param>
@@ -40,6 +44,8 @@ public sealed record RenditionOptions
                 MediaError.InvalidArgument,
                 $"A rendition needs either a size of 1 to {Wire.MaxDimension} columns and rows or a factor above 0, a frame rate above 0 and a known format, found {this}.");
         }
+
+        Tensor?.Validate(Format ?? PixelFormat.Unknown);
     }
 
     private int Scaled(int side) => (int)Math.Clamp(Math.Round(side * Scale, MidpointRounding.AwayFromZero), 1, int.MaxValue);

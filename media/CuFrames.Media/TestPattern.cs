@@ -44,11 +44,11 @@ public sealed unsafe class TestPattern
     /// <exception cref="MediaException">The format is not known or the size is out of range.</exception>
     public TestPattern(PixelFormat format, int width, int height)
     {
-        if (!PixelFormats.IsKnown(format) || width is < 32 or > 16384 || height is < 32 or > 16384)
+        if (!PixelFormats.IsKnown(format) || PixelFormats.IsTensor(format) || width is < 32 or > 16384 || height is < 32 or > 16384)
         {
             throw new MediaException(
                 MediaError.InvalidArgument,
-                $"A test pattern needs a known format and 32 to 16384 columns and rows, found {PixelFormats.Name(format)} {width}x{height}.");
+                $"A test pattern needs a known format that is no tensor and 32 to 16384 columns and rows, found {PixelFormats.Name(format)} {width}x{height}.");
         }
 
         Format = format;

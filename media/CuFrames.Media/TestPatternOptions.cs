@@ -7,6 +7,8 @@ namespace CuFrames.Media;
 /// <summary>Size, format and pace of the built-in test pattern. Immutable.</summary>
 public sealed record TestPatternOptions
 {
+    private static readonly string[] Formats = [.. PixelFormats.All.ToArray().Where(format => !PixelFormats.IsTensor(format)).Select(PixelFormats.Name)];
+
     /// <summary>Columns, 32 to 16384. Default: 1280.</summary>
     public int Width { get; init; } = 1280;
 
@@ -56,7 +58,7 @@ public sealed record TestPatternOptions
         }
 
         List<string> parts = [.. text["test:".Length..].Split('@')];
-        if (parts.Count > 0 && PixelFormats.TryParse(parts[0], out PixelFormat format))
+        if (parts.Count > 0 && PixelFormats.TryParse(parts[0], out PixelFormat format) && !PixelFormats.IsTensor(format))
         {
             result = result with { Format = format };
             parts.RemoveAt(0);
@@ -65,7 +67,7 @@ public sealed record TestPatternOptions
         string[] size = parts.Count is 1 or 2 ? parts[0].Split('x') : [];
         if (size.Length != 2 || !TryNumber(size[0], 32, 16384, out int width) || !TryNumber(size[1], 32, 16384, out int height))
         {
-            fault = $"'{text}', which is not test:[FORMAT@]WIDTHxHEIGHT[@RATE] with a format of {string.Join(", ", PixelFormats.All.ToArray().Select(PixelFormats.Name))} " +
+            fault = $"'{text}', which is not test:[FORMAT@]WIDTHxHEIGHT[@RATE] with a format of {string.Join(", ", Formats)} " +
                 "and 32 to 16384 columns and rows";
             return false;
         }

@@ -109,7 +109,7 @@ public sealed class CameraPumpTests : IDisposable
     [Fact]
     public void The_test_pattern_verifies_whole_in_every_format()
     {
-        foreach (PixelFormat format in PixelFormats.All)
+        foreach (PixelFormat format in PixelFormats.All.ToArray().Where(format => !PixelFormats.IsTensor(format)))
         {
             using CameraHarness camera = new(new CameraOptions
             {

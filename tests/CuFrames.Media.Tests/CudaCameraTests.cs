@@ -81,7 +81,7 @@ public sealed class CudaCameraTests : IDisposable
     [Fact]
     public unsafe void The_test_pattern_verifies_whole_in_every_format()
     {
-        foreach (PixelFormat format in PixelFormats.All)
+        foreach (PixelFormat format in PixelFormats.All.ToArray().Where(format => !PixelFormats.IsTensor(format)))
         {
             using CameraHarness camera = new(
                 new CameraOptions { Pattern = new TestPatternOptions { Width = 322, Height = 182, Format = format, Paced = false, FrameCount = 20 } },

@@ -27,7 +27,9 @@ public sealed class PictureTests
                 {
                     Assert.True(picture.PlaneOffset[plane] >= end);
                     Assert.Equal(0u, picture.PlaneOffset[plane] % 4096);
-                    Assert.Equal(0u, picture.PlanePitch[plane] % Wire.PlaneAlignment);
+                    Assert.Equal(0u, PixelFormats.IsTensor(format)
+                        ? picture.PlanePitch[plane] - (uint)PixelFormats.RowBytes(format, plane, width)
+                        : picture.PlanePitch[plane] % Wire.PlaneAlignment);
                     end = picture.PlaneOffset[plane] + ((ulong)picture.PlanePitch[plane] * (ulong)PixelFormats.Rows(format, plane, height));
                 }
 
@@ -107,6 +109,30 @@ public sealed class PictureTests
     }
 
     [Fact]
+    public void A_tensor_has_no_padding_and_no_crop()
+    {
+        Check("its pitch is 1344", (ref Picture picture) => picture.PlanePitch[0] = 1344);
+        Check("its pitch is 1280", (ref Picture picture) => picture.PlanePitch[0] = 1280);
+        Check("its pitch is 0", (ref Picture picture) => picture.PlanePitch[0] = 0);
+        Check("crop", (ref Picture picture) => picture.CropLeft = 1);
+        Check("crop", (ref Picture picture) => picture.CropTop = 1);
+        Check("crop", (ref Picture picture) => picture.CropRight = 1);
+        Check("crop", (ref Picture picture) => picture.CropBottom = 1);
+        Check("multiples of 64", (ref Picture picture) => picture.PlaneOffset[0] = 32);
+        Check("1 planes and the descriptor names 3", (ref Picture picture) => picture.PlaneCount = 3);
+        Check("the segment has", (ref Picture picture) => picture.Height = 16384);
+
+        static void Check(string expected, Change change)
+        {
+            Picture picture = Picture.Create(PixelFormat.RgbpF16, 641, 480, out long size);
+            Assert.Equal((1282u, (long)(641 * 480 * 6) + 4095 & ~4095L), (picture.PlanePitch[0], size));
+            Assert.Null(picture.FindFault((ulong)size));
+            change(ref picture);
+            Assert.Contains(expected, picture.FindFault((ulong)size), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void Unused_planes_are_ignored()
     {
         Picture picture = Picture.Create(PixelFormat.Nv12, 640, 480, out long size);
@@ -172,11 +198,14 @@ public sealed class PictureTests
                     PixelFormat.Nv12 => plane == 0 ? 1 : 2,
                     PixelFormat.P010 => plane == 0 ? 2 : 4,
                     PixelFormat.Rgb24 or PixelFormat.Bgr24 => 3,
-                    PixelFormat.Rgba or PixelFormat.Bgra => 4,
+                    PixelFormat.Rgba or PixelFormat.Bgra or PixelFormat.RgbpF32 or PixelFormat.BgrpF32 => 4,
+                    PixelFormat.RgbpF16 or PixelFormat.BgrpF16 => 2,
                     _ => 1,
                 };
-                BigInteger rows = chroma && plane > 0 ? (lines + 1) / 2 : lines;
-                Assert.True(picture.PlanePitch[plane] >= rowBytes);
+                bool tensor = PixelFormats.IsTensor(picture.PixelFormat);
+                BigInteger rows = chroma && plane > 0 ? (lines + 1) / 2 : tensor ? lines * 3 : lines;
+                Assert.True(tensor ? picture.PlanePitch[plane] == rowBytes : picture.PlanePitch[plane] >= rowBytes);
+                Assert.True(!tensor || (columns == picture.Width && lines == picture.Height));
                 Assert.True(picture.PlaneOffset[plane] + ((rows - 1) * picture.PlanePitch[plane]) + rowBytes <= segment);
             }
         }

@@ -31,6 +31,9 @@ public sealed class PixelFormatsTests
     [InlineData(PixelFormat.Bgr24, 16384, 16384, 805306368)]
     [InlineData(PixelFormat.Rgba, 16384, 16384, 1073741824)]
     [InlineData(PixelFormat.Bgra, 5, 7, 140)]
+    [InlineData(PixelFormat.Rgbp, 5, 7, 105)]
+    [InlineData(PixelFormat.BgrpF16, 5, 7, 210)]
+    [InlineData(PixelFormat.RgbpF32, 16384, 16384, 3221225472)]
     public void Bytes_of_a_picture(PixelFormat format, int width, int height, long bytes) =>
         Assert.Equal(bytes, PixelFormats.PictureBytes(format, width, height));
 
@@ -41,7 +44,7 @@ public sealed class PixelFormatsTests
         Assert.Equal(format, found);
         Assert.True(PixelFormats.TryParse(PixelFormats.Name(format).ToUpperInvariant(), out found));
         Assert.Equal(format, found);
-        Assert.Equal(Enum.GetName(format)!.ToLowerInvariant(), PixelFormats.Name(format));
+        Assert.Equal(Enum.GetName(format)!.ToLowerInvariant(), PixelFormats.Name(format).Replace("_", "", StringComparison.Ordinal));
     });
 
     [Theory]
@@ -54,6 +57,16 @@ public sealed class PixelFormatsTests
         Assert.False(PixelFormats.TryParse(name, out PixelFormat format));
         Assert.Equal(PixelFormat.Unknown, format);
     }
+
+    [Fact]
+    public void Samples_have_their_size() => Assert.All(PixelFormats.All.ToArray(), format =>
+    {
+        string name = PixelFormats.Name(format);
+        int bytes = name.EndsWith("f32", StringComparison.Ordinal) ? 4 : name.EndsWith("f16", StringComparison.Ordinal) || name == "p010" ? 2 : 1;
+        Assert.Equal(bytes, PixelFormats.SampleBytes(format));
+        Assert.Equal(name.Contains("_f", StringComparison.Ordinal), PixelFormats.IsFloat(format));
+        Assert.Equal(name.StartsWith("rgbp", StringComparison.Ordinal) || name.StartsWith("bgrp", StringComparison.Ordinal), PixelFormats.IsTensor(format));
+    });
 
     [Fact]
     public void An_unknown_format_has_a_name_for_people() => Assert.Equal("0x0000002a", PixelFormats.Name((PixelFormat)42));

@@ -85,13 +85,13 @@ public sealed class EnumTests
             string[] geometry = [.. row["row bytes × rows of each plane"].Split(';').Select(plane => plane.Trim()).Take(planes)];
             for (int plane = 0; plane < planes; plane++)
             {
-                Match match = Regex.Match(geometry[plane], @"^(\d*)(w|⌈w/2⌉) × (h|⌈h/2⌉)");
+                Match match = Regex.Match(geometry[plane], @"^(\d*)(w|⌈w/2⌉) × (3?)(h|⌈h/2⌉)");
                 Assert.True(match.Success, $"{row["name"]}: '{geometry[plane]}' is not the size of a plane.");
                 int factor = match.Groups[1].Value.Length > 0 ? (int)ProtocolDocument.Number(match.Groups[1].Value) : 1;
                 foreach (int size in (int[])[1, 2, 3, 4, 5, 63, 64, 65, 719, 1080, 1088, 1919, 1920, Wire.MaxDimension - 1, Wire.MaxDimension])
                 {
                     int columns = match.Groups[2].Value == "w" ? size : (int)Math.Ceiling(size / 2.0);
-                    int lines = match.Groups[3].Value == "h" ? size : (int)Math.Ceiling(size / 2.0);
+                    int lines = (match.Groups[3].Value == "3" ? 3 : 1) * (match.Groups[4].Value == "h" ? size : (int)Math.Ceiling(size / 2.0));
                     Assert.Equal(factor * columns, PixelFormats.RowBytes(format, plane, size));
                     Assert.Equal(lines, PixelFormats.Rows(format, plane, size));
                 }
