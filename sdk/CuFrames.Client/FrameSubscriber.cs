@@ -14,20 +14,9 @@ namespace CuFrames.Client;
 /// </remarks>
 public sealed class FrameSubscriber : IDisposable
 {
-
-    // For what nothing announces while a program waits for our descriptor: a GPU that carries a release out, a publisher that rings no bell.
-    private const int LookAgainMilliseconds = 1;
-
-    // How often TryPoll follows a publisher that is quicker than itself before it lets its caller do something else.
-    private const int MaxPollRounds = 16;
-
     private readonly SubscriberOptions _options;
     private readonly string _program;
     private readonly ConnectionKeeper<StreamConnection> _keeper;
-    private PollSignal? _poll;
-
-    // Whether the publisher was asked for a doorbell by TryPoll. Taking thread.
-    private bool _isArmed;
 
     // Keeps the device's primary context from being destroyed and made again, which takes hundreds of milliseconds, at each reconnection.
     private CudaContext? _primary;
@@ -38,7 +27,7 @@ public sealed class FrameSubscriber : IDisposable
         Key = key;
         _options = options;
         _program = options.Program ?? AppDomain.CurrentDomain.FriendlyName;
-        _keeper = new ConnectionKeeper<StreamConnection>(key, options.Reconnect, options.OnEvent, OpenConnection, Describe, OnClosing);
+        _keeper = new ConnectionKeeper<StreamConnection>(key, options.Reconnect, options.OnEvent, OpenConnection, Describe, closing: null);
     }
 
     /// <summary>The stream's key.</summary>
@@ -103,7 +92,7 @@ public sealed class FrameSubscriber : IDisposable
         get
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
-            return (_poll ??= PollSignal.Open(IsConnected ? Connection!.Socket : null)).Descriptor;
+            return _keeper.PollDescriptor;
         }
     }
 
@@ -154,13 +143,7 @@ public sealed class FrameSubscriber : IDisposable
             return false;
         }
 
-        if (_isArmed)
-        {
-            // Who has a frame waits for none: no doorbell is rung for it.
-            _isArmed = false;
-            Connection!.WakeUp();
-        }
-
+        _keeper.Disarm();
         Taken++;
         Missed += lease.Missed;
         frame = new Frame(lease);
@@ -176,63 +159,18 @@ public sealed class FrameSubscriber : IDisposable
     /// <inheritdoc cref="TryNext" path="/exception"/>
     public bool TryPoll(out Frame frame)
     {
-        for (int round = 0; round < MaxPollRounds; round++)
+        for (int round = 0; ; round++)
         {
             if (TryTake(out frame))
             {
                 return true;
             }
 
-            if (!IsConnected)
+            if (!_keeper.PrepareToPoll(round))
             {
-                // Whatever comes of it: an attempt that throws is to be followed by another one.
-                _poll?.SetTimer(ConnectionKeeper<StreamConnection>.LongestRetryMilliseconds);
-                int pause = _keeper.Recover();
-                _keeper.TellNotices();
-                if (pause > 0)
-                {
-                    _poll?.SetTimer(pause);
-                    return false;
-                }
-
-                continue;
-            }
-
-            StreamConnection connection = Connection!;
-            if (connection.AwaitsGpu)
-            {
-                break;
-            }
-
-            // Doorbells of earlier waits are taken out before a new one is asked for: what stands in the socket afterwards has come since.
-            connection.ReadSocket();
-            _keeper.TellNotices();
-            if (connection.State != ConnectionState.Active)
-            {
-                continue;
-            }
-
-            if (_poll is null)
-            {
-                return false;
-            }
-
-            if (!connection.HasDoorbell)
-            {
-                break;
-            }
-
-            if (connection.PrepareToSleep(Wake.Doorbell, out _))
-            {
-                _isArmed = true;
-                _poll.StopTimer();
                 return false;
             }
         }
-
-        _poll?.SetTimer(LookAgainMilliseconds);
-        frame = default;
-        return false;
     }
 
     /// <summary>Takes a frame, waiting for it if need be.</summary>
@@ -248,47 +186,16 @@ public sealed class FrameSubscriber : IDisposable
             return true;
         }
 
-        long deadline = timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : MonotonicClock.NowNanoseconds + (timeout.Ticks * 100);
-        while (true)
+        long deadline = ConnectionKeeper<StreamConnection>.DeadlineOf(timeout);
+        while (_keeper.Wait(deadline))
         {
-            long remaining = deadline == long.MaxValue ? long.MaxValue : deadline - MonotonicClock.NowNanoseconds;
-            if (IsConnected)
-            {
-                if (remaining <= 0)
-                {
-                    return false;
-                }
-
-                if (Connection!.AwaitsGpu)
-                {
-                    Connection.SleepForGpu();
-                }
-                else if (Connection.PrepareToSleep(Wake.Futex, out uint word))
-                {
-                    Connection.Sleep(word, remaining);
-                }
-            }
-            else
-            {
-                int pause = _keeper.Recover();
-                if (pause > 0)
-                {
-                    if (remaining <= 0)
-                    {
-                        return false;
-                    }
-
-                    // Nothing announces a publisher's return but its socket: trying again after a pause is what there is to do.
-                    Thread.Sleep((int)Math.Min(pause, (remaining / 1_000_000) + 1));
-                }
-            }
-
-            _keeper.TellNotices();
             if (TryTake(out frame))
             {
                 return true;
             }
         }
+
+        return false;
     }
 
     /// <summary>Takes a frame, waiting for it if need be.</summary>
@@ -311,26 +218,7 @@ public sealed class FrameSubscriber : IDisposable
         Frame frame;
         while (!TryTake(out frame))
         {
-            cancellation.ThrowIfCancellationRequested();
-            if (Connection is { AwaitsGpu: true })
-            {
-                // Nothing tells when the GPU has written a word: looking again is what there is to do.
-                await Task.Delay(1, cancellation).ConfigureAwait(false);
-            }
-            else if (IsConnected)
-            {
-                await _keeper.WaitForDoorbell(cancellation).ConfigureAwait(false);
-            }
-            else
-            {
-                int pause = _keeper.Recover();
-                if (pause > 0)
-                {
-                    await Task.Delay(pause, cancellation).ConfigureAwait(false);
-                }
-            }
-
-            _keeper.TellNotices();
+            await _keeper.WaitAsync(cancellation).ConfigureAwait(false);
         }
 
         return frame;
@@ -353,8 +241,7 @@ public sealed class FrameSubscriber : IDisposable
         if (!_isDisposed)
         {
             _isDisposed = true;
-            _keeper.Close(sayBye: true);
-            _poll?.Dispose();
+            _keeper.Dispose();
             _primary?.Dispose();
         }
     }
@@ -362,7 +249,6 @@ public sealed class FrameSubscriber : IDisposable
     private StreamConnection OpenConnection()
     {
         StreamConnection connection = StreamConnection.Open(Key, _options, _program, _keeper.PreviousEpoch, _keeper.PreviousCursor);
-        _poll?.Watch(connection.Socket);
         Description = connection.Welcome.Description;
         Publisher = connection.Welcome.Program;
         Source = connection.Welcome.Source;
@@ -373,12 +259,6 @@ public sealed class FrameSubscriber : IDisposable
         }
 
         return connection;
-    }
-
-    private void OnClosing()
-    {
-        _poll?.Unwatch();
-        _isArmed = false;
     }
 
     private string Describe(StreamConnection connection) =>

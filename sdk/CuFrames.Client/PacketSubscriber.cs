@@ -71,6 +71,23 @@ public sealed class PacketSubscriber : IDisposable
     /// <summary>How often the publisher evicted this subscriber.</summary>
     public int Evictions => _keeper.Evictions;
 
+    /// <summary>A descriptor for poll(2), epoll(7) and event loops, made when it is first asked for. It stays the same over reconnections and belongs to
+    /// the subscriber: nobody else reads, writes or closes it.</summary>
+    /// <remarks>
+    /// It is readable at first. Once <see cref="TryPoll"/> has returned false, it becomes readable as soon as calling that again makes sense: there is a
+    /// packet, or something to be told, or an attempt to connect is due. So call <see cref="TryPoll"/> until it returns false (or throws: then call it
+    /// again later), and wait; after any other call that waits for a packet, do so again. The thread that takes packets.
+    /// </remarks>
+    /// <exception cref="LinuxException">No descriptor is left (EMFILE).</exception>
+    public FileDescriptor PollDescriptor
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            return _keeper.PollDescriptor;
+        }
+    }
+
     /// <summary>Connects to a stream's packets.</summary>
     /// <param name="key">The stream's key.</param>
     /// <param name="options">How to read; null: the defaults (from the newest key frame on).</param>
@@ -121,9 +138,33 @@ public sealed class PacketSubscriber : IDisposable
             return false;
         }
 
+        _keeper.Disarm();
         Taken++;
         Missed += packet.Missed;
         return true;
+    }
+
+    /// <summary>Takes the next packet if there is one, without waiting for it, and connects again if that is due. When there is none and
+    /// <see cref="PollDescriptor"/> was asked for, the publisher is asked for a doorbell, which makes the descriptor readable.</summary>
+    /// <param name="packet">The packet.</param>
+    /// <returns>False when there is none; see <see cref="PollDescriptor"/> for when to call again.</returns>
+    /// <remarks>An attempt to connect waits for the publisher's answer, which takes a fraction of a millisecond, and 5 s at the most when the publisher's
+    /// process is stopped. One system call when there is no packet.</remarks>
+    /// <inheritdoc cref="TryNext" path="/exception"/>
+    public bool TryPoll(out Packet packet)
+    {
+        for (int round = 0; ; round++)
+        {
+            if (TryTake(out packet))
+            {
+                return true;
+            }
+
+            if (!_keeper.PrepareToPoll(round))
+            {
+                return false;
+            }
+        }
     }
 
     /// <summary>Takes the next packet, waiting for it if need be.</summary>
@@ -139,43 +180,16 @@ public sealed class PacketSubscriber : IDisposable
             return true;
         }
 
-        long deadline = timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : MonotonicClock.NowNanoseconds + (timeout.Ticks * 100);
-        while (true)
+        long deadline = ConnectionKeeper<PacketConnection>.DeadlineOf(timeout);
+        while (_keeper.Wait(deadline))
         {
-            long remaining = deadline == long.MaxValue ? long.MaxValue : deadline - MonotonicClock.NowNanoseconds;
-            if (IsConnected)
-            {
-                if (remaining <= 0)
-                {
-                    return false;
-                }
-
-                if (_keeper.Connection!.PrepareToSleep(Wake.Futex, out uint word))
-                {
-                    _keeper.Connection.Sleep(word, remaining);
-                }
-            }
-            else
-            {
-                int pause = _keeper.Recover();
-                if (pause > 0)
-                {
-                    if (remaining <= 0)
-                    {
-                        return false;
-                    }
-
-                    // Nothing announces a publisher's return but its socket: trying again after a pause is what there is to do.
-                    Thread.Sleep((int)Math.Min(pause, (remaining / 1_000_000) + 1));
-                }
-            }
-
-            _keeper.TellNotices();
             if (TryTake(out packet))
             {
                 return true;
             }
         }
+
+        return false;
     }
 
     /// <summary>Takes the next packet, waiting for it if need be.</summary>
@@ -196,21 +210,7 @@ public sealed class PacketSubscriber : IDisposable
         Packet packet;
         while (!TryTake(out packet))
         {
-            cancellation.ThrowIfCancellationRequested();
-            if (IsConnected)
-            {
-                await _keeper.WaitForDoorbell(cancellation).ConfigureAwait(false);
-            }
-            else
-            {
-                int pause = _keeper.Recover();
-                if (pause > 0)
-                {
-                    await Task.Delay(pause, cancellation).ConfigureAwait(false);
-                }
-            }
-
-            _keeper.TellNotices();
+            await _keeper.WaitAsync(cancellation).ConfigureAwait(false);
         }
 
         return packet;
@@ -246,7 +246,7 @@ public sealed class PacketSubscriber : IDisposable
         if (!_isDisposed)
         {
             _isDisposed = true;
-            _keeper.Close(sayBye: true);
+            _keeper.Dispose();
         }
     }
 

@@ -24,4 +24,8 @@ public sealed record PacketSubscriberOptions
 
     /// <summary>Is told what happens to the connection, on the thread that waits for packets, inside that call.</summary>
     public Action<SubscriberEvent>? OnEvent { get; init; }
+
+    /// <summary>Whether a call that waits for a publisher's answer is to end with <see cref="OperationCanceledException"/>. For libcuframes, whose
+    /// waits another thread can end.</summary>
+    internal Func<bool>? IsInterrupted { get; init; }
 }

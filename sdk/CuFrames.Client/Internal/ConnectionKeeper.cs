@@ -5,15 +5,19 @@ using CuFrames.Protocol.Messages;
 
 namespace CuFrames.Client.Internal;
 
-/// <summary>Keeps a subscriber connected: tells what happens to the connection, connects again, waits for the publisher. Used by the taking thread.</summary>
+/// <summary>Keeps a subscriber connected: tells what happens to the connection, connects again, waits for something to take. Used by the taking thread.</summary>
 /// <typeparam name="TConnection">A connection for frames or for packets.</typeparam>
-internal sealed class ConnectionKeeper<TConnection>
+internal sealed class ConnectionKeeper<TConnection> : IDisposable
     where TConnection : SubscriberConnection
 {
-    /// <summary>Longest pause between two attempts to connect.</summary>
-    public const int LongestRetryMilliseconds = 500;
-
     private const int FirstRetryMilliseconds = 20;
+    private const int LongestRetryMilliseconds = 500;
+
+    // For what nothing announces while a program waits for our descriptor: a GPU that carries a release out, a publisher that rings no bell.
+    private const int LookAgainMilliseconds = 1;
+
+    // How often a poll follows a publisher that is quicker than itself before it lets its caller do something else.
+    private const int MaxPollRounds = 16;
 
     private readonly string _key;
     private readonly bool _reconnects;
@@ -22,6 +26,10 @@ internal sealed class ConnectionKeeper<TConnection>
     private readonly Func<TConnection, string> _describe;
     private readonly Action? _closing;
     private ReadySignal? _signal;
+    private PollSignal? _poll;
+
+    // Whether the publisher was asked for a doorbell by a poll.
+    private bool _isArmed;
     private int _retryMilliseconds = FirstRetryMilliseconds;
     private long _nextRetry;
     private bool _wasEnded;
@@ -56,11 +64,20 @@ internal sealed class ConnectionKeeper<TConnection>
 
     public int Evictions { get; private set; }
 
+    /// <summary>What event loops wait for: <see cref="PrepareToPoll"/>.</summary>
+    /// <exception cref="LinuxException">No descriptor is left.</exception>
+    public FileDescriptor PollDescriptor => (_poll ??= PollSignal.Open(IsConnected ? Connection!.Socket : null)).Descriptor;
+
+    /// <summary>When a wait ends, CLOCK_MONOTONIC; <see cref="long.MaxValue"/>: never.</summary>
+    public static long DeadlineOf(TimeSpan timeout) =>
+        timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : MonotonicClock.NowNanoseconds + (timeout.Ticks * 100);
+
     /// <summary>Connects.</summary>
     public void Open()
     {
         TConnection connection = _open();
         Connection = connection;
+        _poll?.Watch(connection.Socket);
         _retryMilliseconds = FirstRetryMilliseconds;
         _wasEnded = false;
         if (PreviousEpoch != 0)
@@ -71,9 +88,145 @@ internal sealed class ConnectionKeeper<TConnection>
         Tell(SubscriberEventKind.Connected, ErrorCode.None, _describe(connection), connection.Epoch);
     }
 
-    /// <summary>What a call that waits does while there is no publisher: says so once, then tries to connect.</summary>
+    /// <summary>What a call that waits does when there is nothing to take: sleeps until there may be something, or connects again.</summary>
+    /// <param name="deadline">From <see cref="DeadlineOf"/>.</param>
+    /// <returns>False when the time is over.</returns>
+    public bool Wait(long deadline)
+    {
+        long remaining = deadline == long.MaxValue ? long.MaxValue : deadline - MonotonicClock.NowNanoseconds;
+        if (IsConnected)
+        {
+            if (remaining <= 0)
+            {
+                return false;
+            }
+
+            if (Connection!.AwaitsGpu)
+            {
+                Connection.SleepForGpu();
+            }
+            else if (Connection.PrepareToSleep(Wake.Futex, out uint word))
+            {
+                Connection.Sleep(word, remaining);
+            }
+        }
+        else
+        {
+            int pause = Recover();
+            if (pause > 0)
+            {
+                if (remaining <= 0)
+                {
+                    return false;
+                }
+
+                // Nothing announces a publisher's return but its socket: trying again after a pause is what there is to do.
+                Thread.Sleep((int)Math.Min(pause, (remaining / 1_000_000) + 1));
+            }
+        }
+
+        TellNotices();
+        return true;
+    }
+
+    /// <summary>As <see cref="Wait"/>, without holding a thread and without a limit.</summary>
+    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask WaitAsync(CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        if (Connection is { AwaitsGpu: true })
+        {
+            // Nothing tells when the GPU has written a word: looking again is what there is to do.
+            await Task.Delay(1, cancellation).ConfigureAwait(false);
+        }
+        else if (IsConnected)
+        {
+            await WaitForDoorbell(cancellation).ConfigureAwait(false);
+        }
+        else
+        {
+            int pause = Recover();
+            if (pause > 0)
+            {
+                await Task.Delay(pause, cancellation).ConfigureAwait(false);
+            }
+        }
+
+        TellNotices();
+    }
+
+    /// <summary>What a call that polls does when there is nothing to take: connects again if that is due, and sees to it that <see cref="PollDescriptor"/>
+    /// becomes readable.</summary>
+    /// <param name="round">How often this poll has come here before.</param>
+    /// <returns>Whether to try to take again; false: the poll has ended.</returns>
+    public bool PrepareToPoll(int round)
+    {
+        if (!IsConnected)
+        {
+            // Whatever comes of it: an attempt that throws is to be followed by another one.
+            _poll?.SetTimer(LongestRetryMilliseconds);
+            int pause = Recover();
+            TellNotices();
+            if (pause > 0)
+            {
+                _poll?.SetTimer(pause);
+                return false;
+            }
+        }
+        else if (Connection!.AwaitsGpu)
+        {
+            return LookAgainSoon();
+        }
+        else
+        {
+            // Doorbells of earlier waits are taken out before a new one is asked for: what stands in the socket afterwards has come since.
+            Connection.ReadSocket();
+            TellNotices();
+            if (IsConnected)
+            {
+                if (_poll is null)
+                {
+                    return false;
+                }
+
+                if (!Connection.HasDoorbell)
+                {
+                    return LookAgainSoon();
+                }
+
+                if (Connection.PrepareToSleep(Wake.Doorbell, out _))
+                {
+                    _isArmed = true;
+                    _poll.StopTimer();
+                    return false;
+                }
+            }
+        }
+
+        return round < MaxPollRounds - 1 || LookAgainSoon();
+    }
+
+    /// <summary>Something was taken: no doorbell is rung for who waits for nothing.</summary>
+    public void Disarm()
+    {
+        if (_isArmed)
+        {
+            _isArmed = false;
+            Connection!.WakeUp();
+        }
+    }
+
+    /// <summary>Leaves the publisher, for good.</summary>
+    public void Dispose()
+    {
+        Close(sayBye: true);
+        _poll?.Dispose();
+    }
+
+    /// <summary>Says so once when the publisher is gone, then tries to connect.</summary>
     /// <returns>0: connected, or there may be something to take; else milliseconds until the next attempt.</returns>
-    public int Recover()
+    private int Recover()
     {
         if (Connection is { } ended && !_wasEnded)
         {
@@ -117,7 +270,7 @@ internal sealed class ConnectionKeeper<TConnection>
 
     /// <summary>Waits, without holding a thread, until there may be something to take, or the connection has ended.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask WaitForDoorbell(CancellationToken cancellation)
+    private async ValueTask WaitForDoorbell(CancellationToken cancellation)
     {
         TConnection connection = Connection!;
         if (!connection.HasDoorbell)
@@ -148,7 +301,7 @@ internal sealed class ConnectionKeeper<TConnection>
     }
 
     /// <summary>Tells the notices that have come.</summary>
-    public void TellNotices()
+    private void TellNotices()
     {
         while (Connection is { Notices.Count: > 0 } connection)
         {
@@ -157,7 +310,7 @@ internal sealed class ConnectionKeeper<TConnection>
         }
     }
 
-    public void Close(bool sayBye)
+    private void Close(bool sayBye)
     {
         if (Connection is null)
         {
@@ -168,9 +321,18 @@ internal sealed class ConnectionKeeper<TConnection>
         PreviousCursor = Connection.Cursor;
         _signal?.Close();
         _signal = null;
+        _poll?.Unwatch();
+        _isArmed = false;
         _closing?.Invoke();
         Connection.Close(sayBye);
         Connection = null;
+    }
+
+    /// <returns>False.</returns>
+    private bool LookAgainSoon()
+    {
+        _poll?.SetTimer(LookAgainMilliseconds);
+        return false;
     }
 
     /// <summary>For publishers that ring no bell, which the protocol allows: a thread of the pool sleeps, 50 ms at the most.</summary>

@@ -86,7 +86,7 @@ internal sealed class PacketConnection : SubscriberConnection
         {
             HelloMessage hello = new() { Program = program, IsForPackets = true, Wakes = Wake.Futex | Wake.Doorbell };
             using DescriptorSet descriptors = new();
-            PacketWelcomeMessage welcome = Greet(socket, key, hello, descriptors);
+            PacketWelcomeMessage welcome = Greet(socket, key, hello, descriptors, options.IsInterrupted);
             PacketConnection connection;
             try
             {
@@ -122,7 +122,7 @@ internal sealed class PacketConnection : SubscriberConnection
     {
         using UnixSocket socket = Handshake.Connect(key, directory, StreamFiles.PacketName(key));
         using DescriptorSet descriptors = new();
-        return Greet(socket, key, new HelloMessage { Program = program, IsForPackets = true, IsProbe = true }, descriptors);
+        return Greet(socket, key, new HelloMessage { Program = program, IsForPackets = true, IsProbe = true }, descriptors, isInterrupted: null);
     }
 
     /// <summary>Takes the next packet if there is one. No system call unless the publisher sent a message.</summary>
@@ -270,6 +270,16 @@ internal sealed class PacketConnection : SubscriberConnection
         ? throw Packet.Lost(sequence)
         : new ReadOnlySpan<byte>(_block.BytesAt(position), size);
 
+    /// <summary>Keeps the bytes mapped, also when the connection is closed, until <see cref="LetGoOfMemory"/>. Taking thread, or who holds them already.</summary>
+    public void HoldMemory()
+    {
+        bool isHeld = false;
+        _blockMapping.DangerousAddRef(ref isHeld);
+    }
+
+    /// <summary>Ends one <see cref="HoldMemory"/>. Any thread.</summary>
+    public void LetGoOfMemory() => _blockMapping.DangerousRelease();
+
     public override void Close(bool sayBye)
     {
         CloseSocket(sayBye);
@@ -279,9 +289,9 @@ internal sealed class PacketConnection : SubscriberConnection
     private protected override void HandleOther(MessageHeader header, ReadOnlySpan<byte> payload) =>
         throw new ProtocolException(ErrorCode.ProtocolError, $"A publisher of packets does not send {header.Type} here.");
 
-    private static PacketWelcomeMessage Greet(UnixSocket socket, string key, HelloMessage hello, DescriptorSet descriptors)
+    private static PacketWelcomeMessage Greet(UnixSocket socket, string key, HelloMessage hello, DescriptorSet descriptors, Func<bool>? isInterrupted)
     {
-        ReadOnlySpan<byte> payload = Handshake.Greet(socket, key, hello, descriptors);
+        ReadOnlySpan<byte> payload = Handshake.Greet(socket, key, hello, descriptors, isInterrupted);
         try
         {
             PacketWelcomeMessage welcome = PacketWelcomeMessage.Read(payload);

@@ -80,9 +80,6 @@ internal sealed class StreamConnection : SubscriberConnection
     /// <summary>Null when the stream lies in main memory.</summary>
     public CudaAttachment? Cuda => _cuda;
 
-    /// <summary>Whether the last take gave nothing because the GPU has not carried out our own releases yet. Taking thread.</summary>
-    public bool AwaitsGpu { get; private set; }
-
     /// <exception cref="StreamUnavailableException">Nobody publishes the stream, or the publisher refuses.</exception>
     /// <exception cref="ProtocolException">The publisher breaks the protocol.</exception>
     /// <exception cref="CudaException">The stream's device cannot be used.</exception>
@@ -281,9 +278,6 @@ internal sealed class StreamConnection : SubscriberConnection
             FinishRelease(slot);
         }
     }
-
-    /// <summary>Sleeps for a moment while all our leases are on their way through the GPU. Nothing tells when it has written a word.</summary>
-    public unsafe void SleepForGpu() => _ = Futex.Wait(_block.FutexWord, Volatile.Read(ref *_block.FutexWord), 100_000);
 
     /// <summary>Leaves the publisher. Frames that are held keep their mappings until they are released.</summary>
     public override void Close(bool sayBye)

@@ -56,6 +56,9 @@ internal abstract class SubscriberConnection
 
     public bool HasDoorbell => _hasDoorbell;
 
+    /// <summary>Whether the last take gave nothing because the GPU has not carried out our own releases yet. Taking thread.</summary>
+    public bool AwaitsGpu { get; private protected set; }
+
     /// <summary>Why the connection ended.</summary>
     public ErrorCode EndCode { get; private set; }
 
@@ -104,6 +107,9 @@ internal abstract class SubscriberConnection
             ReadSocket();
         }
     }
+
+    /// <summary>Sleeps for a moment while all our leases are on their way through the GPU. Nothing tells when it has written a word.</summary>
+    public unsafe void SleepForGpu() => _ = Futex.Wait(FutexWord, Volatile.Read(ref *FutexWord), 100_000);
 
     /// <summary>The publisher has woken us while its GPU completes a frame (8.2): it comes in less time than going to sleep again would take.</summary>
     private void WaitForAnnounced()
