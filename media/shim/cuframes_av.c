@@ -1947,24 +1947,20 @@ int cuframes_av_frame_scale(cuframes_av_source *source, cuframes_av_scaler *scal
     return result == CUFRAMES_AV_OK ? result : fail(source, result, "%s", error);
 }
 
-int cuframes_av_picture_scale(cuframes_av_scaler *scaler, const cuframes_av_picture *picture,
-                              const cuframes_av_scaling *scaling, const cuframes_av_plane *planes, uint32_t plane_count,
-                              char *error, size_t error_capacity)
+/* Takes a caller's picture, if it is good. */
+static int picture_input(const cuframes_av_picture *picture, struct scaler_input *input, char *error, size_t error_capacity)
 {
-    if (!scaler || !picture || picture->size < sizeof *picture || !scaling || scaling->size < sizeof *scaling || !error ||
-        error_capacity == 0)
-        return CUFRAMES_AV_INVALID_ARGUMENT;
     enum cuframes_av_format format = (enum cuframes_av_format)picture->format;
-    struct scaler_input input = {
+    *input = (struct scaler_input){
         .format = carrier_of(format),
         .width = (int)picture->width,
         .height = (int)picture->height,
         .matrix = (int)picture->matrix,
         .is_full = picture->range == 2,
     };
-    if (input.format == AV_PIX_FMT_NONE || picture->width == 0 || picture->height == 0 || picture->width > 16384 ||
+    if (input->format == AV_PIX_FMT_NONE || picture->width == 0 || picture->height == 0 || picture->width > 16384 ||
         picture->height > 16384) {
-        copy_text(error, error_capacity, "scaling needs a picture of a known format with 1 to 16384 rows and columns");
+        copy_text(error, error_capacity, "scaling and encoding need a picture of a known format with 1 to 16384 rows and columns");
         return CUFRAMES_AV_INVALID_ARGUMENT;
     }
     for (unsigned plane = 0; plane < planes_of(format); plane++) {
@@ -1975,10 +1971,23 @@ int cuframes_av_picture_scale(cuframes_av_scaler *scaler, const cuframes_av_pict
             copy_text(error, error_capacity, "a plane of the picture is missing, or its pitch is shorter than a row");
             return CUFRAMES_AV_INVALID_ARGUMENT;
         }
-        input.data[plane] = picture->planes[plane].data;
-        input.strides[plane] = (int)picture->planes[plane].pitch;
+        input->data[plane] = picture->planes[plane].data;
+        input->strides[plane] = (int)picture->planes[plane].pitch;
     }
-    return scale_input(scaler, &input, scaling, planes, plane_count, error, error_capacity);
+    return CUFRAMES_AV_OK;
+}
+
+int cuframes_av_picture_scale(cuframes_av_scaler *scaler, const cuframes_av_picture *picture,
+                              const cuframes_av_scaling *scaling, const cuframes_av_plane *planes, uint32_t plane_count,
+                              char *error, size_t error_capacity)
+{
+    if (!scaler || !picture || picture->size < sizeof *picture || !scaling || scaling->size < sizeof *scaling || !error ||
+        error_capacity == 0)
+        return CUFRAMES_AV_INVALID_ARGUMENT;
+    struct scaler_input input;
+    int result = picture_input(picture, &input, error, error_capacity);
+    return result == CUFRAMES_AV_OK ? scale_input(scaler, &input, scaling, planes, plane_count, error, error_capacity)
+                                    : result;
 }
 
 /* ---- texts ---------------------------------------------------------------------------------------------------- */
@@ -2123,4 +2132,252 @@ int cuframes_av_encode_png(const uint8_t *rgb, size_t pitch, uint32_t width, uin
 void cuframes_av_buffer_free(uint8_t *buffer)
 {
     free(buffer);
+}
+
+/* ---- JPEG ----------------------------------------------------------------------------------------------------- */
+
+/* libavcodec's scale from 2 (best) to 31. At 3 one has to look closely to find a fault. */
+#define JPEG_QUALITY 3
+
+/* Factors are numbers of 1 / 65536. */
+#define FACTOR_BITS 16
+
+/*
+ * What turns YUV of any matrix and range into JFIF's, which is BT.601 and full range. A change of matrix is linear and leaves
+ * grey as it is, so luma gets a share of chroma and chroma none of luma. (swscale gives colours that are off by up to 30 here:
+ * it converts ranges from YUV to YUV, but not matrices.)
+ */
+struct jpeg_colours {
+    int32_t black, y, y_u, y_v, u_u, u_v, v_u, v_v; /* black in quarters, factors of samples in quarters */
+};
+
+struct cuframes_av_jpeg_encoder {
+    AVCodecContext *codec;
+    AVFrame *frame;
+    AVPacket *packet;
+    int16_t *rows; /* two of luma, one of U, one of V: samples in quarters, so that 10 bits fit */
+};
+
+cuframes_av_jpeg_encoder *cuframes_av_jpeg_encoder_create(void)
+{
+    cuframes_av_jpeg_encoder *encoder = calloc(1, sizeof *encoder);
+    if (!encoder)
+        return NULL;
+    pthread_once(&library_once, library_start);
+    encoder->packet = av_packet_alloc();
+    if (!encoder->packet) {
+        free(encoder);
+        return NULL;
+    }
+    return encoder;
+}
+
+static void jpeg_reset(cuframes_av_jpeg_encoder *encoder)
+{
+    avcodec_free_context(&encoder->codec);
+    av_frame_free(&encoder->frame);
+    free(encoder->rows);
+    encoder->rows = NULL;
+}
+
+void cuframes_av_jpeg_encoder_free(cuframes_av_jpeg_encoder *encoder)
+{
+    if (!encoder)
+        return;
+    jpeg_reset(encoder);
+    av_packet_free(&encoder->packet);
+    free(encoder);
+}
+
+/* Makes codec and buffers for pictures of a size. */
+static int jpeg_prepare(cuframes_av_jpeg_encoder *encoder, int width, int height, char *error, size_t error_capacity)
+{
+    char name[AV_ERROR_MAX_STRING_SIZE];
+    if (encoder->codec && encoder->codec->width == width && encoder->codec->height == height)
+        return CUFRAMES_AV_OK;
+    jpeg_reset(encoder);
+    const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_MJPEG);
+    if (!codec)
+        return fail_text(error, error_capacity, CUFRAMES_AV_UNSUPPORTED_CODEC, "the installed libavcodec has no JPEG encoder");
+    encoder->frame = new_picture(AV_PIX_FMT_YUVJ420P, (uint32_t)width, (uint32_t)height);
+    encoder->codec = avcodec_alloc_context3(codec);
+    encoder->rows = calloc(4 * (size_t)(width + 1), sizeof *encoder->rows);
+    if (!encoder->frame || !encoder->codec || !encoder->rows) {
+        jpeg_reset(encoder);
+        return fail_text(error, error_capacity, CUFRAMES_AV_NO_MEMORY, "out of memory");
+    }
+    encoder->frame->color_range = AVCOL_RANGE_JPEG;
+    encoder->frame->quality = JPEG_QUALITY * FF_QP2LAMBDA;
+    encoder->frame->pts = 0;
+    encoder->codec->width = width;
+    encoder->codec->height = height;
+    encoder->codec->pix_fmt = AV_PIX_FMT_YUVJ420P;
+    encoder->codec->color_range = AVCOL_RANGE_JPEG;
+    encoder->codec->time_base = (AVRational){ 1, 25 };
+    encoder->codec->thread_count = 1; /* more would give a picture late */
+    encoder->codec->flags = AV_CODEC_FLAG_QSCALE | AV_CODEC_FLAG_BITEXACT;
+    encoder->codec->global_quality = JPEG_QUALITY * FF_QP2LAMBDA;
+    int status = avcodec_open2(encoder->codec, codec, NULL);
+    if (status < 0) {
+        jpeg_reset(encoder);
+        return fail_text(error, error_capacity, CUFRAMES_AV_INTERNAL, error_name(status, name));
+    }
+    return CUFRAMES_AV_OK;
+}
+
+static int32_t factor_of(double value)
+{
+    return (int32_t)(value * (1 << FACTOR_BITS) + (value < 0 ? -0.5 : 0.5));
+}
+
+static struct jpeg_colours jpeg_colours_of(const struct scaler_input *input)
+{
+    int matrix = sws_matrix((unsigned)input->matrix);
+    double kr = 0.299, kb = 0.114;
+    if (matrix < 0)
+        matrix = input->height >= 720 ? SWS_CS_ITU709 : SWS_CS_ITU601;
+    switch (matrix) { /* ITU-T H.273, table 4 */
+    case SWS_CS_ITU709: kr = 0.2126, kb = 0.0722; break;
+    case SWS_CS_FCC: kr = 0.30, kb = 0.11; break;
+    case SWS_CS_SMPTE240M: kr = 0.212, kb = 0.087; break;
+    case SWS_CS_BT2020: kr = 0.2627, kb = 0.0593; break;
+    }
+    double kg = 1 - kr - kb;
+    double luma = input->is_full ? 1 : 255.0 / 219, chroma = input->is_full ? 1 : 255.0 / 224;
+    /* What U and V add to R, G and B, and these to the new luma. */
+    double r_v = 2 * (1 - kr) * chroma, b_u = 2 * (1 - kb) * chroma;
+    double y_u = -0.587 * kb * b_u / kg + 0.114 * b_u, y_v = 0.299 * r_v - 0.587 * kr * r_v / kg;
+    return (struct jpeg_colours){
+        .black = input->is_full ? 0 : 16 * 4,
+        .y = factor_of(luma / 4),
+        .y_u = factor_of(y_u / 4),
+        .y_v = factor_of(y_v / 4),
+        .u_u = factor_of((b_u - y_u) / 1.772 / 4),
+        .u_v = factor_of(-y_v / 1.772 / 4),
+        .v_u = factor_of(-y_u / 1.402 / 4),
+        .v_v = factor_of((r_v - y_v) / 1.402 / 4),
+    };
+}
+
+static uint8_t byte_of(int32_t value)
+{
+    value = (value + (1 << (FACTOR_BITS - 1))) >> FACTOR_BITS;
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+/* Every `step`th sample of a row, in quarters. */
+static void unpack(int16_t *target, const uint8_t *source, int count, int step, bool is_p010)
+{
+    if (is_p010) {
+        for (int i = 0; i < count; i++) {
+            uint16_t word;
+            memcpy(&word, source + 2 * (ptrdiff_t)(i * step), sizeof word);
+            target[i] = (int16_t)(word >> 6);
+        }
+    } else {
+        for (int i = 0; i < count; i++)
+            target[i] = (int16_t)(source[i * step] * 4);
+    }
+}
+
+static void jpeg_from_yuv(AVFrame *target, const struct scaler_input *input, enum cuframes_av_format format, int16_t *rows)
+{
+    const struct jpeg_colours c = jpeg_colours_of(input);
+    const int width = input->width, height = input->height, half = (width + 1) / 2;
+    const bool is_p010 = format == CUFRAMES_AV_FORMAT_P010, is_grey = format == CUFRAMES_AV_FORMAT_GRAY8;
+    int16_t *luma = rows, *u = rows + 2 * (width + 1), *v = u + width + 1;
+    for (int row = 0; row < height; row += 2) {
+        if (!is_grey) {
+            const uint8_t *first = input->data[1] + (ptrdiff_t)(row / 2) * input->strides[1];
+            if (format == CUFRAMES_AV_FORMAT_I420) {
+                unpack(u, first, half, 1, false);
+                unpack(v, input->data[2] + (ptrdiff_t)(row / 2) * input->strides[2], half, 1, false);
+            } else {
+                unpack(u, first, half, 2, is_p010);
+                unpack(v, first + (is_p010 ? 2 : 1), half, 2, is_p010);
+            }
+            for (int i = 0; i < half; i++) {
+                u[i] -= 512;
+                v[i] -= 512;
+            }
+        }
+        for (int line = row; line < row + 2 && line < height; line++) {
+            uint8_t *out = target->data[0] + (ptrdiff_t)line * target->linesize[0];
+            unpack(luma, input->data[0] + (ptrdiff_t)line * input->strides[0], width, 1, is_p010);
+            for (int i = 0; i < width; i++)
+                out[i] = byte_of(c.y * (luma[i] - c.black) + c.y_u * u[i / 2] + c.y_v * v[i / 2]);
+        }
+        uint8_t *out_u = target->data[1] + (ptrdiff_t)(row / 2) * target->linesize[1];
+        uint8_t *out_v = target->data[2] + (ptrdiff_t)(row / 2) * target->linesize[2];
+        for (int i = 0; i < half; i++) {
+            out_u[i] = byte_of(c.u_u * u[i] + c.u_v * v[i] + (128 << FACTOR_BITS));
+            out_v[i] = byte_of(c.v_u * u[i] + c.v_v * v[i] + (128 << FACTOR_BITS));
+        }
+    }
+}
+
+static void jpeg_from_rgb(AVFrame *target, const struct scaler_input *input)
+{
+    const AVPixFmtDescriptor *descriptor = av_pix_fmt_desc_get(input->format);
+    const int width = input->width, height = input->height;
+    const uint8_t *channels[3];
+    for (int i = 0; i < 3; i++)
+        channels[i] = input->data[descriptor->comp[i].plane] + descriptor->comp[i].offset;
+    const int step = descriptor->comp[0].step;
+    for (int row = 0; row < height; row += 2) {
+        const int lines = row + 1 < height ? 2 : 1;
+        for (int column = 0; column < width; column += 2) {
+            const int columns = column + 1 < width ? 2 : 1;
+            int32_t sum[3] = { 0, 0, 0 };
+            for (int line = row; line < row + lines; line++) {
+                for (int i = column; i < column + columns; i++) {
+                    int32_t sample[3];
+                    for (int k = 0; k < 3; k++) {
+                        ptrdiff_t stride = input->strides[descriptor->comp[k].plane];
+                        sum[k] += sample[k] = channels[k][line * stride + (ptrdiff_t)i * step];
+                    }
+                    /* The factors' sum is 65536 exactly. */
+                    target->data[0][line * target->linesize[0] + i] =
+                        byte_of(19595 * sample[0] + 38470 * sample[1] + 7471 * sample[2]);
+                }
+            }
+            int32_t count = lines * columns;
+            target->data[1][row / 2 * target->linesize[1] + column / 2] =
+                byte_of((-11058 * sum[0] - 21710 * sum[1] + 32768 * sum[2]) / count + (128 << FACTOR_BITS));
+            target->data[2][row / 2 * target->linesize[2] + column / 2] =
+                byte_of((32768 * sum[0] - 27439 * sum[1] - 5329 * sum[2]) / count + (128 << FACTOR_BITS));
+        }
+    }
+}
+
+int cuframes_av_encode_jpeg(cuframes_av_jpeg_encoder *encoder, const cuframes_av_picture *picture, const uint8_t **jpeg,
+                            size_t *jpeg_size, char *error, size_t error_capacity)
+{
+    char name[AV_ERROR_MAX_STRING_SIZE];
+    struct scaler_input input;
+    if (!encoder || !picture || picture->size < sizeof *picture || !jpeg || !jpeg_size || !error || error_capacity == 0)
+        return CUFRAMES_AV_INVALID_ARGUMENT;
+    int result = picture_input(picture, &input, error, error_capacity);
+    if (result == CUFRAMES_AV_OK)
+        result = jpeg_prepare(encoder, input.width, input.height, error, error_capacity);
+    if (result != CUFRAMES_AV_OK)
+        return result;
+
+    av_packet_unref(encoder->packet);
+    int status = av_frame_make_writable(encoder->frame);
+    if (status >= 0) {
+        if (is_rgb(input.format))
+            jpeg_from_rgb(encoder->frame, &input);
+        else
+            jpeg_from_yuv(encoder->frame, &input, (enum cuframes_av_format)picture->format, encoder->rows);
+        encoder->frame->pts++;
+        status = avcodec_send_frame(encoder->codec, encoder->frame);
+    }
+    if (status >= 0)
+        status = avcodec_receive_packet(encoder->codec, encoder->packet);
+    if (status < 0)
+        return fail_text(error, error_capacity, CUFRAMES_AV_INTERNAL, error_name(status, name));
+    *jpeg = encoder->packet->data;
+    *jpeg_size = (size_t)encoder->packet->size;
+    return CUFRAMES_AV_OK;
 }

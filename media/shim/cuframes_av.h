@@ -345,6 +345,19 @@ CUFRAMES_AV_API int cuframes_av_encode_png(const uint8_t *rgb, size_t pitch, uin
                                            uint8_t **png, size_t *png_size, char *error, size_t error_capacity);
 CUFRAMES_AV_API void cuframes_av_buffer_free(uint8_t *buffer);
 
+/* NULL only when memory is out. An encoder belongs to one thread at a time. */
+typedef struct cuframes_av_jpeg_encoder cuframes_av_jpeg_encoder;
+CUFRAMES_AV_API cuframes_av_jpeg_encoder *cuframes_av_jpeg_encoder_create(void);
+CUFRAMES_AV_API void cuframes_av_jpeg_encoder_free(cuframes_av_jpeg_encoder *encoder);
+
+/*
+ * Encodes a picture as JFIF file: BT.601, full range, 4:2:0, whatever matrix and range the picture has. The result belongs to
+ * the encoder and is good until the next call.
+ */
+CUFRAMES_AV_API int cuframes_av_encode_jpeg(cuframes_av_jpeg_encoder *encoder, const cuframes_av_picture *picture,
+                                            const uint8_t **jpeg, size_t *jpeg_size, char *error,
+                                            size_t error_capacity);
+
 /* Blanks userinfo and query of every URL in `text`, and every secret (see cuframes_av_open). For tests and callers. */
 CUFRAMES_AV_API size_t cuframes_av_redact(const char *text, const char *secrets, char *result, size_t capacity);
 

@@ -112,6 +112,16 @@ internal static unsafe partial class AvNative
     [LibraryImport(Library, EntryPoint = "cuframes_av_buffer_free")]
     internal static partial void BufferFree(byte* buffer);
 
+    [LibraryImport(Library, EntryPoint = "cuframes_av_jpeg_encoder_create")]
+    internal static partial AvJpegEncoderHandle CreateJpegEncoder();
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_jpeg_encoder_free")]
+    internal static partial void FreeJpegEncoder(nint encoder);
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_encode_jpeg")]
+    internal static partial int EncodeJpeg(
+        AvJpegEncoderHandle encoder, Picture* picture, byte** jpeg, nuint* jpegSize, byte* error, nuint errorCapacity);
+
     [LibraryImport(Library, EntryPoint = "cuframes_av_redact", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial nuint Redact(string text, string? secrets, byte* result, nuint capacity);
 
