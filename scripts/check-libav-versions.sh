@@ -28,7 +28,7 @@ for release in "${@:-trixie sid}"; do
 
     include=$(dirname "$(find "$dir/root/usr/include" -type d -name libavcodec)")
     version=$(sed -n 's/.*LIBAVCODEC_VERSION_MAJOR *\([0-9]*\)$/\1/p' "$include/libavcodec/version_major.h")
-    if cc -std=c11 -Wall -Wextra -Werror -O2 -fsyntax-only -I"$include" "$root/media/shim/cuframes_av.c"; then
+    if cc -std=c11 -Wall -Wextra -Werror -O2 -fsyntax-only -I"$include" "$root/media/shim/cuframes_av.c" "$root/media/shim/cuframes_av_mux.c"; then
       echo "ok     $suite: libavcodec $version"
     else
       echo "FAILED $suite: libavcodec $version"

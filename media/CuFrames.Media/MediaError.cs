@@ -80,4 +80,10 @@ public enum MediaError
 
     /// <summary>NVDEC can decode the video, but decoder sessions or device memory have run out. Later there may be room.</summary>
     NotAdmitted = 26,
+
+    /// <summary>A container cannot carry a track's codec. The text names the containers that can.</summary>
+    NotCarried = 27,
+
+    /// <summary>A track's parameters changed, and the container cannot go on with the new ones. Begin another file.</summary>
+    ParametersChanged = 28,
 }

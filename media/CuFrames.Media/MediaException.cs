@@ -19,7 +19,7 @@ public sealed class MediaException : CuFramesException
     {
         MediaError.OutOfMemory or MediaError.NotAdmitted => ErrorCode.OutOfResources,
         MediaError.InvalidArgument => ErrorCode.ConfigurationInvalid,
-        MediaError.UnsupportedFormat => ErrorCode.FormatUnsupported,
+        MediaError.UnsupportedFormat or MediaError.NotCarried or MediaError.ParametersChanged => ErrorCode.FormatUnsupported,
         _ => ErrorCode.SourceFailed,
     };
 }

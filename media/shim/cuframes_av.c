@@ -2,6 +2,7 @@
 /* See cuframes_av.h for the contract. */
 #define _GNU_SOURCE
 #include "cuframes_av.h"
+#include "cuframes_av_internal.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -321,6 +322,27 @@ static void append_line(cuframes_av_source *source)
     }
 }
 
+_Thread_local struct cuframes_av_lines *cuframes_av_thread_lines;
+
+/* Messages of a muxer: no URL is in them, and no other thread writes them. */
+static void append_to_thread(const char *format, va_list arguments)
+{
+    struct cuframes_av_lines *lines = cuframes_av_thread_lines;
+    char text[CUFRAMES_AV_LINE_CAPACITY];
+    if (vsnprintf(text, sizeof text, format, arguments) < 0)
+        return;
+    for (const char *c = text; *c; c++) {
+        if (*c != '\n') {
+            if (lines->length + 1 < sizeof lines->line)
+                lines->line[lines->length++] = *c >= 0 && *c < ' ' ? ' ' : *c;
+        } else if (lines->length) {
+            memcpy(lines->last, lines->line, lines->length);
+            lines->last[lines->length] = 0;
+            lines->length = 0;
+        }
+    }
+}
+
 static void on_log(void *object, int level, const char *format, va_list arguments)
 {
     bool from_decoder;
@@ -333,8 +355,11 @@ static void on_log(void *object, int level, const char *format, va_list argument
         return;
     source = owner_of(object, &from_decoder);
     /* Threads inside libavformat have no handle. Their messages are dropped: printed, they could tell a secret. */
-    if (!source)
+    if (!source) {
+        if (cuframes_av_thread_lines)
+            append_to_thread(format, arguments);
         return;
+    }
     if (from_decoder && level <= AV_LOG_ERROR)
         atomic_fetch_add_explicit(&source->decoder_messages, 1, memory_order_relaxed);
     if (strstr(format, "resolve hostname"))
@@ -376,6 +401,11 @@ static void library_start(void)
     av_log_set_level(AV_LOG_WARNING);
     av_log_set_callback(on_log);
     avformat_network_init();
+}
+
+void cuframes_av_start(void)
+{
+    pthread_once(&library_once, library_start);
 }
 
 __attribute__((format(printf, 3, 4))) static int fail(cuframes_av_source *source, int result, const char *format, ...)
@@ -646,7 +676,7 @@ int cuframes_av_has_decoder(const char *name)
 
 cuframes_av_source *cuframes_av_create(void)
 {
-    pthread_once(&library_once, library_start);
+    cuframes_av_start();
     cuframes_av_source *source = calloc(1, sizeof *source);
     if (!source)
         return NULL;
@@ -1713,7 +1743,7 @@ cuframes_av_scaler *cuframes_av_scaler_create(void)
     cuframes_av_scaler *scaler = calloc(1, sizeof *scaler);
     if (!scaler)
         return NULL;
-    pthread_once(&library_once, library_start);
+    cuframes_av_start();
     scaler->result = av_frame_alloc();
     if (!scaler->result) {
         free(scaler);

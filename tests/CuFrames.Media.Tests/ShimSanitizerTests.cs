@@ -15,7 +15,7 @@ public sealed class ShimSanitizerTests
         string here = SourceFolder();
         string shim = Path.GetFullPath(Path.Combine(here, "../../media/shim"));
         string program = clips.PathOf("shim_check");
-        Run("sh", "-c", $"cc -g -O1 -Wall -Wextra -Werror -std=c11 -pthread -fsanitize=address,undefined -fno-sanitize-recover=all -I'{shim}' `pkg-config --cflags libavformat libavcodec libavutil libswscale` -o '{program}' '{shim}/cuframes_av.c' '{here}/shim_check.c' `pkg-config --libs libavformat libavcodec libavutil libswscale`");
+        Run("sh", "-c", $"cc -g -O1 -Wall -Wextra -Werror -std=c11 -pthread -fsanitize=address,undefined -fno-sanitize-recover=all -I'{shim}' `pkg-config --cflags libavformat libavcodec libavutil libswscale` -o '{program}' '{shim}/cuframes_av.c' '{shim}/cuframes_av_mux.c' '{here}/shim_check.c' `pkg-config --libs libavformat libavcodec libavutil libswscale`");
 
         string[] whole =
         [
