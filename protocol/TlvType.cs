@@ -80,4 +80,7 @@ public enum TlvType : ushort
 
     /// <summary>A <see cref="TrackDescriptionLayout"/>; repeated.</summary>
     Track = 26,
+
+    /// <summary>The cursor that a subscriber begins with.</summary>
+    Start = 27,
 }

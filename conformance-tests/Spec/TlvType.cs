@@ -29,4 +29,5 @@ internal enum TlvType : ushort
     PACKETS = 24,
     PACKET_STREAM = 25,
     TRACK = 26,
+    START = 27,
 }

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace CuFrames.Protocol.Messages;
 
 /// <summary>WELCOME: the publisher accepts (docs/protocol.md 3.3).</summary>
@@ -41,6 +43,9 @@ public sealed record WelcomeMessage
 
     /// <summary>Ways of waking that both can do; none in the answer to a probe.</summary>
     public Wake Wakes { get; init; } = Wake.Futex;
+
+    /// <summary>The cursor that a subscriber begins with; null: just before the newest frame.</summary>
+    public ulong? Start { get; init; }
 
     /// <summary>Reads a payload.</summary>
     /// <param name="payload">The bytes after the header.</param>
@@ -109,6 +114,10 @@ public sealed record WelcomeMessage
                     reader.RequireFirst();
                     welcome = welcome with { Wakes = (Wake)reader.ReadUInt32() };
                     break;
+                case TlvType.Start:
+                    reader.RequireFirst();
+                    welcome = welcome with { Start = reader.ReadUInt64() };
+                    break;
                 default:
                     reader.SkipUnknown();
                     break;
@@ -119,6 +128,12 @@ public sealed record WelcomeMessage
         {
             throw new ProtocolException(ErrorCode.ProtocolError,
                 "WELCOME lacks a usable VERSION, FEATURES, EPOCH, STREAM_KEY or STREAM_DESCRIPTION.");
+        }
+
+        if (welcome.Start > welcome.Description.Head)
+        {
+            throw new ProtocolException(ErrorCode.ProtocolError,
+                $"WELCOME's START is {welcome.Start}, and the newest sequence is {welcome.Description.Head}.");
         }
 
         return welcome;
@@ -170,6 +185,10 @@ public sealed record WelcomeMessage
             writer.Add(TlvType.Leases, Leases);
             writer.Add(TlvType.Fences, (uint)Fences);
             writer.Add(TlvType.Wakes, (uint)Wakes);
+            if (Start is { } start)
+            {
+                BinaryPrimitives.WriteUInt64LittleEndian(writer.Add(TlvType.Start, 8, mustUnderstand: true), start);
+            }
         }
 
         return writer.Finish();

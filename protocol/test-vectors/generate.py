@@ -22,12 +22,14 @@ MESSAGES = {"HELLO": 1, "WELCOME": 2, "REFUSE": 3, "SEGMENT": 4, "SEGMENT_READY"
 TLVS = {"VERSION_RANGE": 1, "FEATURES": 2, "PROGRAM": 3, "DELIVERY": 4, "LEASES": 5, "DOMAIN": 6, "FENCES": 7, "WAKES": 8,
         "PROBE": 9, "VERSION": 10, "EPOCH": 11, "STREAM_KEY": 12, "STREAM_DESCRIPTION": 13, "SOURCE": 14,
         "SUBSCRIBER_ID": 15, "ERROR_CODE": 16, "ERROR_TEXT": 17, "SEGMENT": 18, "CUDA_IPC_HANDLE": 19, "SEGMENT_ID": 20,
-        "NOTICE_KIND": 21, "STATE_TEXT": 22, "CUDA_EVENT": 23, "PACKETS": 24, "PACKET_STREAM": 25, "TRACK": 26}
+        "NOTICE_KIND": 21, "STATE_TEXT": 22, "CUDA_EVENT": 23, "PACKETS": 24, "PACKET_STREAM": 25, "TRACK": 26,
+        "START": 27}
 ERRORS = {"PROTOCOL_ERROR": 1, "VERSION_MISMATCH": 2, "UNSUPPORTED_TLV": 3, "DESCRIPTOR_COUNT": 4, "INVALID_KEY": 5,
           "DELIVERY_NOT_GRANTED": 10, "DOMAIN_NOT_MAPPABLE": 11, "LEASE_QUOTA_EXCEEDED": 14, "PAGE_INVALID": 15,
           "SEGMENT_INVALID": 21, "CONTROL_BLOCK_INVALID": 22, "FRAME_INVALID": 23, "PACKET_INVALID": 35}
 FORMATS = {"NV12": 0x3231564E, "I420": 0x32315559, "P010": 0x30313050, "GRAY8": 0x20203852, "RGB24": 0x34324742,
-           "BGR24": 0x34324752, "RGBA": 0x34324241, "BGRA": 0x34325241}
+           "BGR24": 0x34324752, "RGBA": 0x34324241, "BGRA": 0x34325241, "RGBP": 0x50424752, "BGRP": 0x50524742,
+           "RGBP_F16": 0x48504752, "BGRP_F16": 0x48504742, "RGBP_F32": 0x46504752, "BGRP_F32": 0x46504742}
 MUST_UNDERSTAND = 0x8000
 
 # Layouts of the document: name, offset, struct code ("16s" for bytes).
@@ -184,7 +186,7 @@ def error(name):
 IN_PLACE = {
     "HELLO": ["VERSION_RANGE", "FEATURES", "PROGRAM", "DELIVERY", "LEASES", "DOMAIN", "FENCES", "WAKES", "PROBE"],
     "WELCOME": ["VERSION", "FEATURES", "EPOCH", "STREAM_KEY", "STREAM_DESCRIPTION", "PROGRAM", "SOURCE", "SUBSCRIBER_ID",
-                "DELIVERY", "LEASES", "FENCES", "WAKES"],
+                "DELIVERY", "LEASES", "FENCES", "WAKES", "START"],
     "REFUSE": ["ERROR_CODE", "ERROR_TEXT", "VERSION_RANGE"],
     "SEGMENT": ["SEGMENT", "CUDA_IPC_HANDLE"],
     "SEGMENT_READY": ["SEGMENT_ID"],
@@ -197,7 +199,7 @@ IN_PLACE = {
 }
 STRINGS = {"PROGRAM", "STREAM_KEY", "SOURCE", "ERROR_TEXT"}
 WORDS = {"DELIVERY", "LEASES", "FENCES", "WAKES", "VERSION", "ERROR_CODE", "SEGMENT_ID", "NOTICE_KIND"}
-LONG_WORDS = {"FEATURES", "EPOCH", "SUBSCRIBER_ID"}
+LONG_WORDS = {"FEATURES", "EPOCH", "SUBSCRIBER_ID", "START"}
 TLV_LAYOUTS = {"DOMAIN": DOMAIN_OFFER, "STREAM_DESCRIPTION": STREAM_DESCRIPTION, "SEGMENT": SEGMENT_DESCRIPTION,
                "VERSION_RANGE": [("lowest", 0, "H"), ("highest", 2, "H")], "CUDA_EVENT": CUDA_EVENT}
 
@@ -290,6 +292,10 @@ def message_vectors():
         return message("WELCOME", *[part for name, part in parts.items() if name not in leave_out], *extra, version=version,
                        correlation=11)
 
+    def start(cursor):
+        return tlv("START", u64(cursor), flags=MUST_UNDERSTAND)
+
+    head = DESCRIPTION["head"]
     probe_only = ("SUBSCRIBER_ID", "DELIVERY", "LEASES", "FENCES", "WAKES")
     host_segment = tlv("SEGMENT", pack(SEGMENT_DESCRIPTION, 48, SEGMENT))
     ipc_segment = tlv("SEGMENT", pack(SEGMENT_DESCRIPTION, 48, {
@@ -327,6 +333,11 @@ def message_vectors():
         ("hello-empty-program", "2.8", "publisher", 0, hello(tlv("PROGRAM", b""))),
         ("welcome", "3.3", "subscriber", 2, welcome(tlv("PROGRAM", b"cuframesd"), tlv("SOURCE", b"rtsp://camera/1"))),
         ("welcome-to-a-probe", "3.3", "subscriber", 0, welcome(leave_out=probe_only)),
+        ("welcome-start-at-head", "6.11", "subscriber", 2, welcome(start(head))),
+        ("welcome-start-before-head", "6.6", "subscriber", 2, welcome(start(1))),
+        ("welcome-start-at-zero", "6.6", "subscriber", 2, welcome(start(0))),
+        ("welcome-start-longer-value", "2.6", "subscriber", 2, welcome(
+            tlv("START", u64(head) + b"\xee" * 8, flags=MUST_UNDERSTAND))),
         ("welcome-longer-description", "2.6", "subscriber", 2, welcome(replace={"STREAM_DESCRIPTION": tlv(
             "STREAM_DESCRIPTION", pack(STREAM_DESCRIPTION, 96, DESCRIPTION) + b"\xee" * 32)})),
         ("refuse", "3.5", "subscriber", 0, message("REFUSE", tlv("ERROR_CODE", u32(9)),
@@ -410,6 +421,10 @@ def message_vectors():
         ("welcome-other-delivery", "3.3", "subscriber", 2, welcome(replace={"DELIVERY": tlv("DELIVERY", u32(1))}), protocol),
         ("welcome-unknown-tlv-with-must-understand", "2.6", "subscriber", 2,
          welcome(tlv(0x7777, b"", flags=MUST_UNDERSTAND)), "UNSUPPORTED_TLV"),
+        ("welcome-start-above-head", "3.3", "subscriber", 2, welcome(start(head + 1)), protocol),
+        ("welcome-start-largest", "3.3", "subscriber", 2, welcome(start(2**64 - 1)), protocol),
+        ("welcome-start-twice", "2.6", "subscriber", 2, welcome(start(head), start(head)), protocol),
+        ("welcome-start-too-short", "2.6", "subscriber", 2, welcome(tlv("START", u32(1), flags=MUST_UNDERSTAND)), protocol),
         ("welcome-description-too-short", "2.6", "subscriber", 2, welcome(replace={"STREAM_DESCRIPTION": tlv(
             "STREAM_DESCRIPTION", pack(STREAM_DESCRIPTION, 96, DESCRIPTION)[:95])}), protocol),
     ] + [
@@ -538,10 +553,17 @@ def geometry(pixel_format, columns, rows):
         "BGR24": [(3 * columns, rows)],
         "RGBA": [(4 * columns, rows)],
         "BGRA": [(4 * columns, rows)],
+        "RGBP": [(columns, 3 * rows)],
+        "BGRP": [(columns, 3 * rows)],
+        "RGBP_F16": [(2 * columns, 3 * rows)],
+        "BGRP_F16": [(2 * columns, 3 * rows)],
+        "RGBP_F32": [(4 * columns, 3 * rows)],
+        "BGRP_F32": [(4 * columns, 3 * rows)],
     }[pixel_format]
 
 
 SUBSAMPLED = {"NV12", "I420", "P010"}
+TENSORS = {"RGBP", "BGRP", "RGBP_F16", "BGRP_F16", "RGBP_F32", "BGRP_F32"}
 
 
 def picture(pixel_format, width, height, crop=(0, 0, 0, 0), start=0, pitch_extra=0):
@@ -553,7 +575,7 @@ def picture(pixel_format, width, height, crop=(0, 0, 0, 0), start=0, pitch_extra
     end = start
     planes = geometry(pixel_format, left + width + right, top + height + bottom)
     for number, (row_bytes, rows) in enumerate(planes):
-        pitch = (row_bytes + 63) // 64 * 64 + pitch_extra
+        pitch = row_bytes if pixel_format in TENSORS else (row_bytes + 63) // 64 * 64 + pitch_extra
         values[f"plane{number}_offset"] = offset
         values[f"plane{number}_pitch"] = pitch
         end = offset + (rows - 1) * pitch + row_bytes
@@ -581,14 +603,17 @@ def picture_vectors():
     def good(name, pixel_format, width, height, **options):
         values, end = picture(pixel_format, width, height, **options)
         data = pack(PICTURE, 96, values)
-        vectors.append({"name": name, "paragraph": "4.9", "hex": data.hex(), "segment_size": str(end),
-                        "fields": fields(PICTURE, data), "visible": visible(pixel_format, values)})
+        vectors.append({"name": name, "paragraph": "10.2" if pixel_format in TENSORS else "4.9", "hex": data.hex(),
+                        "segment_size": str(end), "fields": fields(PICTURE, data), "visible": visible(pixel_format, values)})
 
     for pixel_format in FORMATS:
         lower = pixel_format.lower()
         good(f"{lower}-1920x1080", pixel_format, 1920, 1080)
         good(f"{lower}-1x1", pixel_format, 1, 1)
         good(f"{lower}-odd-size", pixel_format, 1279, 719, start=4096)
+        if pixel_format in TENSORS:
+            good(f"{lower}-largest", pixel_format, 16384, 16384)
+            continue
         good(f"{lower}-cropped-1080-of-1088", pixel_format, 1920, 1080, crop=(0, 0, 0, 8))
         good(f"{lower}-crop-on-every-side", pixel_format, 101, 51, crop=(6, 4, 3, 1), start=64, pitch_extra=128)
     good("gray8-odd-crop", "GRAY8", 100, 100, crop=(3, 5, 1, 1))
@@ -650,6 +675,20 @@ def picture_vectors():
     bad("crop-left-odd-i420", base=picture("I420", 639, 480, crop=(1, 0, 0, 0)))
     bad("crop-top-odd-p010", base=picture("P010", 640, 479, crop=(0, 1, 0, 0)))
     bad("crop-beyond-the-segment", {"crop_bottom": 65535})
+    for pixel_format in sorted(TENSORS):
+        tensor, tensor_end = picture(pixel_format, 641, 480)
+        row = tensor["plane0_pitch"]
+        name = "tensor-" + pixel_format.lower()
+        bad(f"{name}-with-a-longer-pitch", {"plane0_pitch": (row + 63) // 64 * 64}, segment_size=tensor_end * 2, base=(tensor, tensor_end))
+        bad(f"{name}-with-a-shorter-pitch", {"plane0_pitch": row - 1}, base=(tensor, tensor_end))
+    tensor, tensor_end = picture("RGBP_F32", 640, 480)
+    bad("tensor-one-byte-short", base=(tensor, tensor_end - 1))
+    bad("tensor-offset-unaligned", {"plane0_offset": 32}, segment_size=tensor_end + 4096, base=(tensor, tensor_end))
+    bad("tensor-with-three-planes", {"plane_count": 3}, base=(tensor, tensor_end))
+    bad("tensor-crop-left", {"crop_left": 2, "width": 638}, base=(tensor, tensor_end))
+    bad("tensor-crop-top", {"crop_top": 2, "height": 478}, base=(tensor, tensor_end))
+    bad("tensor-crop-right", {"crop_right": 1, "width": 639}, base=(tensor, tensor_end))
+    bad("tensor-crop-bottom", {"crop_bottom": 1, "height": 479}, base=(tensor, tensor_end))
     bad("modifier", {"modifier": 1})
     bad("modifier-last-byte", {"modifier": 2 ** 63})
     bad("all-ones", {name: (b"\xff" * int(code[:-1])) if code.endswith("s") else 2 ** (8 * struct.calcsize(code)) - 1

@@ -164,10 +164,33 @@ public sealed class FramePublisher : IDisposable
         };
     }
 
+    /// <summary>
+    /// Gives all memory of the frames back while nobody reads: host memory and the device's. Key, socket and epoch stay, and who joins from now on
+    /// begins with the next frame that is published, not with one of long ago. The next <see cref="TryBeginFrame"/> makes the ring anew.
+    /// </summary>
+    /// <returns>False when somebody reads, or after <see cref="Close"/>: then nothing has changed.</returns>
+    /// <remarks>A subscriber joins either before this, and it does nothing, or after it. Work of a GPU that writes into a frame that was disposed has to
+    /// be done. Costs a lock; system calls only when there is memory to give back.</remarks>
+    /// <exception cref="InvalidOperationException">A frame has begun and not ended.</exception>
+    public bool TryRest()
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        RequireNoOpenFrame();
+        if (!_server.TryRest(_ring))
+        {
+            return false;
+        }
+
+        _extraSegments.Clear();
+        return true;
+    }
+
     /// <summary>Begins a frame: finds a slot that nobody holds. Grows the ring when all are held, up to its limit.</summary>
     /// <param name="frame">The frame, to be written and published, or disposed.</param>
     /// <returns>False when every slot is held and the ring cannot grow: this frame is dropped and counted. Also false after <see cref="Close"/>.</returns>
     /// <exception cref="InvalidOperationException">No format is set, or the frame before has not ended.</exception>
+    /// <exception cref="CuFramesException">Only after <see cref="TryRest"/>: OUT_OF_RESOURCES, or the device has no memory.</exception>
+    /// <exception cref="LinuxException">Only after <see cref="TryRest"/>: there is no memory.</exception>
     public bool TryBeginFrame(out FrameWriter frame)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
@@ -182,6 +205,13 @@ public sealed class FramePublisher : IDisposable
             // Readers that were told of the end may still read what is in the ring, and their leases are not looked at any more.
             frame = default;
             return false;
+        }
+
+        if (_ring.WritableCount == 0)
+        {
+            // Back from rest.
+            _ring.AddSlots(_server.AddSegment(_slotSize, Math.Min(_options.Slots, _ring.FreeEntries), _server.Generation), _layout, _slotSize);
+            _server.Slots = _ring.WritableCount;
         }
 
         if (_server.ShrinkIsDue)

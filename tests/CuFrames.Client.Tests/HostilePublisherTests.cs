@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using CuFrames.Interop;
 using CuFrames.Protocol;
 using CuFrames.Protocol.Messages;
@@ -32,6 +33,12 @@ public class HostilePublisherTests
         ["another delivery than asked for"] = (ErrorCode.ProtocolError, raw => raw.Welcome = raw.Welcome with { Delivery = Delivery.Lossless }),
         ["more leases than asked for"] = (ErrorCode.ProtocolError, raw => raw.Welcome = raw.Welcome with { Leases = 3 }),
         ["no leases"] = (ErrorCode.ProtocolError, raw => raw.Welcome = raw.Welcome with { Leases = 0 }),
+        ["a start above the newest frame"] = (ErrorCode.ProtocolError, raw => raw.Welcome = raw.Welcome with { Start = 1 }),
+        ["a start above what the description says is the newest frame"] = (ErrorCode.ControlBlockInvalid, raw =>
+            raw.Welcome = raw.Welcome with { Start = 40, Description = raw.Welcome.Description with { Head = 50 } }),
+        ["a start beyond 2^56"] = (ErrorCode.ControlBlockInvalid, raw =>
+            raw.Welcome = raw.Welcome with { Start = ulong.MaxValue - 1, Description = raw.Welcome.Description with { Head = ulong.MaxValue } }),
+        ["two starts"] = (ErrorCode.ProtocolError, raw => raw.Answer = WithTwoStarts(raw.Welcome)),
         ["noise for an answer"] = (ErrorCode.ProtocolError, raw => (raw.Answer, raw.AnswerDescriptors) = ([1, 2, 3], [])),
         ["a notice for an answer"] = (ErrorCode.ProtocolError, raw =>
             (raw.Answer, raw.AnswerDescriptors) = (new NoticeMessage(NoticeKind.SourceBack, ErrorCode.None, "").Write(new byte[64]).ToArray(), [])),
@@ -70,11 +77,29 @@ public class HostilePublisherTests
         ["crop beyond the planes"] = (ErrorCode.FrameInvalid, raw => Frame(raw, (ref Picture picture) => picture.CropBottom = 65535)),
         ["unknown pixel format"] = (ErrorCode.FrameInvalid, raw => Frame(raw, (ref Picture picture) => picture.PixelFormat = (PixelFormat)0x11111111)),
         ["wrong number of planes"] = (ErrorCode.FrameInvalid, raw => Frame(raw, (ref Picture picture) => picture.PlaneCount = 4)),
+        ["tensor whose pitch is a multiple of 64"] = (ErrorCode.FrameInvalid, raw => Tensor(raw, (ref Picture picture) => picture.PlanePitch[0] = 192)),
+        ["tensor whose rows overlap"] = (ErrorCode.FrameInvalid, raw => Tensor(raw, (ref Picture picture) => picture.PlanePitch[0] = 128)),
+        ["tensor with a crop"] = (ErrorCode.FrameInvalid, raw => Tensor(raw, (ref Picture picture) => (picture.CropTop, picture.Height) = (2, 18))),
+        ["tensor that ends outside the segment"] = (ErrorCode.FrameInvalid, raw => Tensor(raw, (ref Picture picture) => picture.Height = 16384)),
         ["index names slot 200"] = (ErrorCode.ControlBlockInvalid, raw => AfterSegment(raw, () => raw.Publish(5, Layout(), indexSlot: 200))),
         ["newest frame is not there"] = (ErrorCode.ControlBlockInvalid, raw => AfterSegment(raw, () => raw.SetHead(17))),
         ["sequence beyond 2^56"] = (ErrorCode.ControlBlockInvalid, raw => AfterSegment(raw, () => raw.SetHead(ulong.MaxValue))),
         ["frame in a segment that was never announced"] = (ErrorCode.FrameInvalid, raw => AfterSegment(raw, () => raw.Publish(1, Layout(), segment: 77))),
     };
+
+    private static byte[] WithTwoStarts(WelcomeMessage welcome)
+    {
+        byte[] packet = (welcome with { Start = 0 }).Write(new byte[4096], 1).ToArray();
+        byte[] twice = [.. packet, .. packet.AsSpan(packet.Length - 16)];
+        BinaryPrimitives.WriteUInt32LittleEndian(twice.AsSpan(MessageHeaderLayout.PayloadLengthOffset), (uint)(twice.Length - MessageHeaderLayout.Size));
+        return twice;
+    }
+
+    private static void Tensor(RawPublisher raw, Change change) => Frame(raw, (ref Picture picture) =>
+    {
+        picture = Picture.Create(PixelFormat.RgbpF32, 33, 20, out _);
+        change(ref picture);
+    });
 
     public static TheoryData<string> Names() => [.. Attacks.Keys];
 

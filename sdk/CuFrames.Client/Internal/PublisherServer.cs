@@ -21,6 +21,9 @@ internal sealed class PublisherServer : StreamServer
     private readonly List<Retirement> _retirements = [];
     private uint _lastSegmentId;
 
+    // The newest sequence when the publisher last went to rest; 0: it has not, or before its first frame. Under the gate.
+    private ulong _restedAt;
+
     // What is taken from the budget that publishers share.
     private long _budgetTaken;
 
@@ -177,6 +180,31 @@ internal sealed class PublisherServer : StreamServer
         }
     }
 
+    /// <summary>Empties the ring and gives all segments back, unless there is a subscriber (6.11). Publishing thread.</summary>
+    /// <returns>Whether that was done.</returns>
+    public bool TryRest(SlotRing ring)
+    {
+        // Who joins does so under the gate: before this, and we do not rest, or after it, and START says where to begin.
+        lock (Gate)
+        {
+            if (IsClosed || Table.Active.Length > 0)
+            {
+                return false;
+            }
+
+            _restedAt = Block.Head;
+            ring.Clear();
+            while (_segments.Count > 0)
+            {
+                RetireSegment(_segments[^1]);
+            }
+
+            Slots = 0;
+            ShrinkIsDue = false;
+            return true;
+        }
+    }
+
     /// <summary>Judges every page now. Any thread that is not looking at pages.</summary>
     /// <returns>Whether somebody was evicted.</returns>
     public bool AuditNow()
@@ -289,6 +317,7 @@ internal sealed class PublisherServer : StreamServer
                 Leases = (uint)session.Leases,
                 Fences = session.Fences,
                 Wakes = (hello.Wakes & Wake.Doorbell) | Wake.Futex,
+                Start = _restedAt != 0 && _restedAt == welcome.Description.Head ? _restedAt : null,
             };
         }
 

@@ -79,6 +79,20 @@ internal sealed class SlotRing(ControlBlock block, SubscriberTable table)
         }
     }
 
+    /// <summary>Empties all slots and forgets them. Nobody holds a frame and nobody joins meanwhile.</summary>
+    public void Clear()
+    {
+        for (ulong slots = _writable | _draining; slots != 0; slots &= slots - 1)
+        {
+            int slot = BitOperations.TrailingZeroCount(slots);
+            block.SetSlotState(slot, 0);
+            _segment[slot]!.SlotCount = 0;
+            _segment[slot] = null;
+        }
+
+        (_writable, _draining) = (0, 0);
+    }
+
     /// <summary>No new frame goes to these slots any more.</summary>
     public void DrainAll()
     {

@@ -27,6 +27,9 @@ internal sealed class StreamConnection : SubscriberConnection
     private readonly int _granted;
     private bool _isRetiring;
 
+    // Frames between the cursor of the connection before and START: missed, and told with the first frame.
+    private ulong _missedBefore;
+
     // WELCOME and the segments of frames that are there already are messages of their own (3.6): up to this time, CLOCK_MONOTONIC in
     // nanoseconds, a frame may be seen before its segment has come.
     private readonly long _segmentsDue = MonotonicClock.NowNanoseconds + (Handshake.TimeoutMilliseconds * 1_000_000L);
@@ -59,7 +62,14 @@ internal sealed class StreamConnection : SubscriberConnection
         }
 
         ulong head = _block.Head;
-        _cursor = welcome.Epoch == previousEpoch && previousCursor <= head ? previousCursor : head == 0 ? 0 : head - 1;
+        bool goesOn = welcome.Epoch == previousEpoch && previousCursor <= head;
+        _cursor = goesOn ? previousCursor : welcome.Start ?? (head == 0 ? 0 : head - 1);
+        if (welcome.Start > _cursor)
+        {
+            _missedBefore = welcome.Start.Value - _cursor;
+            _cursor = welcome.Start.Value;
+        }
+
         _page.Cursor = _cursor;
     }
 
@@ -530,7 +540,8 @@ internal sealed class StreamConnection : SubscriberConnection
             return null;
         }
 
-        ulong missed = sequence - _cursor - 1;
+        ulong missed = sequence - _cursor - 1 + _missedBefore;
+        _missedBefore = 0;
         _cursor = sequence;
         _page.Cursor = sequence;
         _page.Taken++;

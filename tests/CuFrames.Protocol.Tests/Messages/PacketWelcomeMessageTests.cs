@@ -91,8 +91,10 @@ public sealed class PacketWelcomeMessageTests
     public void Frames_and_packets_are_told_apart()
     {
         Assert.Equal(ErrorCode.UnsupportedTlv, Refusal.Of(() => WelcomeMessage.Read(Payload(Samples.PacketWelcome))).Code);
-        Assert.Equal(ErrorCode.ProtocolError, Refusal.Of(() => PacketWelcomeMessage.Read(
+        Assert.Equal(ErrorCode.UnsupportedTlv, Refusal.Of(() => PacketWelcomeMessage.Read(
             Samples.Welcome.Write(new byte[2048], 1)[MessageHeaderLayout.Size..])).Code);
+        Assert.Equal(ErrorCode.ProtocolError, Refusal.Of(() => PacketWelcomeMessage.Read(
+            (Samples.Welcome with { Start = null }).Write(new byte[2048], 1)[MessageHeaderLayout.Size..])).Code);
         Assert.True(HelloMessage.Read((Samples.Hello with { IsForPackets = true }).Write(new byte[1024])[MessageHeaderLayout.Size..]).IsForPackets);
         Assert.False(HelloMessage.Read(Samples.Hello.Write(new byte[1024])[MessageHeaderLayout.Size..]).IsForPackets);
     }

@@ -56,6 +56,7 @@ internal static class Samples
         Leases = 2,
         Fences = Fence.Cpu,
         Wakes = Wake.Futex | Wake.Doorbell,
+        Start = 1UL << 40,
     };
 
     public static SegmentMessage Segment { get; } = new(

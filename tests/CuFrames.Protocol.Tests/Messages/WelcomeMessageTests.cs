@@ -17,7 +17,7 @@ public sealed class WelcomeMessageTests
     public void The_answer_to_a_probe_grants_nothing()
     {
         WelcomeMessage read = RoundTrip(Samples.Welcome with { SubscriberId = 0 });
-        Assert.Equal(Samples.Welcome with { SubscriberId = 0, Delivery = 0, Leases = 0, Fences = Fence.None, Wakes = Wake.None }, read);
+        Assert.Equal(Samples.Welcome with { SubscriberId = 0, Delivery = 0, Leases = 0, Fences = Fence.None, Wakes = Wake.None, Start = null }, read);
         Assert.Equal(ErrorCode.ProtocolError, Refusal.Of(read.RequireSubscription).Code);
     }
 
@@ -68,6 +68,35 @@ public sealed class WelcomeMessageTests
             BinaryPrimitives.WriteUInt32LittleEndian(tlvs.Single(tlv => Tlv.TypeOf(tlv) == TlvType.StreamDescription).AsSpan(8 + offset), value);
             return Tlv.Join(tlvs);
         }
+    }
+
+    [Theory]
+    [InlineData(0UL, true)]
+    [InlineData((1UL << 40) - 1, true)]
+    [InlineData(1UL << 40, true)]
+    [InlineData((1UL << 40) + 1, false)]
+    [InlineData(1UL << 63, false)]
+    [InlineData(ulong.MaxValue, false)]
+    public void A_start_lies_not_above_the_newest_frame(ulong start, bool isGood)
+    {
+        if (isGood)
+        {
+            Assert.Equal(start, RoundTrip(Samples.Welcome with { Start = start }).Start);
+        }
+        else
+        {
+            Assert.Equal(ErrorCode.ProtocolError, Refusal.Of(() => RoundTrip(Samples.Welcome with { Start = start })).Code);
+        }
+    }
+
+    [Fact]
+    public void A_start_must_be_understood_and_most_streams_have_none()
+    {
+        List<byte[]> tlvs = Tlv.Split(Samples.Welcome.Write(new byte[1024], 1)[MessageHeaderLayout.Size..]);
+        Assert.Equal(Wire.TlvMustUnderstand, BinaryPrimitives.ReadUInt16LittleEndian(tlvs.Single(tlv => Tlv.TypeOf(tlv) == TlvType.Start).AsSpan(2)));
+        tlvs = Tlv.Split((Samples.Welcome with { Start = null }).Write(new byte[1024], 1)[MessageHeaderLayout.Size..]);
+        Assert.DoesNotContain(tlvs, tlv => Tlv.TypeOf(tlv) == TlvType.Start);
+        Assert.Null(RoundTrip(Samples.Welcome with { Start = null }).Start);
     }
 
     private static WelcomeMessage RoundTrip(WelcomeMessage welcome) => WelcomeMessage.Read(welcome.Write(new byte[4096], 1)[MessageHeaderLayout.Size..]);

@@ -70,7 +70,7 @@ public sealed class MessageVectorTests
                 Fields.Equal(hello.IsProbe, expected);
                 break;
             case (HelloMessage, "FEATURES" or "PROGRAM" or "DELIVERY" or "LEASES" or "FENCES" or "WAKES"):
-            case (WelcomeMessage, "VERSION" or "FEATURES" or "EPOCH" or "PROGRAM" or "SOURCE" or "STATE_TEXT" or "SUBSCRIBER_ID" or "DELIVERY" or "LEASES" or "FENCES" or "WAKES"):
+            case (WelcomeMessage, "VERSION" or "FEATURES" or "EPOCH" or "PROGRAM" or "SOURCE" or "STATE_TEXT" or "SUBSCRIBER_ID" or "DELIVERY" or "LEASES" or "FENCES" or "WAKES" or "START"):
                 Fields.Equal(FieldNames.ValueOf(message, tlv), expected);
                 break;
             case (WelcomeMessage welcome, "STREAM_KEY"):
@@ -131,6 +131,7 @@ public sealed class MessageVectorTests
             [
                 ("PROGRAM", welcome.Program, ""), ("SOURCE", welcome.Source, ""), ("STATE_TEXT", welcome.StateText, ""), ("SUBSCRIBER_ID", welcome.SubscriberId, 0UL),
                 ("DELIVERY", welcome.Delivery, (Delivery)0), ("LEASES", welcome.Leases, 0u), ("FENCES", welcome.Fences, Fence.None), ("WAKES", welcome.Wakes, Wake.None),
+                ("START", welcome.Start ?? 0UL, 0UL),
             ],
             RefuseMessage refuse => [("ERROR_CODE", refuse.Code, ErrorCode.None), ("ERROR_TEXT", refuse.Text, "")],
             NoticeMessage notice => [("ERROR_CODE", notice.Code, ErrorCode.None), ("ERROR_TEXT", notice.Text, "")],
