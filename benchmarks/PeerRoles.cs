@@ -21,6 +21,8 @@ internal static class PeerRoles
     public const string TransportReader = "transport-reader";
     public const string HoldingReader = "holding-reader";
     public const string DecodeReader = "decode-reader";
+    public const string FirstFrameReader = "first-frame-reader";
+    public const string RenditionReader = "rendition-reader";
 
     public static int Run(string[] arguments)
     {
@@ -74,6 +76,12 @@ internal static class PeerRoles
                 break;
             case DecodeReader:
                 DecodePeers.Read(rest);
+                break;
+            case FirstFrameReader:
+                OnDemand.FirstFrameReader.Run(rest);
+                break;
+            case RenditionReader:
+                Renditions.RenditionPeers.Read(rest);
                 break;
             default:
                 Console.Error.WriteLine($"There is no role '{role}'.");

@@ -7,6 +7,7 @@ internal static class PeerRoles
     public const string LatencyReader = "latency-reader";
     public const string StreamReader = "stream-reader";
     public const string HoldingReader = "holding-reader";
+    public const string FirstFrameReader = "first-frame-reader";
 
     public static int Run(string[] arguments)
     {
@@ -37,6 +38,9 @@ internal static class PeerRoles
                 break;
             case HoldingReader:
                 Reclaim.HoldingReader.Run(arguments);
+                break;
+            case FirstFrameReader:
+                OnDemand.FirstFrameReader.Run(arguments);
                 break;
             default:
                 Console.Error.WriteLine($"There is no role '{role}'.");

@@ -27,19 +27,37 @@ internal static class Clips
             }
 
             context.Log($"makes {Path.GetFileName(clip)}");
-            string once = clip + ".once.mp4";
-            string part = clip + ".part.mp4";
-            RunFFmpeg(
-                $"-f lavfi -i testsrc2=size=1920x1080:rate=25,noise=alls=12:allf=t+u:all_seed={index + 1} -t {EncodedSeconds} " +
-                $"-c:v libx264 -preset veryfast -profile:v high -bf 0 -g 50 -b:v 5M -maxrate 6M -bufsize 10M -pix_fmt yuv420p {once}");
-            RunFFmpeg($"-stream_loop {Copies - 1} -i {once} -c copy {part}");
-            File.Delete(once);
-            File.Move(part, clip);
+            Make(clip, index + 1, "");
         }
 
         long bytes = clips.Sum(clip => new FileInfo(clip).Length);
         context.Note("clips", $"{Count} files of {EncodedSeconds * Copies} s, {bytes * 8.0 / Count / EncodedSeconds / Copies / 1e6:0.0} Mbit/s each");
         return clips;
+    }
+
+    /// <summary>One more such file, with a key frame every 2 s and nowhere else.</summary>
+    public static string MakeWithKeyFrames(RunContext context)
+    {
+        string clip = Path.Combine(context.WorkFolder, "clip-key-frames.mp4");
+        if (!File.Exists(clip))
+        {
+            context.Log($"makes {Path.GetFileName(clip)}");
+            Make(clip, Count + 1, "-sc_threshold 0");
+        }
+
+        return clip;
+    }
+
+    private static void Make(string clip, int seed, string more)
+    {
+        string once = clip + ".once.mp4";
+        string part = clip + ".part.mp4";
+        RunFFmpeg(
+            $"-f lavfi -i testsrc2=size=1920x1080:rate=25,noise=alls=12:allf=t+u:all_seed={seed} -t {EncodedSeconds} " +
+            $"-c:v libx264 -preset veryfast -profile:v high -bf 0 -g 50 {more} -b:v 5M -maxrate 6M -bufsize 10M -pix_fmt yuv420p {once}");
+        RunFFmpeg($"-stream_loop {Copies - 1} -i {once} -c copy {part}");
+        File.Delete(once);
+        File.Move(part, clip);
     }
 
     private static void RunFFmpeg(string arguments)

@@ -2,8 +2,10 @@ using System.Globalization;
 using CuFrames.Benchmarks.Decode;
 using CuFrames.Benchmarks.Languages;
 using CuFrames.Benchmarks.Latency;
+using CuFrames.Benchmarks.OnDemand;
 using CuFrames.Benchmarks.PublishCost;
 using CuFrames.Benchmarks.Reclaim;
+using CuFrames.Benchmarks.Renditions;
 using CuFrames.Benchmarks.Report;
 using CuFrames.Benchmarks.Transport;
 
@@ -15,6 +17,7 @@ internal static class BenchmarkRun
     private static readonly IBenchmark[] All =
     [
         new LatencyBenchmark(), new PublishCostBenchmark(), new LanguagesBenchmark(), new TransportBenchmark(), new ReclaimBenchmark(), new DecodeBenchmark(),
+        new OnDemandBenchmark(), new RenditionsBenchmark(),
     ];
 
     public static int Start(string[] arguments)

@@ -19,6 +19,9 @@ internal sealed class RunContext(string name, string rawFolder, string repositor
     /// <summary>Files that are kept between runs: the clips, and what benchmarks/Languages/build.sh makes.</summary>
     public string WorkFolder { get; } = Path.Combine(repositoryFolder, "artifacts", "benchmarks");
 
+    /// <summary>The daemon that benchmarks/run.sh built.</summary>
+    public string DaemonProgram => Path.Combine(RepositoryFolder, "daemon", "bin", "Release", "net10.0", "cuframesd");
+
     public int Repetitions => IsQuick ? 2 : 3;
 
     /// <summary>Chooses between the length of a real run and that of a quick one.</summary>

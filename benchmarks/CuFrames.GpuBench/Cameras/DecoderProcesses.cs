@@ -5,14 +5,14 @@ using CuFrames.Interop;
 
 namespace CuFrames.Benchmarks.Gpu.Cameras;
 
-/// <summary>What CuFrames is compared with: one ffmpeg for each camera, which decodes the same clip by NVDEC and throws the frames away.</summary>
+/// <summary>What CuFrames is compared with: one ffmpeg for each camera, which decodes the same clip by NVDEC and throws away what it makes of it.</summary>
 internal sealed class DecoderProcesses : IDisposable
 {
     private readonly List<Peer> _processes = [];
     private readonly List<Thread> _watchers = [];
     private readonly (long Frames, long Time)[] _points;
 
-    private DecoderProcesses(PartContext context, string clip, int count, bool isPaced)
+    private DecoderProcesses(PartContext context, string clip, int count, bool isPaced, string[] inputOptions, string[] outputOptions)
     {
         _points = new (long, long)[count];
         string[] decode = context.Options.Decode == "nvdec" ? ["-hwaccel", "cuda", "-hwaccel_output_format", "cuda"] : [];
@@ -22,7 +22,7 @@ internal sealed class DecoderProcesses : IDisposable
             Peer process = Peer.Program(
                 "ffmpeg",
                 "ffmpeg",
-                ["-v", "error", "-nostdin", "-stats_period", "0.1", "-progress", "pipe:1", .. pace, .. decode, "-stream_loop", "-1", "-i", clip, "-an", "-fps_mode", "passthrough", "-f", "null", "-"]);
+                ["-v", "error", "-nostdin", "-stats_period", "0.1", "-progress", "pipe:1", .. pace, .. decode, .. inputOptions, "-stream_loop", "-1", "-i", clip, "-an", "-fps_mode", "passthrough", .. outputOptions, "-f", "null", "-"]);
             _processes.Add(process);
             int index = i;
             Thread watcher = new(() => Watch(index, process)) { IsBackground = true };
@@ -31,10 +31,15 @@ internal sealed class DecoderProcesses : IDisposable
         }
     }
 
+    public IReadOnlyList<int> ProcessIds => [.. _processes.Select(process => process.ProcessId)];
+
     /// <summary>Starts them. Every one has decoded frames when this returns.</summary>
-    public static DecoderProcesses Start(PartContext context, string clip, int count, bool isPaced)
+    public static DecoderProcesses Start(PartContext context, string clip, int count, bool isPaced) => StartWith(context, clip, count, isPaced, [], []);
+
+    /// <summary>Starts them with more of their own options. Every one has given frames when this returns.</summary>
+    public static DecoderProcesses StartWith(PartContext context, string clip, int count, bool isPaced, string[] inputOptions, string[] outputOptions)
     {
-        DecoderProcesses processes = new(context, clip, count, isPaced);
+        DecoderProcesses processes = new(context, clip, count, isPaced, inputOptions, outputOptions);
         try
         {
             long end = Environment.TickCount64 + 60_000;

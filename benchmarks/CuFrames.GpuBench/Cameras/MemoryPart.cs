@@ -12,7 +12,6 @@ namespace CuFrames.Benchmarks.Gpu.Cameras;
 internal sealed class MemoryPart : IPart
 {
     private const int Readers = 3;
-    private const double Mebibyte = 1 << 20;
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(2);
 
     public string Name => "vram";
@@ -30,10 +29,10 @@ internal sealed class MemoryPart : IPart
         double? ofDaemon = null;
         foreach (int count in context.Options.Cameras)
         {
-            double free = SettledMemory(context, own);
+            double free = DeviceMemory.WaitUntilSettled(context.Device, own);
             using CameraDaemon daemon = CameraDaemon.Start(context, clip, count, isPaced: true);
             Thread.Sleep(Settling);
-            daemons[count] = Used(context, own) - free;
+            daemons[count] = DeviceMemory.Used(context.Device, own) - free;
             Record("daemon", count, 0, daemons[count], OfProcess(daemon.ProcessId));
             if (count != cameras)
             {
@@ -44,7 +43,7 @@ internal sealed class MemoryPart : IPart
             {
                 daemon.AddReader();
                 Thread.Sleep(Settling);
-                withReaders = Used(context, own) - free;
+                withReaders = DeviceMemory.Used(context.Device, own) - free;
                 ofDaemon = OfProcess(daemon.ProcessId);
                 Record("daemon", count, reader, withReaders, ofDaemon);
             }
@@ -76,17 +75,17 @@ internal sealed class MemoryPart : IPart
 
         double MeasureProcesses(int count, string stage)
         {
-            double free = SettledMemory(context, own);
+            double free = DeviceMemory.WaitUntilSettled(context.Device, own);
             using DecoderProcesses processes = DecoderProcesses.Start(context, clip, count, isPaced: true);
             Thread.Sleep(Settling);
-            double used = Used(context, own) - free;
+            double used = DeviceMemory.Used(context.Device, own) - free;
             processes.CheckAlive();
             Record(stage, count, 0, used, null);
             return used;
         }
 
         double? OfProcess(int process) =>
-            DeviceManagement.GetProcessMemory(context.Device.UuidText).TryGetValue(process, out long bytes) ? bytes / Mebibyte : null;
+            DeviceManagement.GetProcessMemory(context.Device.UuidText).TryGetValue(process, out long bytes) ? bytes / DeviceMemory.Mebibyte : null;
 
         void Record(string stage, int count, int readers, double used, double? daemon)
         {
@@ -114,31 +113,5 @@ internal sealed class MemoryPart : IPart
         output.WriteLine(FormattableString.Invariant($"  {cameras * readers,2} decoding processes            {perReader,8}   daemon: {daemon / perReader:0.000} of it, aim {1.0 / 15:0.000}"));
         output.WriteLine(FormattableString.Invariant($"  each added camera                {(double?)figures["per_camera_mib"],8}"));
         output.WriteLine(FormattableString.Invariant($"  each added reader                {(double)figures["per_reader_mib"]!,8}   nearly all of it its CUDA context"));
-    }
-
-    /// <summary>Memory in use once it does not fall any more: the driver takes its time to free what ended processes had.</summary>
-    private static double SettledMemory(PartContext context, CudaContext own)
-    {
-        double used = Used(context, own);
-        for (int still = 0; still < 5;)
-        {
-            Thread.Sleep(100);
-            double now = Used(context, own);
-            still = now < used ? 0 : still + 1;
-            used = now;
-        }
-
-        return used;
-    }
-
-    private static double Used(PartContext context, CudaContext own)
-    {
-        if (DeviceManagement.GetUsedMemory(context.Device.UuidText) is { } used)
-        {
-            return used / Mebibyte;
-        }
-
-        (long free, long total) = own.GetMemory();
-        return (total - free) / Mebibyte;
     }
 }

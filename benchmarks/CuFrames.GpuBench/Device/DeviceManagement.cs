@@ -39,6 +39,15 @@ internal static unsafe partial class DeviceManagement
         return GetMemory(device, &memory) == Success ? (long)memory.Used : null;
     }
 
+    /// <summary>Share of time in which the device's video decoders worked, 0 to 1, over the driver's last period of a sixth of a second to a second; null
+    /// when it is not known.</summary>
+    public static double? GetDecoderUse(string deviceUuid)
+    {
+        uint percent = 0;
+        uint period = 0;
+        return TryFind(deviceUuid, out nint device) && GetDecoderUtilization(device, &percent, &period) == Success ? percent / 100.0 : null;
+    }
+
     /// <summary>Device memory of each process that computes on a device, in bytes; empty when the driver does not say.</summary>
     public static IReadOnlyDictionary<int, long> GetProcessMemory(string deviceUuid)
     {
@@ -104,6 +113,10 @@ internal static unsafe partial class DeviceManagement
     [LibraryImport(Library, EntryPoint = "nvmlDeviceGetMemoryInfo")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     private static partial int GetMemory(nint device, Memory* memory);
+
+    [LibraryImport(Library, EntryPoint = "nvmlDeviceGetDecoderUtilization")]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    private static partial int GetDecoderUtilization(nint device, uint* percent, uint* period);
 
     [LibraryImport(Library, EntryPoint = "nvmlDeviceGetComputeRunningProcesses_v3")]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

@@ -15,7 +15,10 @@ namespace CuFrames.Benchmarks.Gpu.Running;
 /// <summary>Runs the parts one after the other and writes the report after each.</summary>
 internal static class GpuBenchRun
 {
-    private static readonly IPart[] All = [new LatencyPart(), new ThroughputPart(), new MemoryPart(), new CpuPart(), new ReclaimPart()];
+    private static readonly IPart[] All =
+    [
+        new LatencyPart(), new ThroughputPart(), new MemoryPart(), new CpuPart(), new ReclaimPart(), new CamerasPart(), new OnDemandPart(),
+    ];
 
     public static int Start(string[] arguments)
     {
