@@ -481,6 +481,11 @@ int cuframes_av_mux_open(cuframes_av_muxer *muxer, const cuframes_av_mux_options
 
 /* ---- header --------------------------------------------------------------------------------------------------- */
 
+static bool has_adts(const AVPacket *packet)
+{
+    return packet->size >= 7 && (AV_RB16(packet->data) & 0xfff6) == 0xfff0;
+}
+
 /* Parameter sets that stand in a packet only. */
 static int find_extradata(cuframes_av_muxer *muxer, AVStream *stream, const AVPacket *packet)
 {
@@ -492,7 +497,7 @@ static int find_extradata(cuframes_av_muxer *muxer, AVStream *stream, const AVPa
 
     if (parameters->codec_id == AV_CODEC_ID_AAC) {
         /* AudioSpecificConfig from the header of ADTS: object type, index of the rate, channels. */
-        if (packet->size < 7 || (AV_RB16(packet->data) & 0xfff6) != 0xfff0)
+        if (!has_adts(packet))
             return CUFRAMES_AV_OK;
         unsigned type = (packet->data[2] >> 6) + 1u;
         unsigned rate = packet->data[2] >> 2 & 15;
@@ -548,7 +553,11 @@ static int write_header(cuframes_av_muxer *muxer)
     }
     if (muxer->container == CUFRAMES_AV_MP4) {
         /* A fragment begins at each key frame, and at the latest after a second. */
-        av_dict_set(&options, "movflags", is_late ? "frag_keyframe+empty_moov+default_base_moof+delay_moov" : "frag_keyframe+empty_moov+default_base_moof", 0);
+        av_dict_set(&options, "movflags", "frag_keyframe+empty_moov+default_base_moof+frag_discont", 0);
+        if (is_late)
+            av_dict_set(&options, "movflags", "+delay_moov", AV_DICT_APPEND);
+        /* Each fragment says when it begins, so a track may begin late, and later than the header; edit lists could not. */
+        av_dict_set(&options, "use_editlist", "0", 0);
         snprintf(number, sizeof number, "%d", PIECE_SPAN_MS * 1000);
         av_dict_set(&options, "frag_duration", number, 0);
     } else if (muxer->container == CUFRAMES_AV_MATROSKA) {
@@ -576,6 +585,16 @@ static int to_ticks(cuframes_av_muxer *muxer, const struct track *track, int64_t
     return CUFRAMES_AV_OK;
 }
 
+/* Only MPEG-TS wants the header; what it says is in the track's parameters. */
+static void strip_adts(AVPacket *packet)
+{
+    int header = packet->size >= 7 && packet->data[1] & 1 ? 7 : 9;
+    if (has_adts(packet) && packet->size > header) {
+        packet->data += header;
+        packet->size -= header;
+    }
+}
+
 static int write_packet(cuframes_av_muxer *muxer, uint32_t number, const AVPacket *packet)
 {
     struct track *track = &muxer->tracks[number];
@@ -598,6 +617,8 @@ static int write_packet(cuframes_av_muxer *muxer, uint32_t number, const AVPacke
     out->dts = dts;
     out->duration = duration > 0 && duration < MAX_TICKS ? duration : 0;
     out->stream_index = (int)number;
+    if (muxer->container != CUFRAMES_AV_MPEGTS && track->stream->codecpar->codec_id == AV_CODEC_ID_AAC)
+        strip_adts(out);
     int error = av_write_frame(muxer->format, out);
     av_packet_unref(out);
     if (error < 0) {
