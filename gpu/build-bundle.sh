@@ -8,7 +8,8 @@
 #   gpu/build-bundle.sh [OUTPUT.tar.xz]        default: gpu/cuframes-gpu.tar.xz, which git ignores
 #   gpu/build-bundle.sh --overlay native [OUTPUT.tar.xz]        default: gpu/cuframes-gpu-native.tar.xz
 #
-# There: tar -xf cuframes-gpu.tar.xz && cuframes-gpu/run-gpu-tests && cuframes-gpu/run-gpu-bench
+# There: tar -xf cuframes-gpu.tar.xz && cuframes-gpu/run-gpu-tests && cuframes-gpu/run-gpu-bench; cuframes-gpu/run-issue-5 FOLDER runs what is
+# new of issue 5 in five and a half minutes.
 # An overlay has only libcuframes, the programs and tests around it, and what runs them; it is unpacked over a whole archive, also
 # an older one, and replaces these parts of it.
 # What is slow to make (FFmpeg, clips) is kept in gpu/.cache.
@@ -70,21 +71,60 @@ add_native() {
   find "$bundle/python" "$bundle/python-tests" -name __pycache__ -prune -exec rm -rf {} +
 }
 
+# Deletes files of a .NET framework and takes them off its list: the host refuses to start when a file is listed and missing.
+prune() { # folder of the framework, patterns of files...
+  local folder=$1
+  shift
+  (cd "$folder" && find . -maxdepth 1 -type f -printf '%P\n' | while IFS= read -r file; do
+    for pattern in "$@"; do
+      # shellcheck disable=SC2053 # the right side is a pattern
+      if [[ $file = $pattern ]]; then
+        rm -- "$file"
+        echo "$file"
+      fi
+    done
+  done) | python3 -c '
+import json, pathlib, sys
+removed = set(sys.stdin.read().split())
+path, = pathlib.Path(sys.argv[1]).glob("*.deps.json")
+listed = json.loads(path.read_text())
+for target in listed["targets"].values():
+    for library in target.values():
+        for kind in ("runtime", "native"):
+            for name in removed & library.get(kind, {}).keys():
+                del library[kind][name]
+path.write_text(json.dumps(listed, indent=2))
+' "$folder"
+}
+
 add_runtime() {
-  local installed runtime file
+  local installed runtime file framework
   runtime=$(sed -nE 's/.*"version": "([^"]+)".*/\1/p' "$bundle/apps/cuframesd/cuframesd.runtimeconfig.json" | head -n 1)
   installed=$(dirname -- "$(readlink -f -- "$(command -v dotnet)")")
   # The newest of the same major version is what the host would choose.
   version=$(basename -- "$(find "$installed/shared/Microsoft.NETCore.App" -mindepth 1 -maxdepth 1 -name "${runtime%%.*}.*" | sort -V | tail -n 1)")
-  mkdir -p "$bundle/dotnet/host/fxr" "$bundle/dotnet/shared/Microsoft.NETCore.App"
+  mkdir -p "$bundle/dotnet/host/fxr" "$bundle/dotnet/shared"
   cp -a "$installed/dotnet" "$bundle/dotnet/"
   cp -a "$installed/host/fxr/$version" "$bundle/dotnet/host/fxr/"
-  cp -a "$installed/shared/Microsoft.NETCore.App/$version" "$bundle/dotnet/shared/Microsoft.NETCore.App/"
-  # What only debuggers, tracers and another garbage collector need. The host refuses to start when a file is listed and missing.
-  for file in createdump libclrgc.so libclrgcexp.so libcoreclrtraceptprovider.so libmscordaccore.so libmscordbi.so; do
-    rm -f -- "$bundle/dotnet/shared/Microsoft.NETCore.App/$version/$file"
-    sed -i "/^ *\"$file\": {\$/,/}/d" "$bundle/dotnet/shared/Microsoft.NETCore.App/$version/Microsoft.NETCore.App.deps.json"
+  # ASP.NET Core is there for the daemon's taps over HTTP.
+  for framework in Microsoft.NETCore.App Microsoft.AspNetCore.App; do
+    if grep -qF "\"$framework\"" "$bundle/apps/cuframesd/cuframesd.runtimeconfig.json"; then
+      mkdir "$bundle/dotnet/shared/$framework"
+      cp -a "$installed/shared/$framework/$version" "$bundle/dotnet/shared/$framework/"
+    fi
   done
+  # What only debuggers, tracers and another garbage collector need, and libraries that nothing here uses.
+  prune "$bundle/dotnet/shared/Microsoft.NETCore.App/$version" createdump libclrgc.so libclrgcexp.so libcoreclrtraceptprovider.so \
+    libmscordaccore.so libmscordbi.so 'Microsoft.VisualBasic*.dll' System.Private.DataContractSerialization.dll System.Data.Common.dll \
+    System.Net.Mail.dll System.Net.HttpListener.dll System.Threading.Tasks.Dataflow.dll System.Transactions.Local.dll System.Formats.Tar.dll
+  if [ -d "$bundle/dotnet/shared/Microsoft.AspNetCore.App" ]; then
+    prune "$bundle/dotnet/shared/Microsoft.AspNetCore.App/$version" 'Microsoft.AspNetCore.Mvc*' 'Microsoft.AspNetCore.Razor*' \
+      'Microsoft.AspNetCore.Components*' 'Microsoft.AspNetCore.SignalR*' 'Microsoft.AspNetCore.*Identity*' 'Microsoft.Extensions.Identity*' \
+      'Microsoft.AspNetCore.Server.HttpSys*' 'Microsoft.AspNetCore.Server.IIS*' 'Microsoft.AspNetCore.Http.Connections*' \
+      'Microsoft.AspNetCore.DataProtection*' 'Microsoft.AspNetCore.Antiforgery*' 'Microsoft.AspNetCore.*Caching*' 'Microsoft.AspNetCore.Rewrite*' \
+      'Microsoft.AspNetCore.HttpLogging*' 'Microsoft.AspNetCore.Authentication.[BCOG]*' 'Microsoft.AspNetCore.Cryptography*' \
+      'System.Security.Cryptography.*' System.Formats.Cbor.dll 'Microsoft.JSInterop*'
+  fi
   for file in LICENSE.txt ThirdPartyNotices.txt; do
     if [ -e "$installed/$file" ]; then
       cp "$installed/$file" "$bundle/dotnet/"
