@@ -449,7 +449,8 @@ static int open_output(cuframes_av_muxer *muxer, bool is_seekable)
     muxer->format->pb = muxer->io;
     muxer->format->flags |= AVFMT_FLAG_CUSTOM_IO;
     muxer->format->max_delay = TS_DELAY_US;
-    /* Times are brought to zero here; libavformat may still move what MP4 cannot say, a first dts below zero. */
+    /* Times are brought to zero here; libavformat would move the tracks of MP4 against each other. */
+    muxer->format->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
     return CUFRAMES_AV_OK;
 }
 
