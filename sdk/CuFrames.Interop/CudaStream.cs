@@ -269,6 +269,28 @@ public sealed class CudaStream : SafeHandle
         }
     }
 
+    /// <summary>Queues a kernel with blocks and threads in one dimension that takes one structure (<c>cuLaunchKernel</c>). Free of allocation.</summary>
+    /// <typeparam name="T">The structure, laid out as the kernel's is.</typeparam>
+    /// <param name="function">The kernel, from <see cref="CudaModule.Function"/>.</param>
+    /// <param name="gridX">Number of blocks.</param>
+    /// <param name="blockX">Number of threads of a block, at most 1,024.</param>
+    /// <param name="argument">The argument, at most 4,096 bytes. It is copied before the call returns.</param>
+    /// <exception cref="CudaException">The driver refused.</exception>
+    public unsafe void Launch<T>(nint function, uint gridX, uint blockX, in T argument)
+        where T : unmanaged
+    {
+        using CudaContext.Scope scope = Context.Push();
+        fixed (T* value = &argument)
+        {
+            void* pointer = value;
+            CudaResult result = CudaNative.LaunchKernel(function, gridX, 1, 1, blockX, 1, 1, 0, this, &pointer, null);
+            if (result != CudaResult.Success)
+            {
+                throw new CudaException("cuLaunchKernel", result, $"queue a kernel of {gridX} blocks of {blockX} threads");
+            }
+        }
+    }
+
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {

@@ -54,6 +54,9 @@ internal static unsafe class CudaDouble
         }
     }
 
+    /// <summary>Uses of a call so far.</summary>
+    public static long CallsOf(string call) => ReadCounts().GetProperty("calls").TryGetProperty(call, out JsonElement uses) ? uses.GetInt64() : 0;
+
     private static nint Load()
     {
         // The double reads the C library's environment, which .NET's own copy does not change.

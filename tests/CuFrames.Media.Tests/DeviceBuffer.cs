@@ -14,16 +14,17 @@ internal sealed class DeviceBuffer : IDisposable
     private readonly CudaMemory _memory;
     private readonly (int RowBytes, int Rows, int Pitch, int Offset)[] _shape;
 
-    public DeviceBuffer(CudaContext context, CudaStream stream, PixelFormat format, int width, int height)
+    /// <summary>Makes one. Its planes begin at multiples of 64 bytes but for a shift; rows are a multiple of 64, or longer by a padding.</summary>
+    public DeviceBuffer(CudaContext context, CudaStream stream, PixelFormat format, int width, int height, int shift = 0, int padding = -1)
     {
         _shape = new (int, int, int, int)[PixelFormats.PlaneCount(format)];
         Planes = new CudaPlane[_shape.Length];
-        int size = Guard;
+        int size = Guard + shift;
         for (int plane = 0; plane < _shape.Length; plane++)
         {
             int bytes = PixelFormats.RowBytes(format, plane, width);
             int rows = PixelFormats.Rows(format, plane, height);
-            int pitch = (bytes + 127) / 64 * 64;
+            int pitch = padding < 0 ? (bytes + 127) / 64 * 64 : bytes + padding;
             _shape[plane] = (bytes, rows, pitch, size);
             size += (rows * pitch) + Guard;
         }
@@ -41,6 +42,32 @@ internal sealed class DeviceBuffer : IDisposable
     public CudaPlane[] Planes { get; }
 
     private int Size { get; }
+
+    /// <summary>Brings samples in, plane after plane, as a raw video file has them, and waits.</summary>
+    public unsafe void Write(CudaStream stream, byte[] samples)
+    {
+        fixed (byte* source = samples)
+        {
+            long position = 0;
+            for (int plane = 0; plane < _shape.Length; plane++)
+            {
+                (int rowBytes, int rows, int pitch, _) = _shape[plane];
+                stream.Copy(new CudaCopy
+                {
+                    Source = (ulong)source + (ulong)position,
+                    SourcePitch = rowBytes,
+                    Destination = Planes[plane].Address,
+                    DestinationPitch = pitch,
+                    DestinationIsDevice = true,
+                    RowBytes = rowBytes,
+                    Rows = rows,
+                });
+                position += (long)rowBytes * rows;
+            }
+
+            stream.Synchronize();
+        }
+    }
 
     /// <summary>The samples alone, plane after plane, as a raw video file has them. Fails when anything else was written.</summary>
     public unsafe byte[] Samples(CudaStream stream)

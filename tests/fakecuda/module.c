@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Modules and the test kernels. No PTX is run: an entry's name says what to do. tests/kernels has their sources. */
+/* Modules and kernels. No PTX is run: an entry's name says what to do. tests/kernels has the sources of the kernels for tests;
+ * that of renditions is compiled in rendition.c. */
 #define _GNU_SOURCE
 #include "internal.h"
+#include "kernel.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +15,8 @@ enum { MAX_ARGUMENTS = 3 };
 struct kernel_operation {
   struct operation operation;
   const struct kernel *kernel;
-  uint64_t arguments[MAX_ARGUMENTS];
+  struct launch launch;
+  uint64_t arguments[];
 };
 
 /* Runs with the device's access checked as a kernel's is: a wrong one breaks the context. */
@@ -20,7 +24,8 @@ static bool granted(uintptr_t address, uint64_t size, CUstream stream, bool writ
   return check_access(address, size, stream->context->device, write) == ACCESS_OK;
 }
 
-static bool run_spin(const uint64_t *arguments, CUstream stream) {
+static bool run_spin(const struct launch *launch, CUstream stream) {
+  const uint64_t *arguments = launch->arguments;
   for (uint64_t end = now() + arguments[0]; now() < end && !stopped(stream->context);) {
     uint64_t left = end - now();
     if (left > 100000)
@@ -29,7 +34,8 @@ static bool run_spin(const uint64_t *arguments, CUstream stream) {
   return true;
 }
 
-static bool run_hang(const uint64_t *arguments, CUstream stream) {
+static bool run_hang(const struct launch *launch, CUstream stream) {
+  const uint64_t *arguments = launch->arguments;
   while (!stopped(stream->context)) {
     uint32_t flag = 0;
     pthread_rwlock_rdlock(&space);
@@ -47,7 +53,8 @@ static bool run_hang(const uint64_t *arguments, CUstream stream) {
 }
 
 /* In two halves, as copies are: whoever looks at it too early sees that. */
-static bool run_fill(const uint64_t *arguments, CUstream stream) {
+static bool run_fill(const struct launch *launch, CUstream stream) {
+  const uint64_t *arguments = launch->arguments;
   uintptr_t address = arguments[0];
   uint64_t count = arguments[1], middle = count / 2;
   bool allowed = true;
@@ -63,7 +70,8 @@ static bool run_fill(const uint64_t *arguments, CUstream stream) {
   return allowed;
 }
 
-static bool run_write_one(const uint64_t *arguments, CUstream stream) {
+static bool run_write_one(const struct launch *launch, CUstream stream) {
+  const uint64_t *arguments = launch->arguments;
   pthread_rwlock_rdlock(&space);
   bool allowed = granted(arguments[0], 4, stream, true);
   if (allowed)
@@ -72,7 +80,8 @@ static bool run_write_one(const uint64_t *arguments, CUstream stream) {
   return allowed;
 }
 
-static bool run_copy(const uint64_t *arguments, CUstream stream) {
+static bool run_copy(const struct launch *launch, CUstream stream) {
+  const uint64_t *arguments = launch->arguments;
   uint64_t count = arguments[2], middle = count / 2;
   bool allowed = true;
   for (int half = 0; half < 2 && allowed; half++) {
@@ -89,7 +98,8 @@ static bool run_copy(const uint64_t *arguments, CUstream stream) {
 }
 
 /* The sum that test_kernels.cu describes. */
-static bool run_checksum(const uint64_t *arguments, CUstream stream) {
+static bool run_checksum(const struct launch *launch, CUstream stream) {
+  const uint64_t *arguments = launch->arguments;
   uint64_t count = arguments[1], middle = count / 2;
   bool allowed = true;
   for (int half = 0; half < 2 && allowed; half++) {
@@ -112,8 +122,8 @@ static bool run_checksum(const uint64_t *arguments, CUstream stream) {
 
 static const struct kernel {
   const char *name;
-  bool (*run)(const uint64_t *arguments, CUstream stream); /* false: it touched what it may not */
-  unsigned char sizes[MAX_ARGUMENTS];
+  bool (*run)(const struct launch *launch, CUstream stream); /* false: it touched what it may not */
+  unsigned short sizes[MAX_ARGUMENTS];                       /* of the arguments, in bytes */
 } kernels[] = {
   {"spin", run_spin, {8}},
   {"hang", run_hang, {8}},
@@ -121,6 +131,7 @@ static const struct kernel {
   {"write_one", run_write_one, {8, 4}},
   {"copy", run_copy, {8, 8, 8}},
   {"checksum", run_checksum, {8, 8, 8}},
+  {"rendition", run_rendition, {RENDITION_ARGUMENT_SIZE}},
 };
 
 struct CUfunc_st {
@@ -210,28 +221,51 @@ CUresult cuModuleUnload(CUmodule module) {
   return CUDA_SUCCESS;
 }
 
-static bool has_entry(const char *text, const char *name) {
+/* What follows the entry's name, or NULL. */
+static const char *find_entry(const char *text, const char *name) {
   size_t length = strlen(name);
   for (const char *at = strstr(text, ".entry"); at != NULL; at = strstr(at, ".entry")) {
     at += strlen(".entry");
     while (isspace((unsigned char)*at))
       at++;
     if (strncmp(at, name, length) == 0 && (at[length] == '(' || isspace((unsigned char)at[length])))
-      return true;
+      return at + length;
   }
-  return false;
+  return NULL;
+}
+
+/* Whether an entry takes arguments of the sizes that are known: cuLaunchKernel copies as much as the text declares. */
+static bool has_arguments(const char *entry, const struct kernel *kernel) {
+  const char *end = strchr(entry, ')');
+  int count = 0;
+  for (const char *at = strstr(entry, ".param"); at != NULL && at < end; at = strstr(at + 1, ".param")) {
+    unsigned align, bits, size;
+    if (sscanf(at, ".param .align %u .b8 %*[^[ ][%u]", &align, &size) != 2) {
+      if (sscanf(at, ".param .%*[bfsu]%u", &bits) != 1)
+        return false;
+      size = bits / 8;
+    }
+    if (count == MAX_ARGUMENTS || kernel->sizes[count] != size)
+      return false;
+    count++;
+  }
+  return count == MAX_ARGUMENTS || kernel->sizes[count] == 0;
 }
 
 CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
   ENTER(cuModuleGetFunction, NEEDS_CONTEXT);
   REQUIRE(function != NULL && name != NULL, CUDA_ERROR_INVALID_VALUE);
   CUresult result = CUDA_ERROR_NOT_FOUND;
+  const char *entry;
   pthread_mutex_lock(&lock);
   if (*find_module(module) == NULL) {
     result = CUDA_ERROR_INVALID_HANDLE;
-  } else if (has_entry(module->text, name)) {
+  } else if ((entry = find_entry(module->text, name)) != NULL) {
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
-      if (strcmp(kernels[i].name, name) == 0) {
+      if (strcmp(kernels[i].name, name) == 0 && !has_arguments(entry, &kernels[i])) {
+        fprintf(stderr, "fakecuda: the arguments of %s in the text are not those of the source that this double was built from\n", name);
+        result = CUDA_ERROR_INVALID_PTX;
+      } else if (strcmp(kernels[i].name, name) == 0) {
         CUfunction made = calloc(1, sizeof *made);
         *made = (struct CUfunc_st){module, &kernels[i], module->functions};
         module->functions = made;
@@ -247,7 +281,7 @@ CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *
 static void run_kernel(struct operation *operation, CUstream stream) {
   struct kernel_operation *launch = (struct kernel_operation *)operation;
   pause_third(stream);
-  if (!launch->kernel->run(launch->arguments, stream)) {
+  if (!launch->kernel->run(&launch->launch, stream)) {
     break_process(CUDA_ERROR_ILLEGAL_ADDRESS);
     return;
   }
@@ -277,12 +311,16 @@ CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, uns
   CUresult result = stream_take(handle, &stream);
   if (result != CUDA_SUCCESS)
     return result;
-  struct kernel_operation *launch = calloc(1, sizeof *launch);
+  size_t words = 0;
+  for (int i = 0; i < MAX_ARGUMENTS; i++)
+    words += (kernel->sizes[i] + 7u) / 8;
+  struct kernel_operation *launch = calloc(1, sizeof *launch + words * 8);
   launch->operation.run = run_kernel;
   launch->kernel = kernel;
+  launch->launch = (struct launch){gridX * gridY * gridZ, blockX * blockY * blockZ, launch->arguments};
   /* Arguments are read before the call returns; numbers are little-endian. */
-  for (int i = 0; i < MAX_ARGUMENTS && kernel->sizes[i] != 0; i++)
-    memcpy(&launch->arguments[i], arguments[i], kernel->sizes[i]);
+  for (int i = 0, word = 0; i < MAX_ARGUMENTS && kernel->sizes[i] != 0; word += (kernel->sizes[i] + 7) / 8, i++)
+    memcpy(&launch->arguments[word], arguments[i], kernel->sizes[i]);
   stream_enqueue(stream, &launch->operation);
   stream_drop(stream);
   return CUDA_SUCCESS;
