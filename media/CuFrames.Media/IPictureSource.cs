@@ -67,6 +67,23 @@ public interface IPictureSource : IDisposable
     /// <exception cref="CudaException">The driver refused.</exception>
     void EnqueueCopy(ReadOnlySpan<CudaPlane> planes);
 
+    /// <summary>
+    /// Whether <see cref="EnqueueScale"/> has something to read: the current frame lies in a surface of the decoder, or <see cref="EnqueueCopy"/> was called
+    /// for it.
+    /// </summary>
+    bool IsFrameOnDevice { get; }
+
+    /// <summary>
+    /// Enqueues on <see cref="Stream"/> the scaling and converting of the current frame into planes in device memory: one launch, which reads the decoder's
+    /// surface, or, of a frame that was decoded in main memory, the planes of the last <see cref="EnqueueCopy"/>, which have to stay as they are until the
+    /// work is done. Does not wait.
+    /// </summary>
+    /// <param name="scaler">Knows size and format of the result; of the context of <see cref="Stream"/>.</param>
+    /// <param name="planes">As many planes as the result has.</param>
+    /// <exception cref="MediaException"><see cref="IsFrameOnDevice"/> is false, the planes do not fit, or the frame's format cannot be converted.</exception>
+    /// <exception cref="CudaException">The driver refused.</exception>
+    void EnqueueScale(CudaPictureScaler scaler, ReadOnlySpan<CudaPlane> planes);
+
     /// <summary>Makes a waiting and every later call fail with <see cref="MediaError.Aborted"/>. Any thread, any time.</summary>
     void Abort();
 }

@@ -142,6 +142,7 @@ public sealed unsafe class MediaSource : IPictureSource
         FinishCopies();
         _hasFrame = false;
         _isInScratch = false;
+        _upload?.Forget();
         while (true)
         {
             int result = Receive();
@@ -285,6 +286,48 @@ public sealed unsafe class MediaSource : IPictureSource
         ReadOnlySpan<PicturePlane> pinned = _upload.Begin(AvFormats.ToPixelFormat(_current.Format), (int)_current.Width, (int)_current.Height);
         CopyFrame(pinned);
         _upload.Enqueue(planes);
+    }
+
+    /// <inheritdoc/>
+    public bool IsFrameOnDevice => IsInDeviceMemory || _upload is { HasDestination: true };
+
+    /// <inheritdoc/>
+    public void EnqueueScale(CudaPictureScaler scaler, ReadOnlySpan<CudaPlane> planes)
+    {
+        ArgumentNullException.ThrowIfNull(scaler);
+        if (_upload is null)
+        {
+            throw new MediaException(MediaError.InvalidArgument, "A source without a CUDA context cannot scale in device memory.");
+        }
+
+        if (!IsInDeviceMemory)
+        {
+            FrameMetadata colours = new()
+            {
+                ColourMatrix = _current.Matrix,
+                ColourRange = (ColourRange)_current.Range,
+                ChromaLocation = _current.ChromaLocation,
+            };
+            scaler.Enqueue(Stream!, _upload.PictureOnDevice(colours), planes);
+            return;
+        }
+
+        // The surface is the decoder's again after the next read, which waits for this too.
+        _isCopying = true;
+        CudaPicture surface = new()
+        {
+            Format = AvFormats.ToPixelFormat(_current.Format),
+            Width = (int)_current.Width,
+            Height = (int)_current.Height,
+            Plane0 = SurfacePlane(0),
+            Plane1 = SurfacePlane(1),
+            ColourMatrix = _current.Matrix,
+            Range = (ColourRange)_current.Range,
+            ChromaLocation = _current.ChromaLocation,
+        };
+        scaler.Enqueue(Stream!, surface, planes);
+
+        CudaPlane SurfacePlane(int plane) => new((ulong)_current.Planes[plane], _current.Strides[plane]);
     }
 
     /// <summary>Warnings and errors that libav logged for this source since the last call, one per line, without secrets.</summary>

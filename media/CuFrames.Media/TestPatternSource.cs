@@ -80,6 +80,7 @@ public sealed class TestPatternSource : IPictureSource
             return false;
         }
 
+        _upload?.Forget();
         long number = _next++;
         long pts = PtsOf(number);
         bool isRgb = _options.Format is PixelFormat.Rgb24 or PixelFormat.Bgr24 or PixelFormat.Rgba or PixelFormat.Bgra;
@@ -148,6 +149,22 @@ public sealed class TestPatternSource : IPictureSource
 
         _pattern.Fill(pinned, _next - 1);
         _upload.Enqueue(planes);
+    }
+
+    /// <inheritdoc/>
+    public bool IsFrameOnDevice => _upload is { HasDestination: true };
+
+    /// <inheritdoc/>
+    public void EnqueueScale(CudaPictureScaler scaler, ReadOnlySpan<CudaPlane> planes)
+    {
+        ArgumentNullException.ThrowIfNull(scaler);
+        RequireFrame();
+        if (_upload is null)
+        {
+            throw new MediaException(MediaError.InvalidArgument, "A source without a CUDA context cannot scale in device memory.");
+        }
+
+        scaler.Enqueue(Stream!, _upload.PictureOnDevice(_metadata), planes);
     }
 
     /// <inheritdoc/>

@@ -84,6 +84,15 @@ public sealed class FramePublisher : IDisposable
         ? new FrameWriter(this, _openSlot)
         : throw new InvalidOperationException("There is no open frame: begin one first.");
 
+    /// <summary>The limit of device memory that this stream counts in; null: none.</summary>
+    internal MemoryBudget? Budget => _options.Budget;
+
+    /// <summary>
+    /// Why the ring's newest memory is not pinned although <see cref="PinFor"/> asked for it; null if it is. The copies are right, but they cost
+    /// the CPU time. Publishing thread.
+    /// </summary>
+    internal string? PinningFault => _server.PinningFault;
+
     /// <summary>Publish time of the frame that was published last. Publishing thread.</summary>
     internal long LastPublishTime => _openMetadata.PublishTime;
 
@@ -275,6 +284,12 @@ public sealed class FramePublisher : IDisposable
             _server.Dispose();
         }
     }
+
+    /// <summary>
+    /// Tells, before the first <see cref="Configure"/>, that a device copies frames into this ring in main memory: its segments are pinned as they come and
+    /// unpinned before they go. Publishing thread.
+    /// </summary>
+    internal void PinFor(CudaContext context) => _server.PinFor(context);
 
     internal ref readonly Picture PictureOf(int slot) => ref _ring.PictureOf(slot);
 

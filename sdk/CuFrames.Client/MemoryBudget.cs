@@ -4,11 +4,12 @@ namespace CuFrames.Client;
 
 /// <summary>
 /// A limit of memory that several publishers share, as those of one daemon do on one GPU. It counts the segments of their rings, those
-/// included that readers still have to give back. Thread-safe.
+/// included that readers still have to give back, and what renditions need beside them. Thread-safe.
 /// </summary>
 /// <param name="limit">Bytes, greater than zero.</param>
 /// <param name="name">What the memory is, for texts: <c>GPU memory</c>.</param>
-public sealed class MemoryBudget(long limit, string name)
+/// <param name="whole">A limit that this one is a part of: what is taken here is taken there too. Null: none.</param>
+public sealed class MemoryBudget(long limit, string name, MemoryBudget? whole = null)
 {
     private readonly Lock _gate = new();
     private long _inUse;
@@ -44,6 +45,7 @@ public sealed class MemoryBudget(long limit, string name)
                     $"and it would be {Text(_inUse + bytes)}. Raise the limit, or use fewer streams, slots or pixels.");
             }
 
+            whole?.Take(key, bytes);
             _inUse += bytes;
         }
     }
@@ -53,6 +55,7 @@ public sealed class MemoryBudget(long limit, string name)
         lock (_gate)
         {
             _inUse -= bytes;
+            whole?.Give(bytes);
         }
     }
 

@@ -13,10 +13,14 @@ internal sealed unsafe class PictureUpload(CudaStream stream) : IDisposable
     private const int RowAlignment = 64;
 
     private readonly PicturePlane[] _planes = new PicturePlane[Wire.MaxPlanes];
+    private readonly CudaPlane[] _destination = new CudaPlane[Wire.MaxPlanes];
     private CudaHostMemory? _memory;
     private PixelFormat _format;
     private int _width;
     private int _height;
+
+    /// <summary>Whether <see cref="Enqueue"/> was called since <see cref="Forget"/>.</summary>
+    internal bool HasDestination { get; private set; }
 
     /// <summary>The planes that the next picture is to be written into. The copy of the picture before has finished by then.</summary>
     /// <param name="format">Its format.</param>
@@ -75,8 +79,32 @@ internal sealed unsafe class PictureUpload(CudaStream stream) : IDisposable
                 RowBytes = PixelFormats.RowBytes(_format, plane, _width),
                 Rows = PixelFormats.Rows(_format, plane, _height),
             });
+            _destination[plane] = destination[plane];
         }
+
+        HasDestination = true;
     }
+
+    /// <summary>Where the picture that was enqueued last lies on the device: behind the copies in the stream's order.</summary>
+    /// <param name="metadata">Its colours.</param>
+    /// <exception cref="MediaException">Nothing was enqueued since <see cref="Forget"/>.</exception>
+    internal CudaPicture PictureOnDevice(in FrameMetadata metadata) => HasDestination
+        ? new CudaPicture
+        {
+            Format = _format,
+            Width = _width,
+            Height = _height,
+            Plane0 = _destination[0],
+            Plane1 = _destination[1],
+            Plane2 = _destination[2],
+            ColourMatrix = metadata.ColourMatrix,
+            Range = metadata.ColourRange,
+            ChromaLocation = metadata.ChromaLocation,
+        }
+        : throw new MediaException(MediaError.InvalidArgument, "The current frame is not in device memory: copy it there first.");
+
+    /// <summary>Another frame is the current one now.</summary>
+    internal void Forget() => HasDestination = false;
 
     /// <summary>Frees the pinned memory. No copy may be under way.</summary>
     public void Dispose() => _memory?.Dispose();

@@ -10,6 +10,9 @@ internal sealed class HostSegment : Segment
     private const MemoryFileSeals Seals =
         MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink | MemoryFileSeals.FutureWrite;
 
+    /// <summary>Null: no device copies into the segment, or it is not pinned.</summary>
+    private CudaHostRegistration? _registration;
+
     private HostSegment(FileDescriptor file, MemoryMapping mapping, SegmentDescription description)
         : base(description)
     {
@@ -50,12 +53,17 @@ internal sealed class HostSegment : Segment
         }
     }
 
+    /// <summary>Pins the memory, so that a device copies into it by itself.</summary>
+    /// <exception cref="CudaException">The driver refused; the segment stays as it was.</exception>
+    public void Pin(CudaContext context) => _registration = CudaHostRegistration.Register(context, (nint)AddressOf(0), Size);
+
     public override Span<byte> Slice(long offset, int length) => Mapping.Slice(offset, length);
 
     public override unsafe ulong AddressOf(long offset) => (ulong)(Mapping.Pointer + offset);
 
     public override void Dispose()
     {
+        _registration?.Dispose();
         Mapping.Dispose();
         File.Dispose();
     }

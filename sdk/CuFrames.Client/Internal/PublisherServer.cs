@@ -60,6 +60,9 @@ internal sealed class PublisherServer : StreamServer
 
     public CudaContext? Cuda => _memory.Context;
 
+    /// <summary>Why the newest segment is not pinned; null if it is, or need not be. Publishing thread, which also makes segments.</summary>
+    public string? PinningFault => _memory.PinningFault;
+
     /// <summary>Written by the publishing thread under the gate.</summary>
     public StreamFormat? Format { get; private set; }
 
@@ -92,6 +95,15 @@ internal sealed class PublisherServer : StreamServer
             Format = format;
             Generation = generation;
             Block.SegmentGeneration = generation;
+        }
+    }
+
+    /// <summary>Segments in main memory that are made from now on are pinned, because a device copies into them.</summary>
+    public void PinFor(CudaContext context)
+    {
+        lock (Gate)
+        {
+            _memory.CopiesFrom = context;
         }
     }
 

@@ -63,9 +63,36 @@ internal sealed class SegmentMemory : IDisposable
 
     public long SizeOf(long slotSize, int slots) => ((slotSize * slots) + Granularity - 1) / Granularity * Granularity;
 
-    public Segment Create(uint id, uint generation, long size, int slots) => Context is null
-        ? HostSegment.Create(id, generation, size, slots)
-        : CudaSegment.Create(Context, Kind, id, generation, size, slots);
+    /// <summary>The context of the device that copies into segments in main memory; those that are made from now on are pinned for it.</summary>
+    public CudaContext? CopiesFrom { get; set; }
+
+    /// <summary>Why the newest segment is not pinned although a device copies into it; null if it is.</summary>
+    public string? PinningFault { get; private set; }
+
+    public Segment Create(uint id, uint generation, long size, int slots)
+    {
+        if (Context is not null)
+        {
+            return CudaSegment.Create(Context, Kind, id, generation, size, slots);
+        }
+
+        HostSegment segment = HostSegment.Create(id, generation, size, slots);
+        PinningFault = null;
+        if (CopiesFrom is { } context)
+        {
+            try
+            {
+                segment.Pin(context);
+            }
+            catch (CudaException error)
+            {
+                // Copies work all the same: the driver takes them through pinned memory of its own.
+                PinningFault = error.Message;
+            }
+        }
+
+        return segment;
+    }
 
     /// <summary>Why a subscriber with these offers cannot map our segments; null if it can.</summary>
     public string? FindObstacle(string key, IReadOnlyList<DomainOffer> offers)
