@@ -92,7 +92,6 @@ public sealed class PacketPublisher : IDisposable
         {
             _ring.SetParameters(track.Number, parameters);
             track.Parameters = parameters;
-            track.ParametersNumber++;
         }
     }
 

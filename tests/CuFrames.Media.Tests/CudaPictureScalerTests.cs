@@ -225,6 +225,34 @@ public sealed class CudaPictureScalerTests : IDisposable
         }
     }
 
+    /// <summary>The double breaks the context when a kernel reads past the end of memory, be it one byte of a load of four.</summary>
+    [Theory]
+    [InlineData(PixelFormat.Gray8, 203)]
+    [InlineData(PixelFormat.Rgb24, 67)]
+    [InlineData(PixelFormat.Bgra, 51)]
+    public unsafe void Nothing_beyond_the_last_sample_is_read(PixelFormat format, int width)
+    {
+        const int Height = 9;
+        CudaPicture picture = new() { Format = format, Width = width, Height = Height, Range = ColourRange.Full };
+        int row = PixelFormats.RowBytes(format, 0, width), pitch = (row + 3) / 4 * 4;
+        byte[] samples = Noise(picture);
+        using CudaMemory memory = CudaMemory.Allocate(_context, (pitch * (Height - 1)) + row);
+        using DeviceBuffer result = new(_context, _stream, PixelFormat.Rgb24, 100, 5);
+        fixed (byte* first = samples)
+        {
+            _stream.Copy(new CudaCopy
+            {
+                Source = (ulong)first, SourcePitch = row, Destination = memory.Address, DestinationPitch = pitch, DestinationIsDevice = true, RowBytes = row, Rows = Height,
+            });
+            _stream.Synchronize();
+        }
+
+        using CudaPictureScaler scaler = new(_context, PixelFormat.Rgb24, 100, 5, PictureFit.Stretch);
+        CudaPicture placed = picture with { Plane0 = new CudaPlane(memory.Address, pitch) };
+        scaler.Enqueue(_stream, in placed, result.Planes);
+        RequireNear(new ReferenceScaler(picture, samples, PixelFormat.Rgb24, 100, 5, PictureFit.Stretch, TensorOptions.Default).Scale(), result.Samples(_stream), PixelFormat.Rgb24);
+    }
+
     [Fact]
     public void Tensors_have_scale_mean_and_deviation()
     {

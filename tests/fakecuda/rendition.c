@@ -22,6 +22,7 @@ typedef long long i64;
 #define BARRIER() (void)0
 #define UNROLL_ALL
 #define UNROLL_4
+#define NO_UNROLL
 
 /* What was found to be mapped during this launch. */
 enum { MOST_RANGES = 16 };

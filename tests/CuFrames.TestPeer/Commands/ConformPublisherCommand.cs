@@ -29,8 +29,7 @@ internal static class ConformPublisherCommand
 
     /// <param name="key">The stream's key.</param>
     /// <param name="formatChangeMilliseconds">How long after the first subscriber the format changes; null: never.</param>
-    /// <param name="rests">Whether the publisher rests while nobody reads.</param>
-    public static int Run(string key, int? formatChangeMilliseconds, bool rests = false)
+    public static int Run(string key, int? formatChangeMilliseconds)
     {
         using var stop = new CancellationTokenSource();
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
@@ -53,11 +52,6 @@ internal static class ConformPublisherCommand
                     publisher.Configure(Second);
                     changed = true;
                 }
-            }
-
-            if (rests && publisher.TryRest())
-            {
-                continue;
             }
 
             if (publisher.TryBeginFrame(out FrameWriter frame))
