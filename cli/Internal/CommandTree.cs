@@ -14,6 +14,7 @@ internal static class CommandTree
             WatchCommand.Create(),
             StatCommand.Create(),
             SnapshotCommand.Create(),
+            RecordCommand.Create(),
             PublishCommand.Create(),
             DoctorCommand.Create(),
             DoctorDriverCommand.Create(),

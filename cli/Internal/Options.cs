@@ -32,6 +32,36 @@ internal static class Options
         },
     };
 
+    /// <summary>A length of time with a unit, such as 90s, 10m, 1h or 1d, at least a second; a number alone counts seconds.</summary>
+    public static Option<TimeSpan?> Duration(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "TIME",
+        CustomParser = result =>
+        {
+            string text = TextOf(result);
+            double unit = text.Length == 0 ? 0 : text[^1] switch
+            {
+                's' => 1,
+                'm' => 60,
+                'h' => 3600,
+                'd' => 86_400,
+                _ => 0,
+            };
+            if (double.TryParse(unit > 0 ? text[..^1] : text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number))
+            {
+                double seconds = number * Math.Max(unit, 1);
+                if (seconds is >= 1 and <= LongestSeconds)
+                {
+                    return TimeSpan.FromSeconds(seconds);
+                }
+            }
+
+            result.AddError($"{name} needs a length of time such as 90s, 10m, 1h or 1d, at least 1s, found '{text}'.");
+            return null;
+        },
+    };
+
     /// <summary>A whole number within limits.</summary>
     public static Option<int> Number(string name, string description, int standard, int least, int most) => new(name)
     {
