@@ -23,7 +23,7 @@ internal static class CommandLine
 
         Small implementations to try the suite on; with --break they do one thing wrong (--break list names them):
 
-          cuframes-conformance example-publisher --socket PATH [--break NAME] [--format-change-ms N] [--until-input-ends]
+          cuframes-conformance example-publisher --socket PATH [--break NAME] [--format-change-ms N] [--rests] [--until-input-ends]
           cuframes-conformance example-subscriber [--break NAME]
           cuframes-conformance example-packet-publisher --socket PATH [--break NAME] [--until-input-ends]
 
@@ -176,6 +176,7 @@ internal static class CommandLine
             SocketPath = options.Value("--socket") ?? throw new FormatException("--socket is missing."),
             Fault = Fault<PublisherFault>(options.Value("--break")),
             FormatChangeMilliseconds = options.Number("--format-change-ms"),
+            Rests = options.Flag("--rests"),
         };
         bool untilInputEnds = options.Flag("--until-input-ends");
         options.End();

@@ -36,6 +36,7 @@ internal sealed class ExamplePublisher : IDisposable
     private long? _losslessWaitingSince;
     private uint _nextCorrelation = 1;
     private ulong _evicted;
+    private ulong _restedAt;
     private volatile bool _stop;
 
     public ExamplePublisher(ExamplePublisherOptions options)
@@ -278,6 +279,10 @@ internal sealed class ExamplePublisher : IDisposable
             tlvs.Add(Tlv.U32(TlvType.LEASES, active.Session.Granted));
             tlvs.Add(Tlv.U32(TlvType.FENCES, Limits.FenceCpu));
             tlvs.Add(Tlv.U32(TlvType.WAKES, active.Session.Wakes));
+            if (_restedAt != 0 && _restedAt == _ring.Head && _options.Fault != PublisherFault.NoStart)
+            {
+                tlvs.Add(Tlv.Start(_restedAt));
+            }
         }
 
         return Message.Build(MessageType.WELCOME, _options.Fault == PublisherFault.NoCorrelation ? 0 : hello.Correlation, [.. tlvs]);
@@ -473,6 +478,19 @@ internal sealed class ExamplePublisher : IDisposable
         }
 
         List<ExampleSession> active = Active.Where(session => !session.Closed).ToList();
+        if (_options.Rests && active.Count == 0)
+        {
+            _restedAt = _ring.Head;
+            _ring.Rest();
+            _nextFrame = _clock.ElapsedMilliseconds + _options.FrameMilliseconds;
+            return;
+        }
+
+        if (_ring.SlotCount == 0)
+        {
+            AnnounceToAll(_ring.AddSegment(FirstSlots));
+        }
+
         List<SubscriberPage> pages = [.. active.Select(session => session.Page!)];
         ulong sequence = _ring.TryPublish(pages, old => HoldsBack(active, old));
         long now = _clock.ElapsedMilliseconds;

@@ -10,6 +10,9 @@ internal sealed record ExamplePublisherOptions
     /// <summary>Milliseconds between two frames.</summary>
     public int FrameMilliseconds { get; init; } = 10;
 
+    /// <summary>Whether it rests while it has no subscriber (6.11).</summary>
+    public bool Rests { get; init; }
+
     /// <summary>Changes the format so long after the first subscriber came; null for never.</summary>
     public int? FormatChangeMilliseconds { get; init; }
 }

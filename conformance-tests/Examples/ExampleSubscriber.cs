@@ -26,6 +26,7 @@ internal sealed unsafe class ExampleSubscriber(string socketPath, TextWriter out
     private uint _granted;
     private ulong _epoch;
     private ulong _cursor;
+    private bool _counts;
     private uint _arm;
     private uint _controlMessages;
     private volatile bool _stop;
@@ -124,7 +125,26 @@ internal sealed unsafe class ExampleSubscriber(string socketPath, TextWriter out
             throw new WireException(ErrorCode.CONTROL_BLOCK_INVALID, "5.1", "the page is of somebody else");
         }
 
+        // With START the frames from there on count as missed; without it none does before the first one taken.
         _cursor = 0;
+        _counts = false;
+        if (welcome.Has(TlvType.START))
+        {
+            ulong start = welcome.UInt64(TlvType.START);
+            ulong head = BinaryPrimitives.ReadUInt64LittleEndian(welcome.Get(TlvType.STREAM_DESCRIPTION).Value.AsSpan(Layout.StreamDescription.Head));
+            if (start > head)
+            {
+                throw new WireException(ErrorCode.PROTOCOL_ERROR, "3.3", $"START is {start} and head {head}");
+            }
+
+            if (fault != SubscriberFault.IgnoresStart)
+            {
+                _cursor = start;
+                _counts = true;
+                Page.Cursor = start;
+            }
+        }
+
         _controlMessages = ~Control.ControlMessages;
     }
 
@@ -235,9 +255,10 @@ internal sealed unsafe class ExampleSubscriber(string socketPath, TextWriter out
             Page.SetLease((slot + 1) % 2 == 0 ? 0 : 63, sequence);
         }
 
-        ulong missed = _cursor == 0 || fault == SubscriberFault.NothingMissed ? 0 : sequence - _cursor - 1;
+        ulong missed = !_counts || fault == SubscriberFault.NothingMissed ? 0 : sequence - _cursor - 1;
         string hash = HashFrame(slot);
         _cursor = sequence;
+        _counts = true;
         Page.Cursor = fault == SubscriberFault.CursorGoesBack && Page.Taken > 0 ? 0 : sequence;
         Page.Taken++;
         Page.Missed += missed;

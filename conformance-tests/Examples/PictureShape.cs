@@ -58,5 +58,7 @@ internal sealed record PictureShape(PixelFormat Format, int Width, int Height, u
         return bytes;
     }
 
-    private long Pitch(int plane) => ((Format.RowBytes(plane, Columns) + 63) & ~63L) + ExtraPitch;
+    private long Pitch(int plane) => Format.IsTensor
+        ? Format.RowBytes(plane, Columns)
+        : ((Format.RowBytes(plane, Columns) + 63) & ~63L) + ExtraPitch;
 }

@@ -45,6 +45,9 @@ internal enum PublisherFault
     /// <summary>Answers carry a correlation_id of zero.</summary>
     NoCorrelation,
 
+    /// <summary>A publisher that has rested does not say START.</summary>
+    NoStart,
+
     /// <summary>Frames of a new segment are published before the segment is announced.</summary>
     LateSegment,
 }

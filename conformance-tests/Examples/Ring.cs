@@ -97,6 +97,22 @@ internal sealed unsafe class Ring : IDisposable
         return AddSegment(slots);
     }
 
+    /// <summary>Gives all segments back (6.11). There is no subscriber.</summary>
+    public void Rest()
+    {
+        foreach (RingSegment segment in _segments)
+        {
+            foreach (int slot in segment.Slots)
+            {
+                SetSlotState(slot, 0);
+            }
+
+            segment.Dispose();
+        }
+
+        _segments.Clear();
+    }
+
     /// <summary>Runs the steps of 6.5 up to the wake.</summary>
     /// <param name="pages">Pages of the active subscribers.</param>
     /// <param name="holdsBack">Whether a lossless subscriber still needs the frame with this sequence.</param>

@@ -48,6 +48,9 @@ internal enum SubscriberFault
     /// <summary>The socket is not read before a frame in a new segment.</summary>
     IgnoresControlMessages,
 
+    /// <summary>START is read and not heeded.</summary>
+    IgnoresStart,
+
     /// <summary>BYE is answered with BYE.</summary>
     AnswersBye,
 }

@@ -15,6 +15,7 @@ internal static class PublisherSuite
         .. MemoryChecks.All(),
         .. FrameChecks.All(),
         .. WakeChecks.All(),
+        .. RestChecks.All(),
         .. LeaseChecks.All().Where(check => check.Id is not ("6.9-lease-timeout" or "6.8-lossless")),
 
         // Last, what slows the publisher down for everybody.

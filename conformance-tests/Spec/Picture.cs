@@ -65,6 +65,10 @@ internal sealed class Picture
         {
             fault = $"crop_left {crop[0]} or crop_top {crop[1]} is no multiple of the subsampling {format.Subsampling}";
         }
+        else if (format.IsTensor && crop.Any(side => side != 0))
+        {
+            fault = $"a tensor has a crop of {string.Join(", ", crop)}";
+        }
         else if (bytes.Slice(Layout.Picture.Modifier, Layout.Picture.ModifierSize).ContainsAnyExcept((byte)0))
         {
             fault = "the modifier is not zero";
@@ -85,13 +89,17 @@ internal sealed class Picture
             uint pitch = BinaryPrimitives.ReadUInt32LittleEndian(bytes[(Layout.Picture.PlanePitch + (4 * plane))..]);
             UInt128 rowBytes = (UInt128)format!.RowBytes(plane, columns);
             UInt128 end = offset + ((UInt128)(format.Rows(plane, rows) - 1) * pitch) + rowBytes;
-            if (offset % 64 != 0 || pitch % 64 != 0)
+            if (offset % 64 != 0 || (pitch % 64 != 0 && !format.IsTensor))
             {
                 fault = $"plane {plane}: offset {offset} or pitch {pitch} is no multiple of 64";
             }
             else if (pitch < rowBytes)
             {
                 fault = $"plane {plane}: pitch {pitch} is below the {rowBytes} bytes of a row";
+            }
+            else if (format.IsTensor && pitch != rowBytes)
+            {
+                fault = $"plane {plane}: pitch {pitch} of a tensor with rows of {rowBytes} bytes";
             }
             else if (end > segmentSize)
             {

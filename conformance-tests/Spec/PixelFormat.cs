@@ -5,7 +5,8 @@ namespace CuFrames.Conformance.Spec;
 /// <param name="Name">The name in the document.</param>
 /// <param name="Subsampling">Columns and rows of luma for each sample of chroma: 1 or 2.</param>
 /// <param name="SampleBytes">For each plane, bytes of one of its samples; a pair of U and V counts as one.</param>
-internal sealed record PixelFormat(uint FourCc, string Name, int Subsampling, int[] SampleBytes)
+/// <param name="IsTensor">Three channels behind each other in one plane, without padding and crop (10.2).</param>
+internal sealed record PixelFormat(uint FourCc, string Name, int Subsampling, int[] SampleBytes, bool IsTensor = false)
 {
     public static readonly PixelFormat Nv12 = new(0x3231564E, "NV12", 2, [1, 2]);
 
@@ -21,6 +22,12 @@ internal sealed record PixelFormat(uint FourCc, string Name, int Subsampling, in
         new(0x34324752, "BGR24", 1, [3]),
         new(0x34324241, "RGBA", 1, [4]),
         new(0x34325241, "BGRA", 1, [4]),
+        new(0x50424752, "RGBP", 1, [1], IsTensor: true),
+        new(0x50524742, "BGRP", 1, [1], IsTensor: true),
+        new(0x48504752, "RGBP_F16", 1, [2], IsTensor: true),
+        new(0x48504742, "BGRP_F16", 1, [2], IsTensor: true),
+        new(0x46504752, "RGBP_F32", 1, [4], IsTensor: true),
+        new(0x46504742, "BGRP_F32", 1, [4], IsTensor: true),
     ];
 
     public int PlaneCount => SampleBytes.Length;
@@ -31,7 +38,7 @@ internal sealed record PixelFormat(uint FourCc, string Name, int Subsampling, in
     public long RowBytes(int plane, long columns) => SampleBytes[plane] * Divided(plane, columns);
 
     /// <summary>Rows of a plane that holds this many rows of the picture.</summary>
-    public long Rows(int plane, long rows) => Divided(plane, rows);
+    public long Rows(int plane, long rows) => Divided(plane, rows) * (IsTensor ? 3 : 1);
 
     private long Divided(int plane, long count) => plane == 0 ? count : (count + Subsampling - 1) / Subsampling;
 }

@@ -101,6 +101,11 @@ internal static class MessageChecks
             _ => new WelcomeOptions { More = [Tlv.Bytes(TlvType.SOURCE, [0xC3])] });
         yield return Bad("2.6-welcome-must-understand", ErrorCode.UNSUPPORTED_TLV,
             _ => new WelcomeOptions { More = [Tlv.Bytes(0x7777, [], Limits.MustUnderstand)] });
+        yield return Bad("3.3-welcome-start-above-head", ErrorCode.PROTOCOL_ERROR, _ => new WelcomeOptions { More = [Tlv.Start(1)] });
+        yield return Bad("3.3-welcome-start-largest", ErrorCode.PROTOCOL_ERROR, _ => new WelcomeOptions { More = [Tlv.Start(ulong.MaxValue)] });
+        yield return Bad("2.6-welcome-start-twice", ErrorCode.PROTOCOL_ERROR, _ => new WelcomeOptions { More = [Tlv.Start(0), Tlv.Start(0)] });
+        yield return Bad("2.6-welcome-start-too-short", ErrorCode.PROTOCOL_ERROR,
+            _ => new WelcomeOptions { More = [Tlv.Bytes(TlvType.START, [0, 0, 0, 0], Limits.MustUnderstand)] });
         yield return Bad("3.3-welcome-no-descriptors", ErrorCode.DESCRIPTOR_COUNT, _ => new WelcomeOptions { Descriptors = (_, _) => [] });
         yield return Bad("3.3-welcome-one-descriptor", ErrorCode.DESCRIPTOR_COUNT,
             _ => new WelcomeOptions { Descriptors = (control, _) => [control] });

@@ -12,6 +12,7 @@ internal static class ReadingChecks
     private const int BurstFrames = 12;
     private const int Bursts = 8;
     private const int LargeFrames = 60;
+    private const ulong AloneFrames = 5;
 
     private static readonly PictureShape Large = new(PixelFormat.Nv12, 1920, 1080, [0, 0, 0, 8], 0);
 
@@ -41,7 +42,9 @@ internal static class ReadingChecks
         new("4.2-head-too-large", "leaves with CONTROL_BLOCK_INVALID when head reaches 2^56",
             context => BadHead(context, (ring, sequence) => ring.SetIndexEntry(sequence, (sequence << 8) | 1), (long)Limits.EndOfSequences)),
         .. PixelFormat.All.Select(format => new Check<SubscriberContext>(
-            $"10.1-{format.Name.ToLowerInvariant()}", $"reads {format.Name} with an odd size, crop and padding", context => Format(context, format))),
+            $"10.1-{format.Name.ToLowerInvariant()}", $"reads {format.Name} with an odd size{(format.IsTensor ? "" : ", crop and padding")}", context => Format(context, format))),
+        new("6.11-start-at-head", "with START at head takes nothing until the next frame", StartAtHead),
+        new("6.11-start-before-head", "begins with the frame after START", StartBeforeHead),
         new("6.4-new-segment", "reads the socket before a frame in a new segment", NewSegment),
         new("6.10-format-change", "follows a change of format and answers RETIRE", FormatChange),
         new("6.10-shrink", "answers RETIRE of a segment of the same generation", Shrink),
@@ -252,11 +255,55 @@ internal static class ReadingChecks
 
     private static void Format(SubscriberContext context, PixelFormat format)
     {
-        var shape = new PictureShape(format, 101, 57, [4, 6, 3, 5], 128);
+        var shape = format.IsTensor ? new PictureShape(format, 101, 57, [0, 0, 0, 0], 0) : new PictureShape(format, 101, 57, [4, 6, 3, 5], 128);
         using StageSession session = StageSession.Start(context.Stage, new WelcomeOptions { Shape = shape });
         for (int i = 0; i < 3; i++)
         {
             session.TakeOne();
+        }
+    }
+
+    /// <summary>A publisher that has rested: the frame that head names is gone.</summary>
+    private static void StartAtHead(SubscriberContext context)
+    {
+        using StageSession session = StageSession.Accept(context.Stage);
+        session.Welcome(new WelcomeOptions
+        {
+            AlterControl = ring =>
+            {
+                PublishAlone(ring);
+                foreach (int slot in ring.Segments[0].Slots)
+                {
+                    ring.SetSlotState(slot, 0);
+                }
+            },
+            More = [Tlv.Start(AloneFrames)],
+        });
+        session.SendSegments();
+        session.ExpectNoFrameLine(300, "no frame until one is published");
+        session.CheckAlive();
+        SubjectLine line = session.TakeOne();
+        Expect.Equal(AloneFrames + 1, line.Sequence, "first sequence");
+        Expect.Equal(0UL, line.Missed, "of the first frame missed");
+    }
+
+    private static void StartBeforeHead(SubscriberContext context)
+    {
+        using StageSession session = StageSession.Accept(context.Stage);
+        session.Welcome(new WelcomeOptions { AlterControl = PublishAlone, More = [Tlv.Start(AloneFrames - 3)] });
+        session.SendSegments();
+        session.PublishQuietly();
+        session.Wake();
+        SubjectLine line = session.ExpectFrameLine();
+        Expect.That(line.Sequence > AloneFrames - 3, $"a sequence above {AloneFrames - 3}", line.Text);
+        Expect.Equal(line.Sequence - (AloneFrames - 3) - 1, line.Missed, $"of frame {line.Sequence}, after START {AloneFrames - 3}, missed");
+    }
+
+    private static void PublishAlone(Ring ring)
+    {
+        for (ulong i = 0; i < AloneFrames; i++)
+        {
+            _ = ring.TryPublish([]);
         }
     }
 

@@ -360,6 +360,7 @@ internal sealed class StageSession : IDisposable
         Word(Layout.StreamDescription.MaxSlots, (uint)options.Slots);
         Word(Layout.StreamDescription.Subscribers, 1);
         Word(Layout.StreamDescription.LeaseTimeoutMs, 5_000);
+        BinaryPrimitives.WriteUInt64LittleEndian(description.AsSpan(Layout.StreamDescription.Head), Ring.Head);
         uint wakes = Hello.Has(TlvType.WAKES) ? Hello.UInt32(TlvType.WAKES) : 0;
         var usual = new Dictionary<TlvType, byte[]>
         {

@@ -13,7 +13,7 @@ internal static class MessageRules
         [MessageType.WELCOME] = ("3.3",
             [TlvType.VERSION, TlvType.FEATURES, TlvType.EPOCH, TlvType.STREAM_KEY, TlvType.STREAM_DESCRIPTION],
             [TlvType.PROGRAM, TlvType.SOURCE, TlvType.STATE_TEXT, TlvType.SUBSCRIBER_ID, TlvType.DELIVERY, TlvType.LEASES, TlvType.FENCES,
-                TlvType.WAKES]),
+                TlvType.WAKES, TlvType.START]),
         [MessageType.REFUSE] = ("3.5", [TlvType.ERROR_CODE, TlvType.ERROR_TEXT], [TlvType.VERSION_RANGE]),
         [MessageType.SEGMENT] = ("6.3", [TlvType.SEGMENT], [TlvType.CUDA_IPC_HANDLE]),
         [MessageType.SEGMENT_READY] = ("6.3", [TlvType.SEGMENT_ID], []),
@@ -48,7 +48,7 @@ internal static class MessageRules
     public static int SmallestValue(TlvType tlv) => tlv switch
     {
         TlvType.PROGRAM or TlvType.STREAM_KEY or TlvType.SOURCE or TlvType.ERROR_TEXT or TlvType.STATE_TEXT or TlvType.PROBE => 0,
-        TlvType.FEATURES or TlvType.EPOCH or TlvType.SUBSCRIBER_ID => 8,
+        TlvType.FEATURES or TlvType.EPOCH or TlvType.SUBSCRIBER_ID or TlvType.START => 8,
         TlvType.DOMAIN => Layout.DomainOffer.Size,
         TlvType.STREAM_DESCRIPTION => Layout.StreamDescription.Size,
         TlvType.SEGMENT => Layout.SegmentDescription.Size,

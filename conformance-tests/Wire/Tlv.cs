@@ -39,6 +39,13 @@ internal readonly record struct Tlv(ushort Type, ushort Flags, byte[] Value)
         return Bytes(type, bytes);
     }
 
+    public static byte[] Start(ulong cursor)
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, cursor);
+        return Bytes(TlvType.START, bytes, Limits.MustUnderstand);
+    }
+
     public static byte[] Text(TlvType type, string value) => Bytes(type, Encoding.UTF8.GetBytes(value));
 
     public static byte[] VersionRange(ushort lowest, ushort highest)

@@ -8,10 +8,6 @@ namespace CuFrames.Daemon.Internal;
 /// <summary>
 /// One rendition of a camera, kept published while the camera runs. Only the control thread uses it.
 /// </summary>
-/// <remarks>
-/// When the last reader has left, the stream is published anew: a subscriber begins with the newest frame that there is (docs/protocol.md 6.6), and that of
-/// a rendition that nobody read is one of long ago. Its memory is free until then, too.
-/// </remarks>
 internal sealed class RenditionStream
 {
     private const long Second = 1_000_000_000;
@@ -49,17 +45,12 @@ internal sealed class RenditionStream
     /// <summary>When <see cref="Advance"/> has something to do next, CLOCK_MONOTONIC in nanoseconds.</summary>
     internal long NextDue => _rendition is null ? _nextAttempt : long.MaxValue;
 
-    /// <summary>Does what is due: takes the key; publishes anew what nobody reads any more.</summary>
+    /// <summary>Does what is due: takes the key.</summary>
     /// <param name="run">The camera's run.</param>
     /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
     internal void Advance(CameraRun run, long now)
     {
         _readers.Tick(now);
-        if (_rendition is { Statistics.Frames: > 0, Publisher.SubscriberCount: 0 } rendition && rendition.Publisher.CloseIfUnused())
-        {
-            Withdraw(now);
-        }
-
         if (_rendition is null && now >= _nextAttempt)
         {
             Publish(run, now);

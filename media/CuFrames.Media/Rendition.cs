@@ -12,7 +12,8 @@ namespace CuFrames.Media;
 /// <remarks>
 /// <para>Owns its publisher. <see cref="CameraPump.Add"/> gives both to a pump, which disposes of them.</para>
 /// <para>While nobody reads, a frame costs a look at one word. The first frame after somebody came is the camera's next one. Metadata are those of
-/// the camera's frame, but for the colours of a conversion between YUV and RGB. A discontinuity is told by the next frame that is made.</para>
+/// the camera's frame, but for the colours of a conversion between YUV and RGB. A discontinuity is told by the next frame that is made. The ring is given
+/// back meanwhile, and who comes does not see its last frame (<see cref="FramePublisher.TryRest"/>).</para>
 /// <para>What goes wrong here (no memory, a format that cannot be converted) becomes this stream's state and is tried again every second; the camera
 /// and its other renditions go on.</para>
 /// </remarks>
@@ -86,9 +87,8 @@ public sealed class Rendition : IDisposable
     /// <param name="metadata">What the camera's stream tells of the frame.</param>
     internal void Begin(IPictureSource source, in MediaFrame frame, in FrameMetadata metadata)
     {
-        if (Publisher.SubscriberCount == 0)
+        if (Publisher.SubscriberCount == 0 && (_isIdle || TryBeIdle(in frame)))
         {
-            BeIdle(in frame);
             return;
         }
 
@@ -158,11 +158,12 @@ public sealed class Rendition : IDisposable
         }
     }
 
-    private void BeIdle(in MediaFrame frame)
+    /// <returns>False when somebody has come just now.</returns>
+    private bool TryBeIdle(in MediaFrame frame)
     {
-        if (_isIdle)
+        if (!Publisher.TryRest())
         {
-            return;
+            return false;
         }
 
         _isIdle = true;
@@ -172,10 +173,10 @@ public sealed class Rendition : IDisposable
         (int width, int height) = _options.SizeOf(frame.Width, frame.Height);
         string rate = _options.MaxFrameRate is { } most ? FormattableString.Invariant($", at most {most} frames per second") : "";
 
-        // A stream whose frames were read stays what it was: its newest frame can still be taken.
         Publisher.SetState(
             Publisher.Head == 0 ? StreamState.Starting : StreamState.Live,
             $"{IdleText}; {PixelFormats.Name(_options.Format ?? frame.Format)} {width}x{height}{rate}.");
+        return true;
     }
 
     private void Report(string reason)

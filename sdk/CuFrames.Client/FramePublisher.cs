@@ -8,8 +8,8 @@ namespace CuFrames.Client;
 /// Publishes one stream: owns its key, its ring of frames and its socket. Any number of subscribers read the frames where they lie.
 /// </summary>
 /// <remarks>
-/// <para>One thread at a time publishes: it calls <see cref="Configure"/>, <see cref="TryBeginFrame"/>, the frame's members and
-/// <see cref="Dispose"/>. <see cref="SetState"/>, <see cref="Evict"/>, <see cref="GetStatistics"/>, <see cref="SubscriberCount"/>, <see cref="Close"/> and <see cref="CloseIfUnused"/> may be called by any thread.</para>
+/// <para>One thread at a time publishes: it calls <see cref="Configure"/>, <see cref="TryBeginFrame"/>, the frame's members,
+/// <see cref="TryRest"/> and <see cref="Dispose"/>. <see cref="SetState"/>, <see cref="Evict"/>, <see cref="GetStatistics"/>, <see cref="SubscriberCount"/> and <see cref="Close"/> may be called by any thread.</para>
 /// <para>No subscriber can stop or slow the publishing thread, with one exception that the publisher chooses: with
 /// <see cref="PublisherOptions.LosslessTimeout"/> it waits for lossless subscribers up to that bound.</para>
 /// <para>A frame costs no allocation, no lock and, unless a reader has to be woken, no system call.</para>
@@ -266,13 +266,6 @@ public sealed class FramePublisher : IDisposable
     /// is free again. <see cref="TryBeginFrame"/> gives no frame any more; the memory stays until <see cref="Dispose"/>.
     /// </summary>
     public void Close() => _server.Close();
-
-    /// <summary>
-    /// <see cref="Close"/>, unless somebody reads or is about to: for a stream that is published anew so that who comes next does not begin with a
-    /// frame of long ago. Any thread.
-    /// </summary>
-    /// <returns>Whether the stream has ended.</returns>
-    public bool CloseIfUnused() => _server.CloseIfUnused();
 
     /// <summary>Ends the stream: readers are told, the key is free again. Frames that readers hold stay readable for them.</summary>
     public void Dispose()

@@ -92,7 +92,12 @@ public readonly struct Packet
     /// <summary>Whether all that was read of <see cref="Data"/> so far was whole: the packet is still in the ring. Any thread.</summary>
     public bool IsValid => _connection is not null && _connection.IsThere(Sequence);
 
-    private PacketConnection Connection => _connection ?? throw new PacketLostException("This packet is a default value; packets come from a subscriber.");
+    /// <summary>Offset of its first byte, counted from the beginning of the epoch (docs/protocol.md 14.8).</summary>
+    internal ulong BytePosition => _position;
+
+    /// <summary>Where it was taken from.</summary>
+    /// <exception cref="PacketLostException">This is a default value.</exception>
+    internal PacketConnection Connection => _connection ?? throw new PacketLostException("This packet is a default value; packets come from a subscriber.");
 
     /// <summary>Throws if the packet is not valid any more.</summary>
     /// <exception cref="PacketLostException">See <see cref="IsValid"/>.</exception>

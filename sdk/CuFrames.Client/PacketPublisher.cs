@@ -92,6 +92,7 @@ public sealed class PacketPublisher : IDisposable
         {
             _ring.SetParameters(track.Number, parameters);
             track.Parameters = parameters;
+            track.ParametersNumber++;
         }
     }
 

@@ -24,6 +24,9 @@ public sealed class PacketTrack
     /// <summary>ISO 639-2 code of the language; empty: not known.</summary>
     public string Language { get; }
 
+    /// <summary>Number of the parameter set that <see cref="Parameters"/> are, from 1. Taking thread, or publishing thread.</summary>
+    internal uint ParametersNumber { get; set; } = 1;
+
     /// <summary>Its parameters: to a publisher those that new packets are published with, to a subscriber those of the newest packet that it has
     /// taken, and before that those that the publisher had when the connection was made. Any thread.</summary>
     public TrackParameters Parameters

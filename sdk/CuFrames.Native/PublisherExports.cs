@@ -1,8 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using CuFrames.Client;
 using CuFrames.Native.Internal;
-using CuFrames.Protocol;
 
 namespace CuFrames.Native;
 
@@ -130,13 +128,7 @@ internal static unsafe class PublisherExports
         try
         {
             OpenPublisher found = Publishers.Require(publisher, Publisher);
-            if ((StreamState)state is not (StreamState.Starting or StreamState.Live or StreamState.SourceLost))
-            {
-                return Failure.Because(LibraryError.InvalidArgument,
-                    $"A publisher cannot tell state {state}: it is one of 0 starting, 1 live, 2 source lost. A stream ends with cuframes_publisher_close.");
-            }
-
-            found.SetState((StreamState)state, NativeText.Read(reason) ?? "");
+            found.SetState(NativeConversions.StateOf(state), NativeText.Read(reason) ?? "");
             return Failure.Ok;
         }
         catch (Exception error)
@@ -181,44 +173,13 @@ internal static unsafe class PublisherExports
         try
         {
             OpenPublisher found = Publishers.Require(publisher, Publisher);
-            if (count == null || (capacity > 0 && (subscribers == null || itemSize == 0)))
-            {
-                return Failure.Because(LibraryError.InvalidArgument,
-                    "count is null, or there is to be room for subscribers and subscribers is null or item_size 0. Pass sizeof(cuframes_subscriber_statistics) as item_size."u8);
-            }
-
-            IReadOnlyList<SubscriberStatistics> all = found.GetSubscribers();
-            for (int i = 0; i < all.Count && (nuint)i < capacity; i++)
-            {
-                Write(all[i], (byte*)subscribers + ((nuint)i * itemSize), itemSize);
-            }
-
-            *count = (nuint)all.Count;
+            SubscriberList.Require(subscribers, itemSize, capacity, count);
+            SubscriberList.Write(found.GetSubscribers(), subscribers, itemSize, capacity, count);
             return Failure.Ok;
         }
         catch (Exception error)
         {
             return Failure.Of(error);
         }
-    }
-
-    /// <summary>Fills in one item; what the caller has beyond our structure is zero.</summary>
-    private static void Write(SubscriberStatistics subscriber, byte* item, nuint itemSize)
-    {
-        NativeSubscriberStatistics statistics = new()
-        {
-            SubscriberId = subscriber.SubscriberId,
-            Lag = subscriber.Lag,
-            Taken = subscriber.Taken,
-            Missed = subscriber.Missed,
-            ProcessId = subscriber.ProcessId,
-            UserId = subscriber.UserId,
-            Delivery = (uint)subscriber.Delivery,
-            GrantedLeases = (uint)subscriber.GrantedLeases,
-            HeldLeases = (uint)subscriber.HeldLeases,
-        };
-        NativeText.Copy(subscriber.Program, statistics.Program, NativeSubscriberStatistics.TextBytes);
-        NativeMemory.Clear(item, itemSize);
-        NativeMemory.Copy(&statistics, item, Math.Min(itemSize, (nuint)sizeof(NativeSubscriberStatistics)));
     }
 }

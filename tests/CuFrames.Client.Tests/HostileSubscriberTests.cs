@@ -196,7 +196,7 @@ public class HostileSubscriberTests
             Lock publishing = new();
             using FrameSubscriber witness = stream.Connect(Delivery.Lossless);
             FrameChecker checker = new();
-            bool isOver = false;
+            bool isOver = false, isComplete = false;
             ulong published = 0;
             Thread publisher = new(() =>
             {
@@ -211,10 +211,11 @@ public class HostileSubscriberTests
                 }
 
                 published = stream.Publisher.Head;
+                Volatile.Write(ref isComplete, true);
             });
             Thread reader = new(() =>
             {
-                while (!Volatile.Read(ref isOver) || checker.Last < Volatile.Read(ref published))
+                while (!Volatile.Read(ref isComplete) || checker.Last < published)
                 {
                     if (witness.TryNext(TimeSpan.FromMilliseconds(50), out Frame frame))
                     {

@@ -43,7 +43,7 @@ public class StreamTests
     }
 
     [Fact]
-    public void A_publisher_knows_whether_somebody_reads_and_ends_only_if_nobody_does()
+    public void A_publisher_knows_how_many_read()
     {
         using TestStream stream = new(TestStream.Small);
         Assert.Equal(0, stream.Publisher.SubscriberCount);
@@ -51,30 +51,10 @@ public class StreamTests
         Assert.Equal(0, stream.Publisher.SubscriberCount);
         FrameSubscriber first = stream.Connect(), second = stream.Connect();
         Assert.Equal(2, stream.Publisher.SubscriberCount);
-        Assert.False(stream.Publisher.CloseIfUnused());
         first.Dispose();
         TestStream.Until(() => stream.Publisher.SubscriberCount == 1, "the first subscriber has left");
-        Assert.False(stream.Publisher.CloseIfUnused());
-        stream.Publish();
-        using (Frame frame = second.Next(Patience))
-        {
-            Assert.Null(StampedFrames.FindFault(frame));
-        }
-
         second.Dispose();
         TestStream.Until(() => stream.Publisher.SubscriberCount == 0, "nobody reads");
-
-        // One that has connected and said nothing yet is about to read.
-        using (CuFrames.Interop.UnixSocket silent = CuFrames.Interop.UnixSocket.Connect(stream.Publisher.SocketPath, 1000))
-        {
-            Assert.False(stream.Publisher.CloseIfUnused());
-        }
-
-        TestStream.Until(stream.Publisher.CloseIfUnused, "the stream has ended");
-        Assert.True(stream.Publisher.CloseIfUnused());
-        Assert.False(stream.Publisher.TryBeginFrame(out _));
-        using FramePublisher next = FramePublisher.Create(TestStream.Key, new PublisherOptions { Directory = stream.Directory.Path });
-        Assert.NotEqual(stream.Publisher.Epoch, next.Epoch);
     }
 
     [Theory]

@@ -38,6 +38,7 @@ public sealed class ExampleTests
         [PublisherFault.HeadFirst] = ["4.2-sequences", "6.5-order", "6.8-lossless"],
         [PublisherFault.NoCorrelation] = ["2.5-correlation"],
         [PublisherFault.LateSegment] = ["6.10-format-change"],
+        [PublisherFault.NoStart] = ["6.11-start"],
     };
 
     private static readonly Dictionary<SubscriberFault, string[]> SubscriberFaults = new()
@@ -51,12 +52,13 @@ public sealed class ExampleTests
         [
             "10.1-nv12", "10.1-i420", "10.1-p010", "10.1-gray8", "10.1-rgb24", "10.1-bgr24", "10.1-rgba", "10.1-bgra",
             "6.10-format-change", "4.9-pitch-shorter-than-a-row-with-crop", "4.9-crop-left-odd", "4.9-crop-top-odd",
-            "4.9-crop-left-odd-i420", "4.9-crop-top-odd-p010", "4.9-crop-beyond-the-segment",
+            "4.9-crop-left-odd-i420", "4.9-crop-top-odd-p010", "4.9-crop-beyond-the-segment", "4.9-tensor-crop-top", "4.9-tensor-crop-bottom",
         ],
         [SubscriberFault.NoPitchCheck] =
         [
             "4.9-pitch-shorter-than-a-row", "4.9-pitch-shorter-than-a-row-with-crop", "4.9-chroma-pitch-shorter-than-a-row",
-            "4.9-pitch-zero",
+            "4.9-pitch-zero", "4.9-tensor-bgrp-with-a-shorter-pitch", "4.9-tensor-bgrp_f16-with-a-shorter-pitch", "4.9-tensor-bgrp_f32-with-a-shorter-pitch",
+            "4.9-tensor-rgbp-with-a-shorter-pitch", "4.9-tensor-rgbp_f16-with-a-shorter-pitch", "4.9-tensor-rgbp_f32-with-a-shorter-pitch",
         ],
         [SubscriberFault.NoSegmentReady] = ["6.3-segment-ready", "6.4-new-segment", "6.10-shrink", "9.3-last-message"],
         [SubscriberFault.NoRetired] = ["6.10-format-change", "6.10-shrink"],
@@ -67,9 +69,10 @@ public sealed class ExampleTests
         [SubscriberFault.NoStateCheck] = ["6.6-rechecks-state"],
         [SubscriberFault.NoLease] = ["6.6-leases"],
         [SubscriberFault.ExceedsQuota] = ["6.6-quota"],
-        [SubscriberFault.NothingMissed] = ["6.6-missed"],
+        [SubscriberFault.NothingMissed] = ["6.6-missed", "6.11-start-before-head"],
         [SubscriberFault.CursorGoesBack] = ["5.1-counters", "5.1-cursor"],
         [SubscriberFault.IgnoresControlMessages] = ["6.4-new-segment", "6.10-format-change"],
+        [SubscriberFault.IgnoresStart] = ["6.11-start-at-head", "6.11-start-before-head"],
         [SubscriberFault.AnswersBye] = ["13.2-await-welcome-bye", "9.2-bye"],
     };
 
@@ -97,6 +100,15 @@ public sealed class ExampleTests
     }
 
     [Fact]
+    public async Task A_publisher_that_rests_passes()
+    {
+        IReadOnlyList<CheckResult> results = await SuiteRun.Publisher(() => new PublisherProcess(
+            Executables.Conformance, socket => ["example-publisher", "--socket", socket, "--until-input-ends", "--rests"]), only: "6.11*");
+        CheckResult result = Assert.Single(results);
+        Assert.True(result.Outcome == Outcome.Passed, SuiteRun.Describe(results));
+    }
+
+    [Fact]
     public void Every_fault_has_its_case()
     {
         Assert.Equal(Enum.GetValues<PublisherFault>().Order(), PublisherFaults.Keys.Order());
@@ -115,13 +127,14 @@ public sealed class ExampleTests
         var runs = new ConcurrentDictionary<Enum, Task<IReadOnlyList<CheckResult>>>();
         foreach (PublisherFault fault in PublisherFaults.Keys)
         {
-            // Only this fault shows when the format changes, and only there; the others are tested without a change.
+            // Only this fault shows when the format changes, and only there, and one where the publisher rests; the others are tested without both.
             bool late = fault == PublisherFault.LateSegment;
+            bool rests = fault == PublisherFault.NoStart;
             runs[fault] = SuiteRun.Publisher(
                 () => new PublisherProcess(Executables.Conformance, socket =>
-                    ["example-publisher", "--socket", socket, "--until-input-ends", "--break", fault.ToString(), .. late ? ["--format-change-ms", "700"] : Array.Empty<string>()]),
+                    ["example-publisher", "--socket", socket, "--until-input-ends", "--break", fault.ToString(), .. late ? ["--format-change-ms", "700"] : Array.Empty<string>(), .. rests ? ["--rests"] : Array.Empty<string>()]),
                 late,
-                late ? "6.10*" : null);
+                late ? "6.10*" : rests ? "6.11*" : null);
         }
 
         foreach (SubscriberFault fault in SubscriberFaults.Keys)

@@ -99,13 +99,15 @@ public sealed class RenditionTests : IDisposable
     {
         using DaemonProcess daemon = DaemonProcess.Run("cameras: {a: {source: 'test:nv12@160x120@50', lossless: 30s, renditions: {half: {scale: 0.5, fps: 0.01}}}}");
         using FrameSubscriber camera = daemon.Subscribe("a", Delivery.Lossless);
-        HashSet<ulong> epochs = [];
         Packet();
+        ulong epoch = daemon.Probe("a@half").Epoch;
         ulong missed = camera.Missed;
-        for (int round = 0; round < 5; round++)
+        for (ulong round = 0; round < 5; round++)
         {
-            StreamInfo info = daemon.WaitFor("a@half", info => Follow() && info.StateText.StartsWith("idle: ", StringComparison.Ordinal) && !epochs.Contains(info.Epoch));
-            Assert.Equal((StreamState.Starting, 0UL, "idle: computed when somebody reads it; nv12 80x60, at most 0.01 frames per second."), (info.Description!.State, info.Description.Head, info.StateText));
+            StreamInfo info = daemon.WaitFor("a@half", info => Follow() && info.StateText.StartsWith("idle: ", StringComparison.Ordinal) && info.Description!.MemoryBytes == 0);
+            Assert.Equal(
+                (epoch, round == 0 ? StreamState.Starting : StreamState.Live, round, "idle: computed when somebody reads it; nv12 80x60, at most 0.01 frames per second."),
+                (info.Epoch, info.Description!.State, info.Description.Head, info.StateText));
             ulong newest = 0;
             for (int i = 0; i < 20; i++)
             {
@@ -122,11 +124,12 @@ public sealed class RenditionTests : IDisposable
             using (first)
             {
                 Assert.True(first.Metadata.SourcePacket > newest, $"packet {first.Metadata.SourcePacket} came before somebody asked for it, at {newest}");
-                Assert.True(epochs.Add(first.Epoch));
+                Assert.Equal((epoch, round + 1, 0UL), (first.Epoch, first.Sequence, first.Missed));
+                Assert.NotEqual(0UL, daemon.Probe("a@half").Description!.MemoryBytes);
             }
 
             Assert.Equal(StreamState.Live, daemon.Probe("a@half").Description!.State);
-            Assert.Equal(1UL, daemon.Probe("a@half").Description!.Head);
+            Assert.Equal(round + 1, daemon.Probe("a@half").Description!.Head);
         }
 
         Assert.Equal(missed, camera.Missed);

@@ -89,11 +89,14 @@ public sealed class ConformanceTests
         }
 
         List<JsonElement> lines = [.. output.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
-        string[] others = [.. lines.Where(line => line.TryGetProperty("result", out JsonElement result) && result.GetString() != "ok").Select(line => line.ToString())];
+        string[] others = [.. lines.Where(line => line.TryGetProperty("result", out JsonElement result) && result.GetString() != "ok" && !IsAboutRest(line)).Select(line => line.ToString())];
         Assert.True(others.Length == 0, $"{language}: {string.Join(Environment.NewLine, others)}");
         Assert.Equal(0, suite.ExitCode);
         Assert.True(lines[^1].Number("passed") > least, string.Create(CultureInfo.InvariantCulture, $"{language}: {lines[^1]}, {errors.Result}"));
     }
+
+    /// <summary>C has no call to rest, so its publishers are asked for START in vain.</summary>
+    private static bool IsAboutRest(JsonElement line) => line.GetProperty("check").GetString() == "6.11-start" && line.GetProperty("result").GetString() == "skipped";
 
     private static void AddEnvironment(ProcessStartInfo start, string language)
     {

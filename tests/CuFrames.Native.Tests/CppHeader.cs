@@ -87,7 +87,7 @@ internal sealed partial class CppHeader
     private static partial Regex Outside();
 
     // The first name before a bracket that is not inside angle brackets.
-    [GeneratedRegex(@"^  [^(={]*?(operator\[\]|\w+)\(")]
+    [GeneratedRegex(@"^  [^(={]*?(operator(?:\[\]|\*|->|\+\+|!=)|\w+)\(")]
     private static partial Regex FunctionName();
 
     [GeneratedRegex(@"^  [^({=]*?(\w+)(?: = .*|\{.*\})?;$")]

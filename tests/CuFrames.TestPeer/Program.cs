@@ -24,12 +24,14 @@ switch (args)
         return PacketAllocationsCommand.Run(new PeerArguments(options));
     case ["conform-publisher", var key]:
         return ConformPublisherCommand.Run(key, null);
+    case ["conform-publisher", var key, "--rests"]:
+        return ConformPublisherCommand.Run(key, null, rests: true);
     case ["conform-publisher", var key, "--format-change-ms", var delay]:
         return ConformPublisherCommand.Run(key, int.Parse(delay, CultureInfo.InvariantCulture));
     case ["conform-subscriber", var key]:
         return ConformSubscriberCommand.Run(key);
     default:
         Console.Error.WriteLine("usage: CuFrames.TestPeer publish|read|publisher|subscriber|device|allocations|packet-publish|packet-read|packet-allocations --option value ... | " +
-            "conform-publisher KEY [--format-change-ms N] | conform-subscriber KEY");
+            "conform-publisher KEY [--format-change-ms N | --rests] | conform-subscriber KEY");
         return 64;
 }

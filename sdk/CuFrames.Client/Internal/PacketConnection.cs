@@ -63,6 +63,11 @@ internal sealed class PacketConnection : SubscriberConnection
 
     public PacketWelcomeMessage Welcome { get; }
 
+    public long ByteCapacity => _block.ByteCapacity;
+
+    /// <summary>Whether <see cref="Close"/> was called: packets are not to be trusted any more. Any thread.</summary>
+    public bool IsClosed => Volatile.Read(ref _isClosed);
+
     public override StreamState StreamState => _block.State;
 
     public override ulong Head => _block.Head;
@@ -578,6 +583,7 @@ internal sealed class PacketConnection : SubscriberConnection
         if (!ReferenceEquals(packetTrack.Parameters, parameters))
         {
             packetTrack.Parameters = parameters;
+            packetTrack.ParametersNumber = descriptor.Parameters;
         }
 
         return new Packet(this, descriptor, packetTrack, parameters, missed);
@@ -597,9 +603,11 @@ internal sealed class PacketConnection : SubscriberConnection
             ReadOnlySpan<byte> entry = _block.TrackEntry(track);
             TrackKind kind = _block.TrackKind(track);
             TrackParameters? parameters = null;
+            uint number = 0;
             for (int round = 0; parameters is null && round < MaxTakeRounds; round++)
             {
-                _ = TryReadSet(track, _block.CurrentParameters(track), out parameters);
+                number = _block.CurrentParameters(track);
+                _ = TryReadSet(track, number, out parameters);
             }
 
             string? language = FixedText.Read(entry.Slice(TrackLayout.LanguageOffset, 8));
@@ -608,7 +616,7 @@ internal sealed class PacketConnection : SubscriberConnection
                 throw Violation(ErrorCode.PacketInvalid, $"Track {track} cannot be used: its kind is {(uint)kind}, its parameters or its language cannot be read.");
             }
 
-            _tracks[track] = new PacketTrack(track, kind, language, parameters);
+            _tracks[track] = new PacketTrack(track, kind, language, parameters) { ParametersNumber = number };
             _trackCount = track + 1;
             if (_videoTrack < 0 && kind == TrackKind.Video)
             {

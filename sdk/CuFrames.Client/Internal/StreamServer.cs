@@ -258,27 +258,6 @@ internal abstract class StreamServer : LoopSource, IDisposable
         return session is not null;
     }
 
-    /// <summary>Closes, unless somebody reads or is about to.</summary>
-    public bool CloseIfUnused()
-    {
-        lock (Gate)
-        {
-            if (!_isClosed)
-            {
-                // Those who have connected and were not heard yet count too.
-                OnReady(IoEvents.Readable);
-                if (Table.Active.Length + _pending.Count > 0)
-                {
-                    return false;
-                }
-
-                Close();
-            }
-
-            return true;
-        }
-    }
-
     /// <summary>Says goodbye to everybody and gives socket and key back. Any thread that is not looking at pages.</summary>
     public void Close()
     {

@@ -54,6 +54,13 @@ internal static unsafe class NativeConversions
         : throw new LibraryException(LibraryError.InvalidArgument,
             $"colour_range of the format is {format.ColourRange}; it is one of enum cuframes_colour_range: 0 unknown, 1 limited, 2 full.");
 
+    /// <summary>A state that a publisher tells.</summary>
+    /// <exception cref="LibraryException">INVALID_ARGUMENT: no publisher can tell it.</exception>
+    public static StreamState StateOf(uint state) => (StreamState)state is StreamState.Starting or StreamState.Live or StreamState.SourceLost
+        ? (StreamState)state
+        : throw new LibraryException(LibraryError.InvalidArgument,
+            $"A publisher cannot tell state {state}: it is one of 0 starting, 1 live, 2 source lost. A stream ends when its publisher is closed.");
+
     /// <summary>What is too large stays too large.</summary>
     private static int ToCount(uint value) => (int)Math.Min(value, int.MaxValue);
 

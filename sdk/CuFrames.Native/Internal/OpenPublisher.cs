@@ -46,7 +46,7 @@ internal sealed unsafe class OpenPublisher : IDisposable
         FramePublisher? publisher = null;
         try
         {
-            PublisherOptions settings = PublisherSettings.Read(options, happened => Tell(key, callback, Volatile.Read(ref epoch[0]), happened), out context);
+            PublisherOptions settings = PublisherSettings.Read(options, happened => PublisherEvents.Tell(key, callback, Volatile.Read(ref epoch[0]), happened), out context);
             publisher = FramePublisher.Create(key, settings);
             Volatile.Write(ref epoch[0], publisher.Epoch);
             OpenPublisher made = new(publisher, context);
@@ -283,21 +283,6 @@ internal sealed unsafe class OpenPublisher : IDisposable
             return _publisher.GetStatistics().Subscribers;
         }
     }
-
-    private static void Tell(string key, EventCallback callback, ulong epoch, PublisherEvent happened)
-    {
-        // enum cuframes_event_kind: a publisher's begin with 16, in the order of PublisherEventKind.
-        const uint firstKind = 16;
-        LibraryLog.Write(LevelOf(happened.Kind), key, happened.Text);
-        callback.Tell(firstKind + (uint)happened.Kind, happened.Code, epoch, happened.SubscriberId, happened.Text);
-    }
-
-    private static LogLevel LevelOf(PublisherEventKind kind) => kind switch
-    {
-        PublisherEventKind.InternalError => LogLevel.Error,
-        PublisherEventKind.SubscriberEvicted or PublisherEventKind.SubscriberRefused or PublisherEventKind.GrowthFailed => LogLevel.Warning,
-        _ => LogLevel.Information,
-    };
 
     private static bool IsFrame(NativeFrame* frame, out int refusal)
     {

@@ -8,18 +8,12 @@ using CuFrames.Protocol;
 namespace CuFrames.Native.Internal;
 
 /// <summary>What a subscriber's handle stands for: the subscriber, and the frames that the program holds of it.</summary>
-/// <remarks>
-/// One thread at a time is in a call that takes frames or reads figures: <c>_isTaken</c> sees to it, and a second one is told BUSY. Any thread
-/// may release, retain, check and copy frames, interrupt and close.
-/// </remarks>
+/// <remarks>Any thread may release, retain, check and copy frames.</remarks>
 [SuppressMessage("Design", "CA1001", Justification = "Frames that are held outlive Close: LeaveFrames disposes what is owned.")]
-internal sealed unsafe class OpenSubscriber
+internal sealed unsafe class OpenSubscriber : OpenReader<Frame>
 {
     /// <summary>All that are open, and those that were closed and of which frames are held.</summary>
     public static readonly HandleTable<OpenSubscriber> Table = new(HandleKind.Subscriber);
-
-    // A wait is cut so that an interruption and a close are seen in time: 50 ms is what cuframes.h says.
-    private const long SliceNanoseconds = 40_000_000;
 
     // A frame's structure must reach as far as its lease.
     private const uint SmallestFrame = 24;
@@ -29,21 +23,6 @@ internal sealed unsafe class OpenSubscriber
     private readonly FrameStreams _streams = new();
     private readonly HeldFrames _held;
     private nuint _handle;
-
-    // 1 while a thread is in a call that takes; every change is an exchange. Whoever closes keeps it.
-    private int _isTaken;
-
-    // The thread that is in such a call. Written by itself, read by a close inside its callback.
-    private int _takingThread;
-
-    // 1 from the first close on. Exchanged by closers, read by the taking thread.
-    private int _isClosed;
-
-    // 1 when cuframes_subscriber_close was called by the callback of a call that takes: that call carries it out. Taking thread.
-    private bool _closesOnLeave;
-
-    // 1 from an interruption until the wait that it ends. Any thread sets, the taking thread takes it back.
-    private int _isInterrupted;
 
     // Frames that are held, plus one until the close. Whoever brings it to zero gives everything back.
     private int _users = 1;
@@ -88,12 +67,9 @@ internal sealed unsafe class OpenSubscriber
         }
     }
 
-    /// <summary>Whether a wait is to end before its time. Any thread.</summary>
-    private bool IsWaitOver => Volatile.Read(ref _isClosed) != 0 || Volatile.Read(ref _isInterrupted) != 0;
-
     /// <summary>The subscriber of a handle.</summary>
     /// <exception cref="LibraryException">INVALID_HANDLE.</exception>
-    public static OpenSubscriber Require(nuint handle) => Table.Find(handle) is { } subscriber && Volatile.Read(ref subscriber._isClosed) == 0
+    public static OpenSubscriber Require(nuint handle) => Table.Find(handle) is { IsClosed: false } subscriber
         ? subscriber
         : throw new LibraryException(LibraryError.InvalidHandle, "This is no subscriber's handle, or the subscriber was closed.");
 
@@ -109,29 +85,8 @@ internal sealed unsafe class OpenSubscriber
     public int Next(long timeout, NativeFrame* frame)
     {
         RequireFrame(frame);
-        if (timeout < -1)
-        {
-            throw new LibraryException(LibraryError.InvalidArgument,
-                $"The time-out is {timeout} ns; it must be 0, more, or CUFRAMES_FOREVER.");
-        }
-
-        if (!TryEnter(out int obstacle))
-        {
-            return obstacle;
-        }
-
-        try
-        {
-            return TakeUntil(timeout, frame);
-        }
-        finally
-        {
-            Leave();
-        }
+        return Take(timeout, frame);
     }
-
-    /// <summary>cuframes_subscriber_interrupt.</summary>
-    public void Interrupt() => Interlocked.Exchange(ref _isInterrupted, 1);
 
     /// <summary>cuframes_subscriber_descriptor.</summary>
     public int GetDescriptor(int* descriptor)
@@ -176,29 +131,6 @@ internal sealed unsafe class OpenSubscriber
         {
             Leave();
         }
-    }
-
-    /// <summary>cuframes_subscriber_close.</summary>
-    public void Close()
-    {
-        if (Interlocked.Exchange(ref _isClosed, 1) != 0)
-        {
-            return;
-        }
-
-        while (Interlocked.CompareExchange(ref _isTaken, 1, 0) != 0)
-        {
-            if (Volatile.Read(ref _takingThread) == Environment.CurrentManagedThreadId)
-            {
-                _closesOnLeave = true;
-                return;
-            }
-
-            // The call that waits sees the close after a slice of its wait: there is nothing that would tell us sooner.
-            Thread.Sleep(1);
-        }
-
-        Finish();
     }
 
     /// <summary>cuframes_frame_release.</summary>
@@ -359,154 +291,25 @@ internal sealed unsafe class OpenSubscriber
             Reconnect = given.NoReconnect == 0,
             WaitForStream = given.WaitForStream != 0,
             Program = NativeText.Read(given.Program) ?? ProgramName.OfProcess,
-            OnEvent = change => Tell(key, callback, change),
+            OnEvent = change => SubscriberEvents.Tell(key, callback, change),
         };
     }
 
-    private static void Tell(string key, EventCallback callback, SubscriberEvent change)
-    {
-        LogLevel level = change.Kind is SubscriberEventKind.Connected or SubscriberEventKind.SourceBack ? LogLevel.Information : LogLevel.Warning;
-        LibraryLog.Write(level, key, change.Kind switch
-        {
-            SubscriberEventKind.SourceLost => $"The source is lost. {change.Text}",
-            SubscriberEventKind.SourceBack => $"The source is back. {change.Text}",
-            SubscriberEventKind.Evicted => $"The subscriber was evicted. {change.Text}",
-            SubscriberEventKind.Disconnected => $"The subscriber is disconnected. {change.Text}",
-            _ => change.Text,
-        });
-        callback.Tell(KindOf(change.Kind), change.Code, change.Epoch, 0, change.Text);
-    }
+    protected override int FindObstacle() => _held.HasRoom
+        ? Failure.Ok
+        : Failure.Because(ErrorCode.LeasesExhausted, "More frames are held than can be counted, of this connection and those before it. Release some."u8);
 
-    private static uint KindOf(SubscriberEventKind kind) => kind switch
-    {
-        SubscriberEventKind.Connected => 1,
-        SubscriberEventKind.SourceLost => 2,
-        SubscriberEventKind.SourceBack => 3,
-        SubscriberEventKind.Evicted => 4,
-        SubscriberEventKind.Disconnected => 5,
-        _ => 0,
-    };
+    protected override bool TryTake(out Frame taken) => _subscriber.TryTake(out taken);
 
-    private bool TryEnter(out int obstacle)
-    {
-        if (Volatile.Read(ref _isClosed) == 0)
-        {
-            if (Interlocked.CompareExchange(ref _isTaken, 1, 0) != 0)
-            {
-                obstacle = Failure.Because(LibraryError.Busy, "Another thread is in a call of this subscriber: one at a time takes frames."u8);
-                return false;
-            }
+    protected override bool TryPoll(out Frame taken) => _subscriber.TryPoll(out taken);
 
-            _takingThread = Environment.CurrentManagedThreadId;
-            if (Volatile.Read(ref _isClosed) == 0)
-            {
-                obstacle = Failure.Ok;
-                return true;
-            }
-
-            Leave();
-        }
-
-        obstacle = Failure.Because(LibraryError.InvalidHandle, "This subscriber was closed."u8);
-        return false;
-    }
-
-    private void Leave()
-    {
-        _takingThread = 0;
-        if (_closesOnLeave)
-        {
-            Finish();
-        }
-        else
-        {
-            Volatile.Write(ref _isTaken, 0);
-        }
-    }
-
-    private int TakeUntil(long timeout, NativeFrame* frame)
-    {
-        if (timeout != 0 && Interlocked.Exchange(ref _isInterrupted, 0) != 0)
-        {
-            return Interrupted();
-        }
-
-        if (!_held.HasRoom)
-        {
-            return Failure.Because(ErrorCode.LeasesExhausted, "More frames are held than can be counted, of this connection and those before it. Release some."u8);
-        }
-
-        long deadline = 0;
-        while (true)
-        {
-            if (_subscriber.TryTake(out Frame taken) || TryWait(timeout, ref deadline, out taken, out int obstacle))
-            {
-                if (TryGive(taken, frame))
-                {
-                    return Failure.Ok;
-                }
-            }
-            else if (obstacle != Failure.Ok)
-            {
-                return obstacle;
-            }
-        }
-    }
-
-    /// <summary>Waits for a frame for a slice of the time.</summary>
-    /// <param name="timeout">Of the call.</param>
-    /// <param name="deadline">Its end, CLOCK_MONOTONIC; 0 before the first slice.</param>
-    /// <param name="taken">The frame.</param>
-    /// <param name="obstacle">Why the call ends; OK when the next slice is due.</param>
-    private bool TryWait(long timeout, ref long deadline, out Frame taken, out int obstacle)
-    {
-        obstacle = Failure.Ok;
-        long remaining = SliceNanoseconds;
-        if (timeout >= 0)
-        {
-            long now = MonotonicClock.NowNanoseconds;
-            deadline = deadline == 0 ? (long)Math.Min((ulong)now + (ulong)timeout, long.MaxValue) : deadline;
-            remaining = Math.Max(deadline - now, 0);
-        }
-
-        try
-        {
-            bool isTaken = timeout == 0
-                ? _subscriber.TryPoll(out taken)
-                : _subscriber.TryNext(TimeSpan.FromTicks((Math.Min(remaining, SliceNanoseconds) + 99) / 100), out taken);
-            if (isTaken)
-            {
-                return true;
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // While it waited for a publisher's answer, which even a call without a time-out does.
-            Interlocked.Exchange(ref _isInterrupted, 0);
-            taken = default;
-            obstacle = Interrupted();
-            return false;
-        }
-
-        if (Volatile.Read(ref _isClosed) != 0 || (timeout != 0 && Interlocked.Exchange(ref _isInterrupted, 0) != 0))
-        {
-            obstacle = Interrupted();
-        }
-        else if (timeout >= 0 && remaining <= SliceNanoseconds)
-        {
-            obstacle = Failure.Because(ErrorCode.TimedOut, "No frame came in the time that was given."u8);
-        }
-
-        return false;
-    }
-
-    private static int Interrupted() =>
-        Failure.Because(LibraryError.Interrupted, "The wait was ended by cuframes_subscriber_interrupt or cuframes_subscriber_close."u8);
+    protected override bool TryNext(TimeSpan timeout, out Frame taken) => _subscriber.TryNext(timeout, out taken);
 
     /// <summary>Fills in the caller's structure and keeps the frame for it.</summary>
     /// <returns>False when the frame was lost in the moment since it was taken.</returns>
-    private bool TryGive(Frame taken, NativeFrame* frame)
+    protected override bool TryGive(in Frame taken, void* place)
     {
+        NativeFrame* frame = (NativeFrame*)place;
         uint size = frame->Size;
         CudaContext? context = _subscriber.Cuda;
         try
@@ -614,7 +417,7 @@ internal sealed unsafe class OpenSubscriber
     }
 
     /// <summary>Leaves the stream. Frames that are held keep the rest.</summary>
-    private void Finish()
+    protected override void Finish()
     {
         _subscriber.Dispose();
         LeaveFrames();

@@ -4,7 +4,7 @@ using CuFrames.Protocol;
 
 namespace CuFrames.Native.Internal;
 
-/// <summary>cuframes_publisher_options and what it stands for.</summary>
+/// <summary>cuframes_publisher_options and cuframes_packet_publisher_options, and what they stand for.</summary>
 internal static unsafe class PublisherSettings
 {
     // Three years: beyond it sums of times leave 64 bits.
@@ -22,7 +22,7 @@ internal static unsafe class PublisherSettings
     public static PublisherOptions Read(in NativePublisherOptions native, Action<PublisherEvent> onEvent, out CudaContext? context)
     {
         PublisherOptions defaults = new();
-        ReaderAccess readers = ReadReaders(native);
+        ReaderAccess readers = ReadReaders(native.Readers, native.Users, native.UserCount, native.Groups, native.GroupCount);
         FrameMemory memory = ReadMemory(native);
         PublisherOptions options = defaults with
         {
@@ -43,6 +43,26 @@ internal static unsafe class PublisherSettings
         };
         context = memory == FrameMemory.Host ? null : OpenContext(native);
         return options with { Cuda = context };
+    }
+
+    /// <summary>Options of a publisher of packets; what is zero is the default.</summary>
+    /// <exception cref="CuFramesException">CONFIGURATION_INVALID.</exception>
+    /// <exception cref="LibraryException">INVALID_ARGUMENT.</exception>
+    public static PacketPublisherOptions Read(in NativePacketPublisherOptions native, Action<PublisherEvent> onEvent)
+    {
+        PacketPublisherOptions defaults = new();
+        return defaults with
+        {
+            Directory = NativeText.Read(native.Directory),
+            ByteCapacity = native.ByteCapacity == 0 ? defaults.ByteCapacity : native.ByteCapacity,
+            MaxPackets = Count(native.MaxPackets, defaults.MaxPackets),
+            MaxAge = Time(native.MaxAge, defaults.MaxAge),
+            MaxSubscribers = Count(native.MaxSubscribers, defaults.MaxSubscribers),
+            Readers = ReadReaders(native.Readers, native.Users, native.UserCount, native.Groups, native.GroupCount),
+            Program = NativeText.Read(native.Program) ?? ProgramName.OfProcess,
+            Source = NativeText.Read(native.Source) ?? "",
+            OnEvent = onEvent,
+        };
     }
 
     private static FrameMemory ReadMemory(in NativePublisherOptions native)
@@ -84,19 +104,19 @@ internal static unsafe class PublisherSettings
     }
 
     /// <summary>The header's lists are additions: whoever may read by default still may.</summary>
-    private static ReaderAccess ReadReaders(in NativePublisherOptions native)
+    private static ReaderAccess ReadReaders(uint readers, uint* users, uint userCount, uint* groups, uint groupCount)
     {
-        if (native.Readers is not (ReadersOwnUserAndGroup or ReadersEveryone))
+        if (readers is not (ReadersOwnUserAndGroup or ReadersEveryone))
         {
             throw new CuFramesException(ErrorCode.ConfigurationInvalid,
-                $"readers of the publisher's options is {native.Readers}; it is one of enum cuframes_readers: 0 own user and group, 1 everyone.");
+                $"readers of the publisher's options is {readers}; it is one of enum cuframes_readers: 0 own user and group, 1 everyone.");
         }
 
-        uint[] users = Ids(native.Users, native.UserCount, "users");
-        uint[] groups = Ids(native.Groups, native.GroupCount, "groups");
-        return native.Readers == ReadersEveryone
+        uint[] listedUsers = Ids(users, userCount, "users");
+        uint[] listedGroups = Ids(groups, groupCount, "groups");
+        return readers == ReadersEveryone
             ? ReaderAccess.Everyone
-            : new ReaderAccess { Users = users, Groups = users.Length + groups.Length > 0 ? [OwnGroup(), .. groups] : [] };
+            : new ReaderAccess { Users = listedUsers, Groups = listedUsers.Length + listedGroups.Length > 0 ? [OwnGroup(), .. listedGroups] : [] };
     }
 
     private static uint[] Ids(uint* ids, uint count, string what) => count == 0

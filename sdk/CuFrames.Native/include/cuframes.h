@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * CuFrames in C: read decoded video frames of other processes where they lie, in main memory or on a GPU, without a copy, and publish
- * frames that others read. docs/c-api.md is the manual; docs/protocol.md says what happens between the processes.
+ * frames that others read; the same for packets, the coded pictures and sounds as a camera sends them. docs/c-api.md is the manual;
+ * docs/protocol.md says what happens between the processes.
  *
  * Rules that hold for every function:
  *
@@ -60,6 +61,11 @@ extern "C" {
 #define CUFRAMES_MAX_PLANES 4
 #define CUFRAMES_UUID_BYTES 16
 #define CUFRAMES_TEXT_BYTES 256
+
+/* Most tracks of a stream of packets, bytes of extradata, zero bytes behind each packet. */
+#define CUFRAMES_MAX_TRACKS 8
+#define CUFRAMES_EXTRADATA_BYTES 16128
+#define CUFRAMES_PACKET_PADDING 64
 
 /* ------------------------------------------------------------------------------------------------------------ constants */
 
@@ -199,6 +205,55 @@ enum cuframes_event_kind {
   CUFRAMES_EVENT_INTERNAL_ERROR = 23
 };
 
+/* What a track of packets carries. */
+enum cuframes_track_kind {
+  CUFRAMES_TRACK_VIDEO = 1,
+  CUFRAMES_TRACK_AUDIO = 2,
+  CUFRAMES_TRACK_DATA = 3 /* anything else that the source sends with times, such as ONVIF metadata */
+};
+
+/* How packets are coded. codec_name of cuframes_packet_track has libavcodec's name, also of a codec that is not listed here. */
+enum cuframes_codec {
+  CUFRAMES_CODEC_OTHER = 0, /* codec_name says which */
+  CUFRAMES_CODEC_H264 = 1,
+  CUFRAMES_CODEC_HEVC = 2,
+  CUFRAMES_CODEC_AV1 = 3,
+  CUFRAMES_CODEC_VP8 = 4,
+  CUFRAMES_CODEC_VP9 = 5,
+  CUFRAMES_CODEC_MJPEG = 6,
+  CUFRAMES_CODEC_MPEG4 = 7,
+  CUFRAMES_CODEC_MPEG2 = 8,
+  CUFRAMES_CODEC_AAC = 256,
+  CUFRAMES_CODEC_OPUS = 257,
+  CUFRAMES_CODEC_PCM_ALAW = 258,
+  CUFRAMES_CODEC_PCM_MULAW = 259,
+  CUFRAMES_CODEC_PCM_S16BE = 260,
+  CUFRAMES_CODEC_PCM_S16LE = 261,
+  CUFRAMES_CODEC_G722 = 262,
+  CUFRAMES_CODEC_G726 = 263,
+  CUFRAMES_CODEC_MP3 = 264,
+  CUFRAMES_CODEC_MP2 = 265,
+  CUFRAMES_CODEC_AC3 = 266,
+  CUFRAMES_CODEC_FLAC = 267,
+  CUFRAMES_CODEC_VORBIS = 268
+};
+
+/* Bits of cuframes_packet.flags. */
+enum cuframes_packet_flags {
+  CUFRAMES_PACKET_FLAG_KEY = 1,                /* decoding may begin here */
+  CUFRAMES_PACKET_FLAG_DISCONTINUITY = 2,      /* the source was interrupted before this packet; times may jump */
+  CUFRAMES_PACKET_FLAG_CORRUPT = 4,            /* the source or the demuxer reported an error in it */
+  CUFRAMES_PACKET_FLAG_PARAMETERS_CHANGED = 8, /* its parameter set is another one than that of the track's packet before; the publisher sets it itself */
+  CUFRAMES_PACKET_FLAG_DISPOSABLE = 16         /* no other packet needs it to be decoded */
+};
+
+/* Where a subscriber of packets starts. Without a video track every packet counts as a key frame. */
+enum cuframes_packet_start {
+  CUFRAMES_START_NEWEST_KEY = 0, /* at the newest key frame of the first video track; at the next one when none is there */
+  CUFRAMES_START_OLDEST_KEY = 1, /* at the oldest key frame that is there; at the next one when none is */
+  CUFRAMES_START_NEXT = 2        /* at the next packet that comes, of whatever kind */
+};
+
 enum cuframes_log_level {
   CUFRAMES_LOG_ERROR = 1,
   CUFRAMES_LOG_WARNING = 2,
@@ -210,6 +265,8 @@ enum cuframes_log_level {
 typedef struct cuframes_subscriber cuframes_subscriber;
 typedef struct cuframes_publisher cuframes_publisher;
 typedef struct cuframes_stream_list cuframes_stream_list;
+typedef struct cuframes_packet_subscriber cuframes_packet_subscriber;
+typedef struct cuframes_packet_publisher cuframes_packet_publisher;
 
 /* One plane of a picture. */
 typedef struct cuframes_plane {
@@ -271,7 +328,7 @@ typedef struct cuframes_event {
   const char *text;        /* a sentence for people */
 } cuframes_event;
 
-/* A subscriber's is called by the thread that waits for frames, inside that call. A publisher's is called by any thread, its control thread
+/* A subscriber's is called by the thread that waits for frames or packets, inside that call. A publisher's is called by any thread, its control thread
  * above all. It must return soon and must not call the library. */
 typedef void (*cuframes_event_callback)(void *user, const cuframes_event *event);
 
@@ -417,6 +474,146 @@ typedef struct cuframes_stream_info {
   uint8_t cuda_device_uuid[CUFRAMES_UUID_BYTES];
   cuframes_format format;     /* pixel_format 0: no frame yet */
 } cuframes_stream_info;
+
+/* A track of packets and a set of its parameters (docs/protocol.md 14.6, 14.7): what a decoder and a container need besides the packets. The
+ * structure is the caller's and holds all of it, nothing points elsewhere. It takes 16.5 KiB. */
+typedef struct cuframes_packet_track {
+  uint32_t size;                    /* CUFRAMES_PACKET_TRACK_INIT */
+  uint32_t track;                   /* number of the track in its stream, from 0; a publisher gives it */
+  uint32_t kind;                    /* cuframes_track_kind */
+  uint32_t parameters;              /* number of the parameter set on its track, from 1; a publisher gives it */
+  uint32_t codec;                   /* cuframes_codec */
+  int32_t time_base_numerator;      /* pts, dts and duration are in units of numerator / denominator seconds */
+  int32_t time_base_denominator;
+  int32_t width;                    /* visible columns; 0: not video, or not known */
+  int32_t height;                   /* visible rows; likewise */
+  int32_t frame_rate_numerator;     /* pictures per second as the source announces them; 0: not known */
+  int32_t frame_rate_denominator;
+  int32_t sample_aspect_numerator;  /* width of a sample by its height; 0: not known */
+  int32_t sample_aspect_denominator;
+  int32_t sample_rate;              /* samples per second and channel; 0: not audio */
+  int32_t channels;                 /* at most 255 */
+  int32_t samples_per_packet;       /* per channel; 0: it changes, or is not known */
+  uint64_t channel_layout;          /* speakers as in WAVEFORMATEXTENSIBLE, one bit each; 0: not known */
+  int32_t bits_per_sample;          /* per coded sample; 0 where that says nothing */
+  int32_t block_align;              /* bytes of a block of coded samples; 0 where that says nothing */
+  int32_t initial_padding;          /* samples to drop at the beginning of the sound */
+  int32_t seek_preroll;             /* samples to decode and drop after a jump */
+  int32_t reorder_delay;            /* pictures by which output may lag behind input */
+  uint32_t extradata_size;          /* bytes of extradata, at most CUFRAMES_EXTRADATA_BYTES */
+  uint8_t colour_matrix;            /* as in cuframes_metadata, these seven */
+  uint8_t colour_range;
+  uint8_t colour_primaries;
+  uint8_t colour_transfer;
+  uint8_t chroma_location;
+  uint8_t rotation;
+  uint8_t field_order;              /* 0 not known, 1 progressive, 2 top field first, 3 bottom field first */
+  uint8_t reserved;
+  char language[16];                /* ISO 639-2 code of up to 8 letters; empty: not known */
+  char codec_name[40];              /* libavcodec's name of the codec, up to 32 characters; a publisher may leave it empty for a codec of the table */
+  uint8_t extradata[CUFRAMES_EXTRADATA_BYTES]; /* what libavcodec calls so, such as SPS and PPS, byte for byte as the source gave it */
+} cuframes_packet_track;
+#define CUFRAMES_PACKET_TRACK_INIT CUFRAMES_INIT(cuframes_packet_track)
+
+/* A packet. Of a subscriber: read in place, where the publisher put it. Nothing holds the publisher up, it overwrites the packet when its ring comes
+ * round: what was read of data is whole if cuframes_packet_check returns CUFRAMES_OK afterwards. Everything but the bytes is a copy and stays as it is.
+ * Of a publisher: what is to be published; the fields marked (s) are not looked at. */
+typedef struct cuframes_packet {
+  uint32_t size;            /* CUFRAMES_PACKET_INIT */
+  uint32_t track;           /* number of its track, from 0 */
+  uint64_t owner;           /* (s) for the library; 0: no packet */
+  uint64_t position;        /* (s) for the library */
+  const void *data;         /* its bytes. Of a subscriber: mapped read-only, CUFRAMES_PACKET_PADDING zero bytes behind them; mapped until the next call
+                               that takes a packet, or the close, and longer if the packet is retained */
+  uint64_t data_size;       /* bytes */
+  uint64_t sequence;        /* (s) number of the packet in its epoch, from 1, over all tracks: what source_packet of a frame names */
+  uint64_t epoch;           /* (s) the publisher's run */
+  uint64_t missed;          /* (s) packets lost, of all tracks, between the one taken before and this one */
+  uint64_t track_sequence;  /* (s) number of the packet on its track, from 1 */
+  uint32_t kind;            /* (s) cuframes_track_kind of its track */
+  uint32_t parameters;      /* (s) number of its parameter set on its track, from 1: cuframes_packet_get_track */
+  uint32_t flags;           /* cuframes_packet_flags */
+  int32_t time_base_numerator;   /* (s) pts, dts and duration are in units of numerator / denominator seconds */
+  int32_t time_base_denominator; /* (s) */
+  uint32_t reserved;
+  int64_t pts;              /* presentation time in units of the time base, or CUFRAMES_PTS_UNKNOWN */
+  int64_t dts;              /* decoding time, likewise */
+  int64_t duration;         /* in units of the time base; 0: not known */
+  int64_t arrival_time;     /* CLOCK_MONOTONIC when the packet had arrived; a publisher's 0: the time of the call */
+  int64_t capture_time;     /* wall clock at the camera, nanoseconds since 1970-01-01 UTC; 0: not known */
+  int64_t publish_time;     /* (s) CLOCK_MONOTONIC at publish */
+} cuframes_packet;
+#define CUFRAMES_PACKET_INIT CUFRAMES_INIT(cuframes_packet)
+
+typedef struct cuframes_packet_subscriber_options {
+  uint32_t size;            /* CUFRAMES_PACKET_SUBSCRIBER_OPTIONS_INIT */
+  uint32_t start;           /* cuframes_packet_start; default NEWEST_KEY. Also when the publisher was started anew */
+  uint64_t after_epoch;     /* epoch and sequence of the last packet that was taken in an earlier connection: if the publisher's run is still the */
+  uint64_t after_sequence;  /* same, reading goes on behind it. 0: start says where. A reconnection of the same subscriber goes on by itself */
+  uint32_t no_reconnect;    /* 1: when the publisher is gone or has evicted this subscriber, waiting calls return the reason */
+  uint32_t wait_for_stream; /* 1: a stream that nobody publishes yet is waited for by the calls that wait, instead of being an error */
+  const char *directory;    /* directory of the sockets; default cuframes_runtime_directory */
+  const char *program;      /* name that the publisher is told; default: the name of this process */
+  cuframes_event_callback on_event;
+  void *event_user;
+} cuframes_packet_subscriber_options;
+#define CUFRAMES_PACKET_SUBSCRIBER_OPTIONS_INIT CUFRAMES_INIT(cuframes_packet_subscriber_options)
+
+typedef struct cuframes_packet_subscriber_info {
+  uint32_t size;              /* CUFRAMES_PACKET_SUBSCRIBER_INFO_INIT */
+  uint32_t is_connected;
+  uint32_t state;             /* cuframes_stream_state; ENDED when there is no connection */
+  uint32_t tracks;            /* tracks that there are now; between two connections those of the last */
+  uint64_t epoch;             /* 0 before the first connection */
+  uint64_t taken;             /* packets taken since the subscriber was opened */
+  uint64_t missed;            /* packets lost, of all tracks, within epochs */
+  uint64_t missed_on_track[CUFRAMES_MAX_TRACKS]; /* likewise for each track. Of packets that came before the first one taken in a connection only those
+                                                    count that were asked for by their number */
+  uint64_t byte_capacity;     /* bytes of the publisher's ring; 0 before the first connection */
+  uint32_t reconnects;
+  uint32_t evictions;
+  char publisher[CUFRAMES_TEXT_BYTES]; /* the publisher's program */
+  char source[CUFRAMES_TEXT_BYTES];    /* where packets come from, as the publisher tells */
+} cuframes_packet_subscriber_info;
+#define CUFRAMES_PACKET_SUBSCRIBER_INFO_INIT CUFRAMES_INIT(cuframes_packet_subscriber_info)
+
+typedef struct cuframes_packet_publisher_options {
+  uint32_t size;              /* CUFRAMES_PACKET_PUBLISHER_OPTIONS_INIT */
+  uint32_t max_packets;       /* most packets in the ring, of all tracks: a power of two from 16 to 65536; default 8192 */
+  int64_t byte_capacity;      /* bytes of the ring, a multiple of 4096 from 65536 to 2^32; default 32 MiB. Memory is used as packets are written; a packet
+                                 of more than half of it is refused */
+  int64_t max_age;            /* packets that arrived longer ago are let go when a new one comes; 0: no bound but the others */
+  uint32_t max_subscribers;   /* default 64 */
+  uint32_t readers;           /* cuframes_readers */
+  const char *directory;      /* directory for socket and lock; default cuframes_runtime_directory */
+  const char *program;        /* name that readers are told; default: the name of this process */
+  const char *source;         /* where packets come from, told to readers: must not hold secrets */
+  const uint32_t *users;      /* ids of users who may read too */
+  const uint32_t *groups;     /* ids of groups whose members may read too */
+  uint32_t user_count;
+  uint32_t group_count;
+  cuframes_event_callback on_event;
+  void *event_user;
+} cuframes_packet_publisher_options;
+#define CUFRAMES_PACKET_PUBLISHER_OPTIONS_INIT CUFRAMES_INIT(cuframes_packet_publisher_options)
+
+typedef struct cuframes_packet_publisher_info {
+  uint32_t size;              /* CUFRAMES_PACKET_PUBLISHER_INFO_INIT */
+  uint32_t state;             /* cuframes_stream_state */
+  uint64_t epoch;             /* this run */
+  uint64_t head;              /* sequence of the newest packet; 0: none yet */
+  uint64_t oldest;            /* sequence of the oldest packet that is still there; head plus 1: none */
+  int64_t buffered_time;      /* between the arrivals of the oldest and the newest packet */
+  int64_t byte_capacity;      /* bytes of the ring */
+  uint64_t too_large;         /* packets refused because they are larger than half of the ring */
+  uint64_t evicted;           /* subscribers evicted */
+  uint64_t hung_up;           /* subscribers that left or died without saying goodbye */
+  uint64_t refused;           /* connections refused */
+  uint32_t tracks;
+  uint32_t subscribers;       /* how many there are */
+  char socket_path[CUFRAMES_TEXT_BYTES];
+} cuframes_packet_publisher_info;
+#define CUFRAMES_PACKET_PUBLISHER_INFO_INIT CUFRAMES_INIT(cuframes_packet_publisher_info)
 
 /* ------------------------------------------------------------------------------------------------------------ general */
 
@@ -567,6 +764,104 @@ CUFRAMES_API int32_t cuframes_publisher_get_info(cuframes_publisher *publisher, 
 /* Copies figures of up to capacity subscribers, each item_size = sizeof(cuframes_subscriber_statistics) bytes; count gets how many there are. Any thread. */
 CUFRAMES_API int32_t cuframes_publisher_get_subscribers(
     cuframes_publisher *publisher, cuframes_subscriber_statistics *subscribers, size_t item_size, size_t capacity, size_t *count);
+
+/* ------------------------------------------------------------------------------------------------------------ reading packets */
+
+/* Connects to a stream's packets. options may be null. Close the handle with cuframes_packet_subscriber_close.
+ * Errors: STREAM_NOT_FOUND (unless wait_for_stream), INVALID_KEY, INVALID_ARGUMENT, the publisher's refusal (ACCESS_DENIED, TOO_MANY_SUBSCRIBERS,
+ * ...). Any thread. */
+CUFRAMES_API int32_t cuframes_packet_subscriber_open(
+    const char *key, const cuframes_packet_subscriber_options *options, cuframes_packet_subscriber **subscriber);
+
+/* Leaves the stream. A call that waits in another thread returns INTERRUPTED first. Packets are PACKET_LOST from now on; the memory of those that are
+ * retained stays mapped. Null is allowed. Any thread. */
+CUFRAMES_API void cuframes_packet_subscriber_close(cuframes_packet_subscriber *subscriber);
+
+/* Takes the next packet, waiting for it up to timeout, connecting again if need be. There is nothing to release: read data, then
+ * cuframes_packet_check; or cuframes_packet_copy. A subscriber that was too slow for the ring learns its losses (missed, missed_on_track) and goes on at
+ * the next key frame of the first video track.
+ * Errors: TIMED_OUT (also with timeout 0 when there is none), INTERRUPTED, BUSY, with no_reconnect the reason of the end (DISCONNECTED, SHUTTING_DOWN, an
+ * eviction's code), the refusal to have us back, and PROTOCOL_ERROR, PACKET_INVALID and their kin for a publisher that breaks the protocol; the next
+ * call connects again then. One thread at a time. No allocation but for a new parameter set; no system call unless it waits. */
+CUFRAMES_API int32_t cuframes_packet_subscriber_next(cuframes_packet_subscriber *subscriber, int64_t timeout, cuframes_packet *packet);
+
+/* Finds a packet by its number in the publisher's present run, wherever reading is: source_packet of a frame is such a number. missed is 0. Errors:
+ * PACKET_LOST when it is not there, not yet or not any more, or there is no connection; BUSY; PROTOCOL_ERROR and its kin. Same thread as next. */
+CUFRAMES_API int32_t cuframes_packet_subscriber_find(cuframes_packet_subscriber *subscriber, uint64_t sequence, cuframes_packet *packet);
+
+/* Ends a wait of cuframes_packet_subscriber_next, now or the next one, with INTERRUPTED, within 50 ms. Any thread. Not for signal handlers. */
+CUFRAMES_API int32_t cuframes_packet_subscriber_interrupt(cuframes_packet_subscriber *subscriber);
+
+/* A descriptor for poll, select, epoll and event loops, as cuframes_subscriber_descriptor: always take with timeout 0 until TIMED_OUT. Same thread as
+ * next. */
+CUFRAMES_API int32_t cuframes_packet_subscriber_descriptor(cuframes_packet_subscriber *subscriber, int *descriptor);
+
+/* Figures of a subscriber. Same thread as next. */
+CUFRAMES_API int32_t cuframes_packet_subscriber_get_info(cuframes_packet_subscriber *subscriber, cuframes_packet_subscriber_info *info);
+
+/* A track that is there now, from 0, with the parameters of its newest packet that was taken, and before that those that it had when the connection was
+ * made. info.tracks says how many there are. Errors: INVALID_ARGUMENT when there is none with this number; BUSY. Same thread as next. */
+CUFRAMES_API int32_t cuframes_packet_subscriber_get_track(cuframes_packet_subscriber *subscriber, uint32_t number, cuframes_packet_track *track);
+
+/* The track of a packet with the parameters that this packet is coded with. They change where packet.parameters does. Errors: INVALID_HANDLE;
+ * PACKET_LOST when the packet's connection has ended, or eight newer sets have come to the track. Any thread. */
+CUFRAMES_API int32_t cuframes_packet_get_track(const cuframes_packet *packet, cuframes_packet_track *track);
+
+/* Whether all that was read of a packet's data before this call was whole: CUFRAMES_OK, or PACKET_LOST when the publisher has begun to overwrite it or
+ * the connection that it came through was closed (by a reconnection, too), or INVALID_HANDLE for what never was a packet of a subscriber. Any thread.
+ * No allocation, no system call. */
+CUFRAMES_API int32_t cuframes_packet_check(const cuframes_packet *packet);
+
+/* Copies a packet's bytes and makes sure that the copy is whole. size: room at the destination, data_size at least. Errors: PACKET_LOST, then what was
+ * copied is worth nothing; INVALID_HANDLE; INVALID_ARGUMENT. Any thread. */
+CUFRAMES_API int32_t cuframes_packet_copy(const cuframes_packet *packet, void *destination, size_t size);
+
+/* Keeps the memory that a packet lies in mapped until cuframes_packet_release, also when the connection ends or the subscriber is closed: reading data
+ * cannot fault then. It holds nobody up and does not keep the packet from being overwritten. One retained packet does this for all of its connection.
+ * Errors: PACKET_LOST when its connection was closed already; INVALID_HANDLE. Any thread. */
+CUFRAMES_API int32_t cuframes_packet_retain(const cuframes_packet *packet);
+
+/* Ends one cuframes_packet_retain of this packet or another one of its connection. Errors: INVALID_HANDLE. Any thread. */
+CUFRAMES_API int32_t cuframes_packet_release(const cuframes_packet *packet);
+
+/* ------------------------------------------------------------------------------------------------------------ publishing packets */
+
+/* Takes the packets of a key and waits for readers; the frames of the same key are a cuframes_publisher's, or nobody's. options may be null. Errors:
+ * ALREADY_PUBLISHED, INVALID_KEY, ACCESS_DENIED, CONFIGURATION_INVALID, OUT_OF_RESOURCES, SYSTEM_CALL_FAILED. Any thread. */
+CUFRAMES_API int32_t cuframes_packet_publisher_open(
+    const char *key, const cuframes_packet_publisher_options *options, cuframes_packet_publisher **publisher);
+
+/* Says goodbye to the readers and gives the key back. Null is allowed. The publishing thread. */
+CUFRAMES_API void cuframes_packet_publisher_close(cuframes_packet_publisher *publisher);
+
+/* Adds a track with its first parameters; up to CUFRAMES_MAX_TRACKS, which stay until the close. number gets the track's number and may be null.
+ * Subscribers start at key frames of the first video track. Errors: CONFIGURATION_INVALID: there are 8 tracks, or a value is out of range. One thread at
+ * a time publishes: publishing thread. */
+CUFRAMES_API int32_t cuframes_packet_publisher_add_track(
+    cuframes_packet_publisher *publisher, const cuframes_packet_track *track, uint32_t *number);
+
+/* Changes the parameters of a track: the packets to come are coded with them. Kind and language stay. Parameters that are the current ones change
+ * nothing. Errors: CONFIGURATION_INVALID, and the old parameters stay; INVALID_ARGUMENT: no such track. Publishing thread. */
+CUFRAMES_API int32_t cuframes_packet_publisher_set_parameters(
+    cuframes_packet_publisher *publisher, uint32_t number, const cuframes_packet_track *track);
+
+/* Publishes a packet: copies its bytes into the ring and wakes readers that wait. Set track, data, data_size, flags and times; a pts of 0 is a time, one
+ * that is not known is CUFRAMES_PTS_UNKNOWN. sequence may be null. Errors: PACKET_TOO_LARGE: more than half of the ring, it is counted and the stream goes
+ * on without it; INVALID_ARGUMENT: no such track, or no data. Publishing thread. No allocation; no system call when no reader waits. */
+CUFRAMES_API int32_t cuframes_packet_publisher_publish(cuframes_packet_publisher *publisher, const cuframes_packet *packet, uint64_t *sequence);
+
+/* Tells readers of the source: STARTING, LIVE or SOURCE_LOST, with a reason for people (may be null). A packet makes it LIVE by itself. Any thread. */
+CUFRAMES_API int32_t cuframes_packet_publisher_set_state(cuframes_packet_publisher *publisher, uint32_t state, const char *reason);
+
+/* Evicts a subscriber; it is told the reason (may be null). INVALID_ARGUMENT when there is none with this id. Any thread. */
+CUFRAMES_API int32_t cuframes_packet_publisher_evict(cuframes_packet_publisher *publisher, uint64_t subscriber_id, const char *reason);
+
+/* Figures of a publisher. Any thread. */
+CUFRAMES_API int32_t cuframes_packet_publisher_get_info(cuframes_packet_publisher *publisher, cuframes_packet_publisher_info *info);
+
+/* As cuframes_publisher_get_subscribers; lag, taken and missed count packets. Any thread. */
+CUFRAMES_API int32_t cuframes_packet_publisher_get_subscribers(
+    cuframes_packet_publisher *publisher, cuframes_subscriber_statistics *subscribers, size_t item_size, size_t capacity, size_t *count);
 
 #ifdef __cplusplus
 }

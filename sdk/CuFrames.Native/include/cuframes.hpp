@@ -831,6 +831,547 @@ class Publisher {
   cuframes_publisher *publisher_ = nullptr;
 };
 
+/** A track of packets and a set of its parameters: a cuframes_packet_track whose size is set. It takes 16.5 KiB. */
+struct PacketTrack : cuframes_packet_track {
+  /** No track: kind, codec or codec_name, and the time base are to be filled in. */
+  PacketTrack() noexcept : cuframes_packet_track(CUFRAMES_PACKET_TRACK_INIT) {}
+};
+
+/** A packet that was taken, read in place. Nothing holds the publisher up: it overwrites the packet when its ring comes round, and what was read of data
+ * is whole if is_valid() afterwards. The memory stays mapped as long as this object lives, which may outlive its subscriber. */
+class Packet {
+ public:
+  /** Retains the memory of a packet of the C interface. Throws Error: PACKET_LOST, INVALID_HANDLE. */
+  explicit Packet(const cuframes_packet &packet) : packet_(packet) {
+    detail::require(cuframes_packet_retain(&packet));
+    assign();
+  }
+
+  /** Takes another object's packet over, which has none then. */
+  Packet(Packet &&other) noexcept : packet_(other.detach()) { assign(); }
+
+  /** Lets go of this packet and takes another object's over. */
+  Packet &operator=(Packet &&other) noexcept {
+    if (this != &other) {
+      forget();
+      packet_ = other.detach();
+      assign();
+    }
+    return *this;
+  }
+
+  Packet(const Packet &) = delete;
+  Packet &operator=(const Packet &) = delete;
+
+  /** Lets go of the memory. */
+  ~Packet() { forget(); }
+
+  /** The bytes where they lie, mapped read-only; CUFRAMES_PACKET_PADDING zero bytes follow them. */
+  Span<const std::uint8_t> data{nullptr, 0};
+
+  /** Number of its track, from 0. */
+  std::uint32_t track = 0;
+
+  /** One of cuframes_track_kind. */
+  std::uint32_t kind = 0;
+
+  /** Number of its parameter set on its track, from 1. */
+  std::uint32_t parameters = 0;
+
+  /** Bits of cuframes_packet_flags. */
+  std::uint32_t flags = 0;
+
+  /** Number in its epoch, from 1, over all tracks: what source_packet of a frame names. */
+  std::uint64_t sequence = 0;
+
+  /** The publisher's run. */
+  std::uint64_t epoch = 0;
+
+  /** Packets lost, of all tracks, between the one taken before and this one. */
+  std::uint64_t missed = 0;
+
+  /** Number of the packet on its track, from 1. */
+  std::uint64_t track_sequence = 0;
+
+  /** pts, dts and duration are in units of numerator / denominator seconds. */
+  std::int32_t time_base_numerator = 0;
+
+  /** See time_base_numerator. */
+  std::int32_t time_base_denominator = 0;
+
+  /** Presentation time in units of the time base, or CUFRAMES_PTS_UNKNOWN. */
+  std::int64_t pts = 0;
+
+  /** Decoding time, likewise. */
+  std::int64_t dts = 0;
+
+  /** In units of the time base; 0: not known. */
+  std::int64_t duration = 0;
+
+  /** CLOCK_MONOTONIC in nanoseconds when the packet had arrived. */
+  std::int64_t arrival_time = 0;
+
+  /** Wall clock at the camera, nanoseconds since 1970-01-01 UTC; 0: not known. */
+  std::int64_t capture_time = 0;
+
+  /** CLOCK_MONOTONIC in nanoseconds at publish. */
+  std::int64_t publish_time = 0;
+
+  /** Whether decoding may begin here. */
+  bool is_key() const noexcept { return (flags & CUFRAMES_PACKET_FLAG_KEY) != 0; }
+
+  /** Whether all that was read of data before this call was whole: the packet is still in the ring. Any thread. */
+  bool is_valid() const noexcept { return cuframes_packet_check(&packet_) == CUFRAMES_OK; }
+
+  /** Copies the bytes and makes sure that the copy is whole. Any thread. Throws Error: PACKET_LOST, INVALID_ARGUMENT when size is too small. */
+  void copy(void *destination, std::size_t size) const { detail::require(cuframes_packet_copy(&packet_, destination, size)); }
+
+  /** As copy(destination, size), into memory of its own. */
+  std::vector<std::uint8_t> copy() const {
+    std::vector<std::uint8_t> bytes(data.size());
+    copy(bytes.data(), bytes.size());
+    return bytes;
+  }
+
+  /** Its track with the parameters that it is coded with. They change where parameters does. Any thread. Throws Error: PACKET_LOST. */
+  PacketTrack get_track() const {
+    PacketTrack found;
+    detail::require(cuframes_packet_get_track(&packet_, &found));
+    return found;
+  }
+
+  /** The packet of the C interface; it stays this object's. */
+  const cuframes_packet &raw() const noexcept { return packet_; }
+
+ private:
+  void assign() noexcept {
+    data = Span<const std::uint8_t>(static_cast<const std::uint8_t *>(packet_.data), static_cast<std::size_t>(packet_.data_size));
+    track = packet_.track;
+    kind = packet_.kind;
+    parameters = packet_.parameters;
+    flags = packet_.flags;
+    sequence = packet_.sequence;
+    epoch = packet_.epoch;
+    missed = packet_.missed;
+    track_sequence = packet_.track_sequence;
+    time_base_numerator = packet_.time_base_numerator;
+    time_base_denominator = packet_.time_base_denominator;
+    pts = packet_.pts;
+    dts = packet_.dts;
+    duration = packet_.duration;
+    arrival_time = packet_.arrival_time;
+    capture_time = packet_.capture_time;
+    publish_time = packet_.publish_time;
+  }
+
+  /* Has nothing any more: there is nothing left to read. */
+  cuframes_packet detach() noexcept {
+    cuframes_packet packet = packet_;
+    packet_.owner = 0;
+    data = Span<const std::uint8_t>(nullptr, 0);
+    return packet;
+  }
+
+  void forget() noexcept {
+    if (packet_.owner != 0) {
+      const cuframes_packet packet = detach();
+      cuframes_packet_release(&packet);
+    }
+  }
+
+  cuframes_packet packet_;
+};
+
+/** How to read a stream's packets. */
+struct PacketSubscriberOptions {
+  /** Where to start, also when the publisher was started anew. */
+  cuframes_packet_start start = CUFRAMES_START_NEWEST_KEY;
+
+  /** Epoch of the last packet that was taken in an earlier connection: if the publisher's run is still the same, reading goes on behind it. 0: start
+   * says where. */
+  std::uint64_t after_epoch = 0;
+
+  /** Its sequence. */
+  std::uint64_t after_sequence = 0;
+
+  /** Whether next() connects again when the publisher is gone or has evicted this subscriber. False: next() is empty when the stream has ended, and
+   * throws after an eviction. */
+  bool reconnect = true;
+
+  /** Whether a stream that nobody publishes yet is waited for in next(), instead of being an error of the constructor. */
+  bool wait_for_stream = false;
+
+  /** Directory of the sockets; empty: runtime_directory(). */
+  std::string directory;
+
+  /** Name that the publisher is told; empty: the name of this process. */
+  std::string program;
+
+  /** Is called by the thread that is in next(), inside that call, and by the one that constructs. */
+  EventCallback on_event;
+};
+
+class PacketSubscriber;
+
+/** Goes over the packets of a subscriber, for range-based for. It ends where next() is empty. */
+class PacketIterator {
+ public:
+  /** Behind the last packet. */
+  PacketIterator() noexcept = default;
+
+  /** The packet. */
+  Packet &operator*() noexcept { return *packet_; }
+
+  /** Its members. */
+  Packet *operator->() noexcept { return &*packet_; }
+
+  /** Takes the next packet, as PacketSubscriber::next(). */
+  PacketIterator &operator++();
+
+  /** Whether there is a packet in one of the two and none in the other. */
+  bool operator!=(const PacketIterator &other) const noexcept { return packet_.has_value() != other.packet_.has_value(); }
+
+ private:
+  friend class PacketSubscriber;
+
+  explicit PacketIterator(PacketSubscriber *subscriber) : subscriber_(subscriber) { ++*this; }
+
+  PacketSubscriber *subscriber_ = nullptr;
+  std::optional<Packet> packet_;
+};
+
+/** Reads the packets of a stream, in order. */
+class PacketSubscriber {
+ public:
+  /** Connects to a stream's packets. Throws Error: STREAM_NOT_FOUND unless wait_for_stream, INVALID_KEY, the publisher's refusal. */
+  explicit PacketSubscriber(std::string_view key, PacketSubscriberOptions options = {})
+      : on_event_(detail::keep(std::move(options.on_event))), reconnects_(options.reconnect) {
+    const std::string key_text = detail::text(key, "key");
+    cuframes_packet_subscriber_options raw = CUFRAMES_PACKET_SUBSCRIBER_OPTIONS_INIT;
+    raw.start = options.start;
+    raw.after_epoch = options.after_epoch;
+    raw.after_sequence = options.after_sequence;
+    raw.no_reconnect = options.reconnect ? 0 : 1;
+    raw.wait_for_stream = options.wait_for_stream ? 1 : 0;
+    raw.directory = detail::text_or_default(options.directory);
+    raw.program = detail::text_or_default(options.program);
+    if (on_event_ != nullptr) {
+      raw.on_event = detail::tell;
+      raw.event_user = on_event_.get();
+    }
+    detail::require(cuframes_packet_subscriber_open(key_text.c_str(), &raw, &subscriber_));
+  }
+
+  /** Takes another object's subscriber over. */
+  PacketSubscriber(PacketSubscriber &&other) noexcept
+      : on_event_(std::move(other.on_event_)),
+        subscriber_(std::exchange(other.subscriber_, nullptr)),
+        reconnects_(other.reconnects_),
+        end_code_(other.end_code_) {}
+
+  /** Leaves the stream and takes another object's subscriber over. */
+  PacketSubscriber &operator=(PacketSubscriber &&other) noexcept {
+    if (this != &other) {
+      close();
+      on_event_ = std::move(other.on_event_);
+      subscriber_ = std::exchange(other.subscriber_, nullptr);
+      reconnects_ = other.reconnects_;
+      end_code_ = other.end_code_;
+    }
+    return *this;
+  }
+
+  PacketSubscriber(const PacketSubscriber &) = delete;
+  PacketSubscriber &operator=(const PacketSubscriber &) = delete;
+
+  /** Leaves the stream. */
+  ~PacketSubscriber() { close(); }
+
+  /** Takes the next packet, waiting for it without a limit, connecting again if need be. Empty: interrupt() was called, or with reconnect off the stream
+   * has ended. Throws Error: with reconnect off an eviction's code, the refusal to have us back, PROTOCOL_ERROR and its kin for a publisher that breaks
+   * the protocol; after these two the next call connects again. */
+  std::optional<Packet> next() { return take(CUFRAMES_FOREVER); }
+
+  /** As next(), waiting up to a time; empty too when no packet came in time. A time of 0 does not wait. */
+  template <class Rep, class Period>
+  std::optional<Packet> next(std::chrono::duration<Rep, Period> timeout) {
+    return take(detail::to_nanoseconds(timeout));
+  }
+
+  /** Finds a packet by its number in the publisher's present run: source_packet of a frame is such a number. Empty: it is not there, not yet or not any
+   * more. Throws Error. */
+  std::optional<Packet> find(std::uint64_t sequence) {
+    cuframes_packet packet = CUFRAMES_PACKET_INIT;
+    const std::int32_t code = cuframes_packet_subscriber_find(subscriber_, sequence, &packet);
+    if (code == CUFRAMES_PACKET_LOST) {
+      return std::nullopt;
+    }
+    detail::require(code);
+    return std::optional<Packet>(std::in_place, packet);
+  }
+
+  /** The next packet and all that follow it, for range-based for. */
+  PacketIterator begin() { return PacketIterator(this); }
+
+  /** Where next() is empty. */
+  PacketIterator end() noexcept { return PacketIterator(); }
+
+  /** With reconnect off: whether the stream has ended, so that next() will be empty for ever. */
+  bool ended() const noexcept { return end_code_ != CUFRAMES_OK; }
+
+  /** Why the stream has ended, one of cuframes_error: SHUTTING_DOWN when the publisher said goodbye, DISCONNECTED when it is gone without a word.
+   * CUFRAMES_OK while ended() is false. */
+  std::int32_t end_code() const noexcept { return end_code_; }
+
+  /** Ends a wait in next(), now or the next one, within 50 ms. Any thread. Not for signal handlers. */
+  void interrupt() { detail::require(cuframes_packet_subscriber_interrupt(subscriber_)); }
+
+  /** A descriptor for poll, select, epoll and event loops; it belongs to the subscriber. When it is readable, take with next(0) until that is empty:
+   * only then it becomes readable again. */
+  int descriptor() {
+    int descriptor = -1;
+    detail::require(cuframes_packet_subscriber_descriptor(subscriber_, &descriptor));
+    return descriptor;
+  }
+
+  /** Figures of the subscriber. */
+  cuframes_packet_subscriber_info info() const {
+    cuframes_packet_subscriber_info info = CUFRAMES_PACKET_SUBSCRIBER_INFO_INIT;
+    detail::require(cuframes_packet_subscriber_get_info(subscriber_, &info));
+    return info;
+  }
+
+  /** The tracks that there are now, by number, with the parameters of the newest packets that were taken. */
+  std::vector<PacketTrack> tracks() const {
+    std::vector<PacketTrack> found(info().tracks);
+    for (std::uint32_t number = 0; number < found.size(); number++) {
+      detail::require(cuframes_packet_subscriber_get_track(subscriber_, number, &found[number]));
+    }
+    return found;
+  }
+
+  /** Leaves the stream now; the object cannot be used any more. Packets are not valid from now on, but may be looked at. */
+  void close() noexcept { cuframes_packet_subscriber_close(std::exchange(subscriber_, nullptr)); }
+
+  /** The handle of the C interface; it stays this object's. Null after close(). */
+  cuframes_packet_subscriber *raw() const noexcept { return subscriber_; }
+
+ private:
+  std::optional<Packet> take(std::int64_t timeout) {
+    if (ended()) {
+      return std::nullopt;
+    }
+    cuframes_packet packet = CUFRAMES_PACKET_INIT;
+    const std::int32_t code = cuframes_packet_subscriber_next(subscriber_, timeout, &packet);
+    switch (code) {
+      case CUFRAMES_OK:
+        return std::optional<Packet>(std::in_place, packet);
+      case CUFRAMES_TIMED_OUT:
+      case CUFRAMES_INTERRUPTED:
+        return std::nullopt;
+      case CUFRAMES_DISCONNECTED:
+      case CUFRAMES_SHUTTING_DOWN:
+        if (!reconnects_) {
+          end_code_ = code;
+          return std::nullopt;
+        }
+        break;
+      default:
+        break;
+    }
+    throw Error(code, cuframes_last_error());
+  }
+
+  std::unique_ptr<EventCallback> on_event_;
+  cuframes_packet_subscriber *subscriber_ = nullptr;
+  bool reconnects_;
+  std::int32_t end_code_ = CUFRAMES_OK;
+};
+
+inline PacketIterator &PacketIterator::operator++() {
+  packet_ = subscriber_->next();
+  return *this;
+}
+
+/** How to publish a stream's packets. */
+struct PacketPublisherOptions {
+  /** Bytes of the ring, a multiple of 4096 from 65536 to 2^32. Memory is used as packets are written; a packet of more than half of it is refused. */
+  std::int64_t byte_capacity = std::int64_t{32} << 20;
+
+  /** Most packets in the ring, of all tracks: a power of two from 16 to 65536. */
+  std::uint32_t max_packets = 8192;
+
+  /** Packets that arrived longer ago are let go when a new one comes; 0: no bound but the others. */
+  std::chrono::nanoseconds max_age{0};
+
+  /** Most subscribers. */
+  std::uint32_t max_subscribers = 64;
+
+  /** Directory for socket and lock; empty: runtime_directory(). */
+  std::string directory;
+
+  /** Name that readers are told; empty: the name of this process. */
+  std::string program;
+
+  /** Where packets come from, told to readers: must not hold secrets. */
+  std::string source;
+
+  /** Who may read. */
+  cuframes_readers readers = CUFRAMES_READERS_OWN_USER_AND_GROUP;
+
+  /** Ids of users who may read too. */
+  std::vector<std::uint32_t> users;
+
+  /** Ids of groups whose members may read too. */
+  std::vector<std::uint32_t> groups;
+
+  /** Is called by any thread, the publisher's control thread above all. */
+  EventCallback on_event;
+};
+
+/** What a publisher knows of a packet besides its bytes. Times of the source are in units of the track's time base. */
+struct PacketMetadata {
+  /** Presentation time, or CUFRAMES_PTS_UNKNOWN. */
+  std::int64_t pts = CUFRAMES_PTS_UNKNOWN;
+
+  /** Decoding time, or CUFRAMES_PTS_UNKNOWN. */
+  std::int64_t dts = CUFRAMES_PTS_UNKNOWN;
+
+  /** 0: not known. */
+  std::int64_t duration = 0;
+
+  /** Bits of cuframes_packet_flags. */
+  std::uint32_t flags = 0;
+
+  /** CLOCK_MONOTONIC in nanoseconds when the packet had arrived; 0: the time of the call. */
+  std::int64_t arrival_time = 0;
+
+  /** Wall clock at the camera, nanoseconds since 1970-01-01 UTC; 0: not known. */
+  std::int64_t capture_time = 0;
+};
+
+/** Publishes the packets of a stream. One thread at a time publishes. */
+class PacketPublisher {
+ public:
+  /** Takes the packets of a key and waits for readers. Throws Error: ALREADY_PUBLISHED, INVALID_KEY, ACCESS_DENIED, CONFIGURATION_INVALID,
+   * OUT_OF_RESOURCES, SYSTEM_CALL_FAILED. */
+  explicit PacketPublisher(std::string_view key, PacketPublisherOptions options = {}) : on_event_(detail::keep(std::move(options.on_event))) {
+    const std::string key_text = detail::text(key, "key");
+    cuframes_packet_publisher_options raw = CUFRAMES_PACKET_PUBLISHER_OPTIONS_INIT;
+    raw.byte_capacity = options.byte_capacity;
+    raw.max_packets = options.max_packets;
+    raw.max_age = options.max_age.count();
+    raw.max_subscribers = options.max_subscribers;
+    raw.readers = options.readers;
+    raw.directory = detail::text_or_default(options.directory);
+    raw.program = detail::text_or_default(options.program);
+    raw.source = detail::text_or_default(options.source);
+    raw.users = options.users.data();
+    raw.groups = options.groups.data();
+    raw.user_count = static_cast<std::uint32_t>(options.users.size());
+    raw.group_count = static_cast<std::uint32_t>(options.groups.size());
+    if (on_event_ != nullptr) {
+      raw.on_event = detail::tell;
+      raw.event_user = on_event_.get();
+    }
+    detail::require(cuframes_packet_publisher_open(key_text.c_str(), &raw, &publisher_));
+  }
+
+  /** Takes another object's publisher over. */
+  PacketPublisher(PacketPublisher &&other) noexcept : on_event_(std::move(other.on_event_)), publisher_(std::exchange(other.publisher_, nullptr)) {}
+
+  /** Ends this stream and takes another object's publisher over. */
+  PacketPublisher &operator=(PacketPublisher &&other) noexcept {
+    if (this != &other) {
+      close();
+      on_event_ = std::move(other.on_event_);
+      publisher_ = std::exchange(other.publisher_, nullptr);
+    }
+    return *this;
+  }
+
+  PacketPublisher(const PacketPublisher &) = delete;
+  PacketPublisher &operator=(const PacketPublisher &) = delete;
+
+  /** Says goodbye to the readers and gives the key back. */
+  ~PacketPublisher() { close(); }
+
+  /** Adds a track with its first parameters; up to CUFRAMES_MAX_TRACKS, which stay. Returns its number. Throws Error: CONFIGURATION_INVALID. */
+  std::uint32_t add_track(const cuframes_packet_track &track) {
+    std::uint32_t number = 0;
+    detail::require(cuframes_packet_publisher_add_track(publisher_, &track, &number));
+    return number;
+  }
+
+  /** Changes the parameters of a track: the packets to come are coded with them. Throws Error: CONFIGURATION_INVALID, INVALID_ARGUMENT. */
+  void set_parameters(std::uint32_t number, const cuframes_packet_track &track) {
+    detail::require(cuframes_packet_publisher_set_parameters(publisher_, number, &track));
+  }
+
+  /** Publishes a packet: copies its bytes into the ring and wakes readers that wait. Returns its sequence. Throws Error: PACKET_TOO_LARGE, and the stream
+   * goes on without it; INVALID_ARGUMENT: no such track. */
+  std::uint64_t publish(std::uint32_t track, const void *data, std::size_t size, const PacketMetadata &metadata = {}) {
+    cuframes_packet packet = CUFRAMES_PACKET_INIT;
+    packet.track = track;
+    packet.data = data;
+    packet.data_size = size;
+    packet.flags = metadata.flags;
+    packet.pts = metadata.pts;
+    packet.dts = metadata.dts;
+    packet.duration = metadata.duration;
+    packet.arrival_time = metadata.arrival_time;
+    packet.capture_time = metadata.capture_time;
+    return publish(packet);
+  }
+
+  /** As above, for a packet of the C interface: one that was taken may be published as it is. */
+  std::uint64_t publish(const cuframes_packet &packet) {
+    std::uint64_t sequence = 0;
+    detail::require(cuframes_packet_publisher_publish(publisher_, &packet, &sequence));
+    return sequence;
+  }
+
+  /** Tells readers of the source: STARTING, LIVE or SOURCE_LOST, with a reason for people. Any thread. Throws Error. */
+  void set_state(cuframes_stream_state state, std::string_view reason = {}) {
+    detail::require(cuframes_packet_publisher_set_state(publisher_, state, detail::text_or_default(detail::text(reason, "reason"))));
+  }
+
+  /** Evicts a subscriber; it is told the reason. Any thread. Throws Error: INVALID_ARGUMENT when there is none with this id. */
+  void evict(std::uint64_t subscriber_id, std::string_view reason = {}) {
+    detail::require(cuframes_packet_publisher_evict(publisher_, subscriber_id, detail::text_or_default(detail::text(reason, "reason"))));
+  }
+
+  /** Figures of the publisher. Any thread. */
+  cuframes_packet_publisher_info info() const {
+    cuframes_packet_publisher_info info = CUFRAMES_PACKET_PUBLISHER_INFO_INIT;
+    detail::require(cuframes_packet_publisher_get_info(publisher_, &info));
+    return info;
+  }
+
+  /** The subscribers, as they are now. Any thread. */
+  std::vector<cuframes_subscriber_statistics> subscribers() const {
+    std::vector<cuframes_subscriber_statistics> found;
+    std::size_t count = 0;
+    do {
+      /* Those who join between two calls make it grow once more. */
+      found.resize(count);
+      detail::require(cuframes_packet_publisher_get_subscribers(publisher_, found.data(), sizeof(cuframes_subscriber_statistics), found.size(), &count));
+    } while (count > found.size());
+    found.resize(count);
+    return found;
+  }
+
+  /** Says goodbye to the readers and gives the key back now; the object cannot be used any more. */
+  void close() noexcept { cuframes_packet_publisher_close(std::exchange(publisher_, nullptr)); }
+
+  /** The handle of the C interface; it stays this object's. Null after close(). */
+  cuframes_packet_publisher *raw() const noexcept { return publisher_; }
+
+ private:
+  std::unique_ptr<EventCallback> on_event_;
+  cuframes_packet_publisher *publisher_ = nullptr;
+};
+
 /** A stream of this machine, as it was when it was asked. */
 struct StreamInfo {
   /** The stream's key. */

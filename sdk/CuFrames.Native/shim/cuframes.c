@@ -90,6 +90,31 @@ extern int32_t managed_publisher_evict(cuframes_publisher *publisher, uint64_t s
 extern int32_t managed_publisher_get_info(cuframes_publisher *publisher, cuframes_publisher_info *info);
 extern int32_t managed_publisher_get_subscribers(
     cuframes_publisher *publisher, cuframes_subscriber_statistics *subscribers, size_t item_size, size_t capacity, size_t *count);
+extern int32_t managed_packet_subscriber_open(
+    const char *key, const cuframes_packet_subscriber_options *options, cuframes_packet_subscriber **subscriber);
+extern void managed_packet_subscriber_close(cuframes_packet_subscriber *subscriber);
+extern int32_t managed_packet_subscriber_next(cuframes_packet_subscriber *subscriber, int64_t timeout, cuframes_packet *packet);
+extern int32_t managed_packet_subscriber_find(cuframes_packet_subscriber *subscriber, uint64_t sequence, cuframes_packet *packet);
+extern int32_t managed_packet_subscriber_interrupt(cuframes_packet_subscriber *subscriber);
+extern int32_t managed_packet_subscriber_descriptor(cuframes_packet_subscriber *subscriber, int *descriptor);
+extern int32_t managed_packet_subscriber_get_info(cuframes_packet_subscriber *subscriber, cuframes_packet_subscriber_info *info);
+extern int32_t managed_packet_subscriber_get_track(cuframes_packet_subscriber *subscriber, uint32_t number, cuframes_packet_track *track);
+extern int32_t managed_packet_get_track(const cuframes_packet *packet, cuframes_packet_track *track);
+extern int32_t managed_packet_check(const cuframes_packet *packet);
+extern int32_t managed_packet_copy(const cuframes_packet *packet, void *destination, size_t size);
+extern int32_t managed_packet_retain(const cuframes_packet *packet);
+extern int32_t managed_packet_release(const cuframes_packet *packet);
+extern int32_t managed_packet_publisher_open(
+    const char *key, const cuframes_packet_publisher_options *options, cuframes_packet_publisher **publisher);
+extern void managed_packet_publisher_close(cuframes_packet_publisher *publisher);
+extern int32_t managed_packet_publisher_add_track(cuframes_packet_publisher *publisher, const cuframes_packet_track *track, uint32_t *number);
+extern int32_t managed_packet_publisher_set_parameters(cuframes_packet_publisher *publisher, uint32_t number, const cuframes_packet_track *track);
+extern int32_t managed_packet_publisher_publish(cuframes_packet_publisher *publisher, const cuframes_packet *packet, uint64_t *sequence);
+extern int32_t managed_packet_publisher_set_state(cuframes_packet_publisher *publisher, uint32_t state, const char *reason);
+extern int32_t managed_packet_publisher_evict(cuframes_packet_publisher *publisher, uint64_t subscriber_id, const char *reason);
+extern int32_t managed_packet_publisher_get_info(cuframes_packet_publisher *publisher, cuframes_packet_publisher_info *info);
+extern int32_t managed_packet_publisher_get_subscribers(
+    cuframes_packet_publisher *publisher, cuframes_subscriber_statistics *subscribers, size_t item_size, size_t capacity, size_t *count);
 
 /* ------------------------------------------------------------------------------------------------------------ start */
 
@@ -445,4 +470,95 @@ int32_t cuframes_publisher_get_info(cuframes_publisher *publisher, cuframes_publ
 int32_t cuframes_publisher_get_subscribers(
     cuframes_publisher *publisher, cuframes_subscriber_statistics *subscribers, size_t item_size, size_t capacity, size_t *count) {
     HAND_OVER(managed_publisher_get_subscribers(publisher, subscribers, item_size, capacity, count));
+}
+
+/* ------------------------------------------------------------------------------------------------------------ packets */
+
+int32_t cuframes_packet_subscriber_open(const char *key, const cuframes_packet_subscriber_options *options, cuframes_packet_subscriber **subscriber) {
+    HAND_OVER(managed_packet_subscriber_open(key, options, subscriber));
+}
+
+void cuframes_packet_subscriber_close(cuframes_packet_subscriber *subscriber) {
+    IF_READY(managed_packet_subscriber_close(subscriber));
+}
+
+int32_t cuframes_packet_subscriber_next(cuframes_packet_subscriber *subscriber, int64_t timeout, cuframes_packet *packet) {
+    HAND_OVER(managed_packet_subscriber_next(subscriber, timeout, packet));
+}
+
+int32_t cuframes_packet_subscriber_find(cuframes_packet_subscriber *subscriber, uint64_t sequence, cuframes_packet *packet) {
+    HAND_OVER(managed_packet_subscriber_find(subscriber, sequence, packet));
+}
+
+int32_t cuframes_packet_subscriber_interrupt(cuframes_packet_subscriber *subscriber) {
+    HAND_OVER(managed_packet_subscriber_interrupt(subscriber));
+}
+
+int32_t cuframes_packet_subscriber_descriptor(cuframes_packet_subscriber *subscriber, int *descriptor) {
+    HAND_OVER(managed_packet_subscriber_descriptor(subscriber, descriptor));
+}
+
+int32_t cuframes_packet_subscriber_get_info(cuframes_packet_subscriber *subscriber, cuframes_packet_subscriber_info *info) {
+    HAND_OVER(managed_packet_subscriber_get_info(subscriber, info));
+}
+
+int32_t cuframes_packet_subscriber_get_track(cuframes_packet_subscriber *subscriber, uint32_t number, cuframes_packet_track *track) {
+    HAND_OVER(managed_packet_subscriber_get_track(subscriber, number, track));
+}
+
+int32_t cuframes_packet_get_track(const cuframes_packet *packet, cuframes_packet_track *track) {
+    HAND_OVER(managed_packet_get_track(packet, track));
+}
+
+int32_t cuframes_packet_check(const cuframes_packet *packet) {
+    HAND_OVER(managed_packet_check(packet));
+}
+
+int32_t cuframes_packet_copy(const cuframes_packet *packet, void *destination, size_t size) {
+    HAND_OVER(managed_packet_copy(packet, destination, size));
+}
+
+int32_t cuframes_packet_retain(const cuframes_packet *packet) {
+    HAND_OVER(managed_packet_retain(packet));
+}
+
+int32_t cuframes_packet_release(const cuframes_packet *packet) {
+    HAND_OVER(managed_packet_release(packet));
+}
+
+int32_t cuframes_packet_publisher_open(const char *key, const cuframes_packet_publisher_options *options, cuframes_packet_publisher **publisher) {
+    HAND_OVER(managed_packet_publisher_open(key, options, publisher));
+}
+
+void cuframes_packet_publisher_close(cuframes_packet_publisher *publisher) {
+    IF_READY(managed_packet_publisher_close(publisher));
+}
+
+int32_t cuframes_packet_publisher_add_track(cuframes_packet_publisher *publisher, const cuframes_packet_track *track, uint32_t *number) {
+    HAND_OVER(managed_packet_publisher_add_track(publisher, track, number));
+}
+
+int32_t cuframes_packet_publisher_set_parameters(cuframes_packet_publisher *publisher, uint32_t number, const cuframes_packet_track *track) {
+    HAND_OVER(managed_packet_publisher_set_parameters(publisher, number, track));
+}
+
+int32_t cuframes_packet_publisher_publish(cuframes_packet_publisher *publisher, const cuframes_packet *packet, uint64_t *sequence) {
+    HAND_OVER(managed_packet_publisher_publish(publisher, packet, sequence));
+}
+
+int32_t cuframes_packet_publisher_set_state(cuframes_packet_publisher *publisher, uint32_t stream_state, const char *reason) {
+    HAND_OVER(managed_packet_publisher_set_state(publisher, stream_state, reason));
+}
+
+int32_t cuframes_packet_publisher_evict(cuframes_packet_publisher *publisher, uint64_t subscriber_id, const char *reason) {
+    HAND_OVER(managed_packet_publisher_evict(publisher, subscriber_id, reason));
+}
+
+int32_t cuframes_packet_publisher_get_info(cuframes_packet_publisher *publisher, cuframes_packet_publisher_info *info) {
+    HAND_OVER(managed_packet_publisher_get_info(publisher, info));
+}
+
+int32_t cuframes_packet_publisher_get_subscribers(
+    cuframes_packet_publisher *publisher, cuframes_subscriber_statistics *subscribers, size_t item_size, size_t capacity, size_t *count) {
+    HAND_OVER(managed_packet_publisher_get_subscribers(publisher, subscribers, item_size, capacity, count));
 }

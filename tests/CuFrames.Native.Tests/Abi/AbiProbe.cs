@@ -39,7 +39,7 @@ internal sealed class AbiProbe
             Say(source, member, member);
         }
 
-        foreach (string macro in new[] { "CUFRAMES_FOREVER", "CUFRAMES_PTS_UNKNOWN", "CUFRAMES_MAX_PLANES", "CUFRAMES_UUID_BYTES", "CUFRAMES_TEXT_BYTES", "CUFRAMES_MILLISECONDS(3)" })
+        foreach (string macro in new[] { "CUFRAMES_FOREVER", "CUFRAMES_PTS_UNKNOWN", "CUFRAMES_MAX_PLANES", "CUFRAMES_UUID_BYTES", "CUFRAMES_TEXT_BYTES", "CUFRAMES_MAX_TRACKS", "CUFRAMES_EXTRADATA_BYTES", "CUFRAMES_PACKET_PADDING", "CUFRAMES_MILLISECONDS(3)" })
         {
             Say(source, macro, macro);
         }

@@ -25,6 +25,12 @@ public sealed class LayoutTests
         ["cuframes_publisher_info"] = typeof(NativePublisherInfo),
         ["cuframes_subscriber_statistics"] = typeof(NativeSubscriberStatistics),
         ["cuframes_stream_info"] = typeof(NativeStreamInfo),
+        ["cuframes_packet_track"] = typeof(NativePacketTrack),
+        ["cuframes_packet"] = typeof(NativePacket),
+        ["cuframes_packet_subscriber_options"] = typeof(NativePacketSubscriberOptions),
+        ["cuframes_packet_subscriber_info"] = typeof(NativePacketSubscriberInfo),
+        ["cuframes_packet_publisher_options"] = typeof(NativePacketPublisherOptions),
+        ["cuframes_packet_publisher_info"] = typeof(NativePacketPublisherInfo),
     };
 
     [Fact]
@@ -67,6 +73,10 @@ public sealed class LayoutTests
     [InlineData("cuframes_frame_flags", typeof(FrameFlags))]
     [InlineData("cuframes_picture_type", typeof(PictureType))]
     [InlineData("cuframes_colour_range", typeof(ColourRange))]
+    [InlineData("cuframes_track_kind", typeof(TrackKind))]
+    [InlineData("cuframes_codec", typeof(Codec))]
+    [InlineData("cuframes_packet_flags", typeof(PacketFlags))]
+    [InlineData("cuframes_packet_start", typeof(PacketStart))]
     public void Enumerations_are_those_of_the_protocol(string enumeration, Type type) =>
         RequireSame(enumeration, Values(type).Where(pair => pair.Key != "None"));
 

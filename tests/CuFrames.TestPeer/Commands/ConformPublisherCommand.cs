@@ -29,7 +29,8 @@ internal static class ConformPublisherCommand
 
     /// <param name="key">The stream's key.</param>
     /// <param name="formatChangeMilliseconds">How long after the first subscriber the format changes; null: never.</param>
-    public static int Run(string key, int? formatChangeMilliseconds)
+    /// <param name="rests">Whether the publisher rests while nobody reads.</param>
+    public static int Run(string key, int? formatChangeMilliseconds, bool rests = false)
     {
         using var stop = new CancellationTokenSource();
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
@@ -52,6 +53,11 @@ internal static class ConformPublisherCommand
                     publisher.Configure(Second);
                     changed = true;
                 }
+            }
+
+            if (rests && publisher.TryRest())
+            {
+                continue;
             }
 
             if (publisher.TryBeginFrame(out FrameWriter frame))
