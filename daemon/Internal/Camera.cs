@@ -104,7 +104,8 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
             _previous = null;
             _startedAt = now;
             _run.Start();
-            log.Write(LogEvents.CameraStarted, $"The stream is published at {_run.Publisher.SocketPath}; frames are to come from {configuration.SourceText}.", configuration.Key);
+            string packets = _run.Packets is { } ring ? $", its packets at {ring.SocketPath}" : "";
+            log.Write(LogEvents.CameraStarted, $"The stream is published at {_run.Publisher.SocketPath}{packets}; frames are to come from {configuration.SourceText}.", configuration.Key);
         }
 
         if (_run is { } run)
@@ -152,8 +153,9 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
     internal CameraRun? CheckSocket(long now)
     {
         _renditions.ForEach(rendition => rendition.CheckSocket(now));
-        string? path = _run?.Publisher.SocketPath ?? _notice?.SocketPath;
-        if (path is null || File.Exists(path))
+        string?[] paths = [_run?.Publisher.SocketPath ?? _notice?.SocketPath, _run?.Packets?.SocketPath];
+        string? path = Array.Find(paths, path => path is not null && !File.Exists(path));
+        if (path is null)
         {
             return null;
         }

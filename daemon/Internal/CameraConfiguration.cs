@@ -52,6 +52,9 @@ internal sealed record CameraConfiguration
     /// <summary>Its renditions. They have the camera's readers, slots and times.</summary>
     public required IReadOnlyList<RenditionConfiguration> Renditions { get; init; }
 
+    /// <summary>How its packets are published; null: not at all.</summary>
+    public required PacketConfiguration? Packets { get; init; }
+
     /// <summary>The source without secrets.</summary>
     public string SourceText => Url?.Display ?? Pattern!.ToText();
 
@@ -69,8 +72,9 @@ internal sealed record CameraConfiguration
     /// <summary>Whether the camera need not be touched when the other configuration takes the place of this one. Renditions come and go without it.</summary>
     /// <param name="other">The other.</param>
     public bool IsSameAs(CameraConfiguration other) =>
-        // Three members compare by reference; everything else, also what is added later, the record compares by value.
-        (this with { Url = null, Readers = other.Readers, Renditions = other.Renditions }) == (other with { Url = null }) &&
+        // Four members compare by reference; everything else, also what is added later, the record compares by value.
+        (this with { Url = null, Readers = other.Readers, Renditions = other.Renditions, Packets = other.Packets }) == (other with { Url = null }) &&
+        (Packets is null ? other.Packets is null : other.Packets is not null && Packets.IsSameAs(other.Packets)) &&
         Url?.Reveal() == other.Url?.Reveal() && Url?.IsFile == other.Url?.IsFile &&
         Readers.AllowsEveryone == other.Readers.AllowsEveryone &&
         Readers.Users.SequenceEqual(other.Readers.Users) && Readers.Groups.SequenceEqual(other.Readers.Groups);
@@ -106,6 +110,22 @@ internal sealed record CameraConfiguration
     public PublisherOptions ToRenditionOptions(string directory, Action<PublisherEvent> onEvent) =>
         // The limit is that of the camera's own ring.
         ToPublisherOptions(directory, onEvent, null) with { MemoryLimit = 0 };
+
+    /// <summary>How the packets are published.</summary>
+    /// <param name="directory">The runtime directory.</param>
+    /// <param name="onEvent">Is told what happens to readers.</param>
+    /// <returns>Null when they are not.</returns>
+    public PacketPublisherOptions? ToPacketOptions(string directory, Action<PublisherEvent> onEvent) => Packets is null ? null : new()
+    {
+        Directory = directory,
+        ByteCapacity = Packets.Memory,
+        MaxPackets = Packets.MaxPackets,
+        MaxAge = Packets.Time,
+        Readers = Packets.Readers ?? Readers,
+        Program = "cuframesd",
+        Source = SourceText,
+        OnEvent = onEvent,
+    };
 
     /// <summary>How the source is read.</summary>
     /// <param name="gpu">The GPU, open if the camera needs it.</param>

@@ -34,6 +34,7 @@ internal static class CameraKey
     internal const string Lossless = "lossless";
     internal const string Readers = "readers";
     internal const string Renditions = "renditions";
+    internal const string Packets = "packets";
 
     /// <summary>All keys, in the order in which they are shown.</summary>
     internal static IReadOnlyList<ConfigurationKey> All { get; } =
@@ -60,6 +61,7 @@ internal static class CameraKey
         new(Lossless, "false", "false, true (5s), or a time from 100ms to 10min, such as 500ms or 10s", ParseLossless),
         new(Readers, "own", "own, everyone, or {users: [...], groups: [...]} with names or ids", ParseReaders),
         new(Renditions, "-", "a mapping of names to renditions, such as {small: {size: 640x360}}", ParseRenditions),
+        new(Packets, PacketKey.On, "on, off, or a mapping with the keys memory, time, readers, such as {memory: 64MiB}", PacketKey.Read),
     ];
 
     private static object? ParseLossless(ConfigurationValue value) =>
@@ -83,7 +85,7 @@ internal static class CameraKey
         return isGood ? renditions : null;
     }
 
-    private static object? ParseReaders(ConfigurationValue value)
+    internal static object? ParseReaders(ConfigurationValue value)
     {
         if (value.Node.Kind != ConfigurationNodeKind.Mapping)
         {

@@ -4,14 +4,18 @@ using CuFrames.Protocol;
 
 namespace CuFrames.Daemon.Internal;
 
-/// <summary>One epoch of one camera's stream: its publisher and the pump that feeds it. Only the control thread uses it.</summary>
+/// <summary>One epoch of one camera's streams of frames and packets: their publishers and the pump that feeds them. Only the control thread uses it.</summary>
 internal sealed class CameraRun
 {
-    private CameraRun(FramePublisher publisher, CameraConfiguration configuration, Gpu gpu, Action<CameraRun, CameraStatus> onStatus)
+    private CameraRun(
+        FramePublisher publisher, PacketPublisher? packets, CameraConfiguration configuration, Gpu gpu, Action<CameraRun, CameraStatus> onStatus)
     {
         Publisher = publisher;
+        Packets = packets;
         Gpu = configuration.NeedsGpu ? gpu : null;
-        Pump = new CameraPump(publisher, configuration.ToCameraOptions(gpu), status =>
+        Pump = new CameraPump(publisher, configuration.ToCameraOptions(gpu), ReportStatus, packets);
+
+        void ReportStatus(CameraStatus status)
         {
             // On the pump's thread, which has just set the state itself: so a text never stands beside another state than its own.
             if (CameraChoice.StateText(configuration, Gpu, status) is { } text)
@@ -20,13 +24,16 @@ internal sealed class CameraRun
             }
 
             onStatus(this, status);
-        });
+        }
     }
 
     /// <summary>The GPU that it uses; null: none.</summary>
     internal Gpu? Gpu { get; }
 
     internal FramePublisher Publisher { get; }
+
+    /// <summary>The camera's packets; null: they are not published.</summary>
+    internal PacketPublisher? Packets { get; }
 
     internal CameraPump Pump { get; }
 
@@ -35,17 +42,20 @@ internal sealed class CameraRun
 
     internal bool IsStarted { get; private set; }
 
-    /// <summary>Takes the key and listens. The source is opened by <see cref="Start"/>.</summary>
+    /// <summary>Takes the keys and listens. The source is opened by <see cref="Start"/>.</summary>
     internal static CameraRun Create(
         CameraConfiguration configuration, string directory, Gpu gpu, Action<PublisherEvent> onEvent, Action<CameraRun, CameraStatus> onStatus)
     {
         FramePublisher publisher = FramePublisher.Create(configuration.Key, configuration.ToPublisherOptions(directory, onEvent, gpu));
+        PacketPublisher? packets = null;
         try
         {
-            return new CameraRun(publisher, configuration, gpu, onStatus);
+            packets = configuration.ToPacketOptions(directory, onEvent) is { } options ? PacketPublisher.Create(configuration.Key, options) : null;
+            return new CameraRun(publisher, packets, configuration, gpu, onStatus);
         }
         catch
         {
+            packets?.Dispose();
             publisher.Dispose();
             throw;
         }
@@ -59,13 +69,14 @@ internal sealed class CameraRun
     }
 
     /// <summary>
-    /// Ends the stream at once: readers are told and the key is free. The camera's thread is told to end, which it may do later, when the
+    /// Ends the streams at once: readers are told and the keys are free. The camera's thread is told to end, which it may do later, when the
     /// C library lets it go; <see cref="TryDispose"/> then gives the memory back.
     /// </summary>
     internal void Stop()
     {
         Pump.Stop(TimeSpan.Zero);
         Publisher.Close();
+        Packets?.Close();
     }
 
     /// <summary>Gives everything back if the camera's thread has ended. May be called again.</summary>
@@ -80,6 +91,7 @@ internal sealed class CameraRun
 
         Pump.Dispose();
         Publisher.Dispose();
+        Packets?.Dispose();
         return true;
     }
 }

@@ -201,7 +201,7 @@ internal sealed class ConfigurationReader
 
         if (pattern is not null)
         {
-            RequireNot(CameraKey.Decode, CameraKey.DecodeThreads, CameraKey.Loop, CameraKey.OpenTimeout, CameraKey.StallTimeout);
+            RequireNot(CameraKey.Decode, CameraKey.DecodeThreads, CameraKey.Loop, CameraKey.OpenTimeout, CameraKey.StallTimeout, CameraKey.Packets);
         }
 
         TimeSpan lossless = Get(CameraKey.Lossless, TimeSpan.Zero);
@@ -267,6 +267,7 @@ internal sealed class ConfigurationReader
             LosslessTimeout = lossless,
             Readers = Get(CameraKey.Readers, ReaderAccess.OwnUserAndGroup),
             Renditions = renditions,
+            Packets = pattern is null ? Get<object>(CameraKey.Packets, PacketKey.Default) as PacketConfiguration : null,
         };
 
         bool IsBad(string name) => own.IsBad(name) || defaults?.IsBad(name) == true;

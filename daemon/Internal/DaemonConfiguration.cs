@@ -39,6 +39,7 @@ internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration G
                 Add(CameraKey.Loop, Bool(camera.Loop));
                 Add(CameraKey.OpenTimeout, Time(camera.OpenTimeout));
                 Add(CameraKey.StallTimeout, Time(camera.StallTimeout));
+                Add(CameraKey.Packets, camera.Packets is null ? PacketKey.Off : Describe(camera.Packets));
             }
 
             Add(CameraKey.Memory, camera.MemoryText);
@@ -68,6 +69,9 @@ internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration G
         readers.AllowsEveryone ? "everyone"
         : readers.Users.Count + readers.Groups.Count == 0 ? "own"
         : $"{{users: [{string.Join(", ", readers.Users)}], groups: [{string.Join(", ", readers.Groups)}]}}";
+
+    private static string Describe(PacketConfiguration packets) =>
+        $"{{{PacketKey.Memory}: {Number(packets.Memory)}B, {PacketKey.Time}: {Time(packets.Time)}, {PacketKey.Readers}: {(packets.Readers is { } readers ? Describe(readers) : PacketKey.Camera)}}}";
 
     private static string Describe(RenditionOptions options)
     {

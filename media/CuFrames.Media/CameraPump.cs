@@ -10,8 +10,8 @@ namespace CuFrames.Media;
 /// opens the source again when it is lost.
 /// </summary>
 /// <remarks>
-/// <para>The publisher stays the caller's: the pump's thread alone configures it and begins frames between <see cref="Start"/> and the end
-/// of <see cref="Stop"/>. All members of the pump may be called from any thread.</para>
+/// <para>The publishers stay the caller's: the pump's thread alone configures them, begins frames and publishes packets between <see cref="Start"/> and
+/// the end of <see cref="Stop"/>. All members of the pump may be called from any thread.</para>
 /// <para>Published pts grow through loops, reconnects and jumps of the source's clock; after a gap or a jump the first frame has the
 /// discontinuity flag. The last frame of a file that does not loop has the end-of-stream flag.</para>
 /// <para>A frame costs no allocation. Names are resolved by the C library, which cannot be interrupted: a stop during that returns false
@@ -32,6 +32,8 @@ public sealed class CameraPump : IDisposable
     private readonly ManualResetEventSlim _stopped = new();
     private readonly RetryDelay _delay;
     private readonly FrameTimeline _timeline = new();
+    private readonly PacketPublisher? _packetPublisher;
+    private readonly PacketFeed? _feed;
     private readonly bool _isLoop;
     private readonly bool _hasEnd;
     private readonly PicturePlane[] _planes = new PicturePlane[Wire.MaxPlanes];
@@ -87,8 +89,10 @@ public sealed class CameraPump : IDisposable
     /// <param name="publisher">The stream. Its format is set by the pump.</param>
     /// <param name="options">What to read.</param>
     /// <param name="onStatus">Is told of every change of state, on the pump's thread: it must return soon and must not throw.</param>
-    /// <exception cref="MediaException">The options name no source or two, or a time is not positive.</exception>
-    public CameraPump(FramePublisher publisher, CameraOptions options, Action<CameraStatus>? onStatus = null)
+    /// <param name="packets">Where the source's packets are published, as they come and before they are decoded; null: nowhere. Stays the caller's, as
+    /// the publisher of the frames does; its tracks are added by the pump. Frames name their packet by its sequence there.</param>
+    /// <exception cref="MediaException">The options name no source or two, a time is not positive, or a test pattern is to have packets.</exception>
+    public CameraPump(FramePublisher publisher, CameraOptions options, Action<CameraStatus>? onStatus = null, PacketPublisher? packets = null)
     {
         ArgumentNullException.ThrowIfNull(publisher);
         ArgumentNullException.ThrowIfNull(options);
@@ -103,8 +107,15 @@ public sealed class CameraPump : IDisposable
                 MediaError.InvalidArgument, "A camera's retry delays must be longer than zero, and the longest not shorter than the first.");
         }
 
+        if (packets is not null && options.Source is null)
+        {
+            throw new MediaException(MediaError.InvalidArgument, "A test pattern has no packets: it is drawn, not decoded.");
+        }
+
         _publisher = publisher;
         _options = options;
+        _packetPublisher = packets;
+        _feed = packets is null ? null : new PacketFeed(packets, SourceName);
         _onStatus = onStatus;
         _delay = new RetryDelay(options.InitialRetryDelay, options.MaxRetryDelay, Random.Shared);
         _isLoop = options.Source is { Loop: true };
@@ -351,11 +362,13 @@ public sealed class CameraPump : IDisposable
         }
 
         MediaSourceOptions options = _options.Source!;
-        return new MediaSource(options with
-        {
-            // Frames are copied in the ring's own context. For a ring in main memory only who asks for NVDEC by name gets it.
-            Cuda = _publisher.Cuda ?? (options.Decode == DecodeMode.Nvdec ? options.Cuda : null),
-        });
+        return new MediaSource(
+            options with
+            {
+                // Frames are copied in the ring's own context. For a ring in main memory only who asks for NVDEC by name gets it.
+                Cuda = _publisher.Cuda ?? (options.Decode == DecodeMode.Nvdec ? options.Cuda : null),
+            },
+            _feed);
     }
 
     /// <summary>Waits before the next attempt.</summary>
@@ -418,6 +431,12 @@ public sealed class CameraPump : IDisposable
         while (hasFrame && !_stopped.IsSet)
         {
             FrameMetadata metadata = frame.Metadata;
+            if (_feed is null && _options.Source is not null)
+            {
+                // The number is one of our own, and there is no ring in which anybody could look for it (docs/protocol.md 14.14).
+                metadata.SourcePacket = 0;
+            }
+
             _timeline.Place(ref metadata, MonotonicClock.NowNanoseconds);
             Configure(source, in frame);
             if (isPaced)
@@ -705,6 +724,21 @@ public sealed class CameraPump : IDisposable
             case CameraState.Ended when !_stopped.IsSet:
             case CameraState.Failed:
                 _publisher.SetState(StreamState.Ended, reason);
+                break;
+        }
+
+        // Live it becomes with its first packet.
+        switch (state)
+        {
+            case CameraState.Connecting when _packetPublisher is { Head: 0 }:
+                _packetPublisher.SetState(StreamState.Starting, reason);
+                break;
+            case CameraState.SourceLost:
+                _packetPublisher?.SetState(StreamState.SourceLost, reason);
+                break;
+            case CameraState.Ended when !_stopped.IsSet:
+            case CameraState.Failed:
+                _packetPublisher?.SetState(StreamState.Ended, reason);
                 break;
         }
 

@@ -40,6 +40,16 @@ public sealed unsafe class MediaSource : IPictureSource
     /// <summary>This source counts as one of <see cref="MediaSourceOptions.Admission"/>.</summary>
     private bool _isAdmitted;
 
+    /// <summary>Where packets are published; null: nowhere, and only those of the video are read.</summary>
+    private readonly PacketFeed? _feed;
+
+    /// <summary>The packet that was read last.</summary>
+    private AvNative.PacketInfo _packet;
+
+    /// <summary>Its number: what frames decoded from it name.</summary>
+    private ulong _packetNumber;
+
+    /// <summary>It is one of the video and has not gone to the decoder yet.</summary>
     private bool _hasPacket;
     private bool _endSent;
     private long _rejectedPackets;
@@ -48,6 +58,14 @@ public sealed unsafe class MediaSource : IPictureSource
     /// <param name="options">What to read and how.</param>
     /// <exception cref="MediaException">The shim or a libav library is missing, or an option is out of range.</exception>
     public MediaSource(MediaSourceOptions options)
+        : this(options, null)
+    {
+    }
+
+    /// <summary>Makes a source whose packets, of all tracks, are published before they are decoded. Its frames name them.</summary>
+    /// <param name="options">What to read and how.</param>
+    /// <param name="feed">Publishes them; null: only the video is read, and frames name its packets by their number from 1.</param>
+    internal MediaSource(MediaSourceOptions options, PacketFeed? feed)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.DecodeThreads is < 0 or > 64)
@@ -67,6 +85,7 @@ public sealed unsafe class MediaSource : IPictureSource
 
         MediaLibrary.Load();
         _options = options;
+        _feed = feed;
         _handle = AvNative.Create();
         if (_handle.IsInvalid)
         {
@@ -99,7 +118,7 @@ public sealed unsafe class MediaSource : IPictureSource
             OpenTimeout = Nanoseconds(_options.OpenTimeout),
             StallTimeout = Nanoseconds(_options.StallTimeout),
             DecodeThreads = _options.DecodeThreads,
-            Flags = _options.LowDelay ? AvNative.LowDelay : 0,
+            Flags = (_options.LowDelay ? AvNative.LowDelay : 0) | (_feed is null ? 0 : AvNative.AllTracks),
         };
         RedactedUrl url = _options.Url;
         Require(AvNative.Open(_handle, url.IsFile ? "file:" + url.Reveal() : url.Reveal(), url.SecretLines, &options));
@@ -130,13 +149,13 @@ public sealed unsafe class MediaSource : IPictureSource
             }
         }
 
+        _feed?.Begin(_handle);
         OpenDecoder();
     }
 
     /// <inheritdoc/>
     public bool TryReadFrame(out MediaFrame frame)
     {
-        AvNative.PacketInfo packet = new() { Size = (uint)sizeof(AvNative.PacketInfo) };
         int packetsWithoutPicture = 0;
         long firstArrival = 0;
         FinishCopies();
@@ -171,20 +190,18 @@ public sealed unsafe class MediaSource : IPictureSource
 
             if (!_hasPacket && !_endSent)
             {
-                result = AvNative.ReadPacket(_handle, &packet);
-                if (result == AvNative.End)
+                if (!TryReadVideo())
                 {
                     _endSent = true;
                     Require(AvNative.SendEnd(_handle));
                     continue;
                 }
 
-                Require(result);
                 if (++packetsWithoutPicture == 1)
                 {
-                    firstArrival = packet.Arrival;
+                    firstArrival = _packet.Arrival;
                 }
-                else if (packetsWithoutPicture > MaxReorder && packet.Arrival - firstArrival > Nanoseconds(_options.StallTimeout))
+                else if (packetsWithoutPicture > MaxReorder && _packet.Arrival - firstArrival > Nanoseconds(_options.StallTimeout))
                 {
                     // A source that changes its codec in mid-stream goes on sending packets which the decoder refuses. libav's
                     // demuxers do not tell; opening the source again finds the new codec.
@@ -192,11 +209,9 @@ public sealed unsafe class MediaSource : IPictureSource
                 }
 
                 _hasPacket = true;
-                Packets++;
-                Bytes += packet.Bytes;
             }
 
-            result = AvNative.SendPacket(_handle);
+            result = AvNative.SendPacket(_handle, _packetNumber);
             if (result == AvNative.Again)
             {
                 continue;
@@ -438,6 +453,48 @@ public sealed unsafe class MediaSource : IPictureSource
             _isAdmitted = false;
             _options.Admission!.Leave();
         }
+    }
+
+    /// <summary>Reads on to the next packet of the video. What is read is published.</summary>
+    /// <returns>False at the end of the source.</returns>
+    private bool TryReadVideo()
+    {
+        while (TryReadPacket())
+        {
+            if (_packet.Track == 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Reads the next packet, of whatever track, and publishes it.</summary>
+    /// <returns>False at the end of the source.</returns>
+    private bool TryReadPacket()
+    {
+        _packet.Size = (uint)sizeof(AvNative.PacketInfo);
+        int result;
+        fixed (AvNative.PacketInfo* packet = &_packet)
+        {
+            result = AvNative.ReadPacket(_handle, packet);
+        }
+
+        if (result == AvNative.End)
+        {
+            return false;
+        }
+
+        Require(result);
+        if (_packet.Track == 0)
+        {
+            Packets++;
+            Bytes += _packet.Bytes;
+        }
+
+        _packetNumber = _feed is null ? (ulong)Packets : _feed.Publish(_handle, in _packet);
+        return true;
     }
 
     private int Receive()

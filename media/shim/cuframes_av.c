@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include <libavcodec/avcodec.h>
+#include <libavcodec/bsf.h>
 #include <libavformat/avformat.h>
 #include <libavutil/avutil.h>
 #include <libavutil/display.h>
@@ -71,6 +72,17 @@ struct arrival {
     uint64_t number;
 };
 
+/* A stream whose packets are given to the caller. */
+struct track {
+    AVStream *stream;
+    AVBSFContext *extractor; /* finds parameter sets in key pictures; NULL: not needed, or not yet */
+    uint8_t *extradata;      /* replaces that of the stream since it changed; padded; NULL: it has not */
+    size_t extradata_size;
+    int width, height;       /* of the changed parameters */
+    bool has_wall_offset;
+    int64_t wall_offset_ns;  /* CLOCK_REALTIME of the camera minus pts */
+};
+
 struct secrets {
     char *storage;
     const char *items[MAX_SECRETS];
@@ -82,8 +94,15 @@ struct cuframes_av_source {
     AVCodecContext *decoder;
     AVStream *stream;
     AVPacket *packet;
+    AVPacket *coded;         /* names a caller's bytes while they are sent */
+    AVPacket *extract;       /* what goes through an extractor */
     AVFrame *frame;
     AVFrame *converted;
+    struct track tracks[CUFRAMES_AV_MAX_TRACKS];
+    unsigned track_count;
+    struct track *packet_track; /* of `packet`; NULL: none was read */
+    int64_t packet_arrival_ns;
+    bool keeps_deadline; /* the last packet was none of the video, and the caller came back at once */
     struct SwsContext *sws;
 
     cuframes_av_options options;
@@ -93,9 +112,7 @@ struct cuframes_av_source {
     enum stage stage;
     bool is_live;
     bool end_sent;
-    bool has_wall_offset;
-    int64_t wall_offset_ns; /* CLOCK_REALTIME of the camera minus pts */
-    uint64_t packets;
+    uint64_t packets;    /* sent to a decoder */
     uint64_t messages_at_last_frame;
     uint64_t messages_at_call;
     enum cuframes_av_format frame_format;
@@ -682,9 +699,11 @@ cuframes_av_source *cuframes_av_create(void)
         return NULL;
     pthread_mutex_init(&source->log_lock, NULL);
     source->packet = av_packet_alloc();
+    source->coded = av_packet_alloc();
+    source->extract = av_packet_alloc();
     source->frame = av_frame_alloc();
     source->converted = av_frame_alloc();
-    if (!source->packet || !source->frame || !source->converted) {
+    if (!source->packet || !source->coded || !source->extract || !source->frame || !source->converted) {
         cuframes_av_free(source);
         return NULL;
     }
@@ -716,6 +735,12 @@ void cuframes_av_free(cuframes_av_source *source)
     if (source->format)
         avformat_close_input(&source->format);
     av_packet_free(&source->packet);
+    av_packet_free(&source->coded);
+    av_packet_free(&source->extract);
+    for (unsigned i = 0; i < source->track_count; i++) {
+        av_bsf_free(&source->tracks[i].extractor);
+        av_freep(&source->tracks[i].extradata);
+    }
     av_frame_free(&source->frame);
     av_frame_free(&source->converted);
     sws_freeContext(source->sws);
@@ -1130,6 +1155,17 @@ static int open_decoder(cuframes_av_source *source, const cuframes_av_decoder *m
     int error = avcodec_parameters_to_context(source->decoder, parameters);
     if (error < 0)
         return fail_av(source, error);
+    const struct track *track = &source->tracks[0];
+    if (track->extradata) {
+        /* What the stream said when it was opened holds no more. */
+        uint8_t *extradata = av_mallocz(track->extradata_size + AV_INPUT_BUFFER_PADDING_SIZE);
+        if (!extradata)
+            return fail(source, CUFRAMES_AV_NO_MEMORY, "out of memory");
+        memcpy(extradata, track->extradata, track->extradata_size);
+        av_freep(&source->decoder->extradata);
+        source->decoder->extradata = extradata;
+        source->decoder->extradata_size = (int)track->extradata_size;
+    }
     source->decoder->opaque = source;
     source->decoder->get_format = select_format;
     source->decoder->pkt_timebase = source->stream->time_base;
@@ -1207,9 +1243,17 @@ static int open_source(cuframes_av_source *source, const char *url)
                     source->format->nb_streams);
     }
     source->stream = source->format->streams[index];
+    source->tracks[source->track_count++].stream = source->stream;
     for (unsigned i = 0; i < source->format->nb_streams; i++) {
-        if ((int)i != index)
-            source->format->streams[i]->discard = AVDISCARD_ALL;
+        AVStream *stream = source->format->streams[i];
+        if ((int)i == index)
+            continue;
+        enum AVMediaType type = stream->codecpar->codec_type;
+        if ((options->flags & CUFRAMES_AV_ALL_TRACKS) && (type == AVMEDIA_TYPE_AUDIO || type == AVMEDIA_TYPE_DATA) &&
+            source->track_count < CUFRAMES_AV_MAX_TRACKS)
+            source->tracks[source->track_count++].stream = stream;
+        else
+            stream->discard = AVDISCARD_ALL;
     }
     source->stage = STAGE_READ;
     return CUFRAMES_AV_OK;
@@ -1223,7 +1267,7 @@ int cuframes_av_open(cuframes_av_source *source, const char *url, const char *se
     if (!secrets_parse(&source->secrets, secrets))
         return fail(source, CUFRAMES_AV_NO_MEMORY, "out of memory");
     if (!url || !*url || !options || options->size < sizeof *options || source->format || source->stream ||
-        (options->flags & ~(uint32_t)CUFRAMES_AV_LOW_DELAY) || options->transport > CUFRAMES_AV_UDP ||
+        (options->flags & ~(uint32_t)(CUFRAMES_AV_LOW_DELAY | CUFRAMES_AV_ALL_TRACKS)) || options->transport > CUFRAMES_AV_UDP ||
         options->decode_threads < 0 || options->decode_threads > 64) {
         return fail(source, CUFRAMES_AV_INVALID_ARGUMENT,
                     "open takes a URL, known flags, 0 to 64 decode threads, and is called once per handle");
@@ -1248,6 +1292,7 @@ int cuframes_av_open_decoder(cuframes_av_source *source, const cuframes_av_decod
                     "a decoder is software, or NVDEC with a CUDA context, a stream and at most %d extra surfaces",
                     NVDEC_MAX_EXTRA_SURFACES);
     }
+    source->keeps_deadline = false;
     current_source = source;
     int result = open_decoder(source, decoder);
     if (result != CUFRAMES_AV_OK)
@@ -1294,23 +1339,270 @@ int cuframes_av_get_stream_info(cuframes_av_source *source, cuframes_av_stream_i
 
 /* ---- packets -------------------------------------------------------------------------------------------------- */
 
-static void note_capture_time(cuframes_av_source *source)
+static unsigned quarter_turns(const int32_t *matrix)
+{
+    double degrees = -av_display_rotation_get(matrix); /* libav counts counter-clockwise */
+    if (!(degrees >= -360 && degrees <= 360))
+        return 0;                                       /* NaN: the matrix is singular */
+    return (unsigned)((degrees + 360 + 45) / 90) % 4;
+}
+
+/* The display matrix that the container has; NULL: none. */
+static const int32_t *matrix_of(const AVStream *stream)
+{
+#if HAVE_CODED_SIDE_DATA
+    const AVCodecParameters *parameters = stream->codecpar;
+    const AVPacketSideData *coded = av_packet_side_data_get(
+        parameters->coded_side_data, parameters->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+    return coded && coded->size >= 9 * sizeof(int32_t) ? (const int32_t *)(const void *)coded->data : NULL;
+#else
+    size_t size = 0;
+    const uint8_t *data = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    return data && size >= 9 * sizeof(int32_t) ? (const int32_t *)(const void *)data : NULL;
+#endif
+}
+
+static void describe_video(const cuframes_av_source *source, const struct track *track, cuframes_av_source_track *info)
+{
+    AVStream *stream = track->stream;
+    const AVCodecParameters *parameters = stream->codecpar;
+    bool is_measured = track->width > 0 && track->height > 0;
+    info->width = (uint32_t)(is_measured ? track->width : parameters->width);
+    info->height = (uint32_t)(is_measured ? track->height : parameters->height);
+    AVRational rate = av_guess_frame_rate(source->format, stream, NULL);
+    if (rate.num > 0 && rate.den > 0) {
+        info->frame_rate_num = rate.num;
+        info->frame_rate_den = rate.den;
+    }
+    AVRational aspect = av_guess_sample_aspect_ratio(source->format, stream, NULL);
+    if (aspect.num > 0 && aspect.den > 0) {
+        info->sample_aspect_num = aspect.num;
+        info->sample_aspect_den = aspect.den;
+    }
+    info->reorder_delay = (uint32_t)FFMAX(parameters->video_delay, 0);
+    info->matrix = (uint8_t)parameters->color_space;
+    info->primaries = (uint8_t)parameters->color_primaries;
+    info->transfer = (uint8_t)parameters->color_trc;
+    info->range = parameters->color_range == AVCOL_RANGE_JPEG ||
+            is_full_range_format((enum AVPixelFormat)parameters->format) ? 2
+        : parameters->color_range == AVCOL_RANGE_MPEG ? 1 : 0;
+    info->chroma_location = (uint8_t)parameters->chroma_location;
+    switch (parameters->field_order) {
+    case AV_FIELD_PROGRESSIVE: info->field_order = 1; break;
+    case AV_FIELD_TT:
+    case AV_FIELD_BT: info->field_order = 2; break; /* the second letter tells what is shown first */
+    case AV_FIELD_BB:
+    case AV_FIELD_TB: info->field_order = 3; break;
+    default: break;
+    }
+    const int32_t *matrix = matrix_of(stream);
+    info->rotation = matrix ? (uint8_t)quarter_turns(matrix) : 0;
+}
+
+static void describe_audio(const struct track *track, cuframes_av_source_track *info)
+{
+    const AVCodecParameters *parameters = track->stream->codecpar;
+    info->sample_rate = (uint32_t)FFMAX(parameters->sample_rate, 0);
+    info->channels = (uint32_t)FFMAX(parameters->ch_layout.nb_channels, 0);
+    if (parameters->ch_layout.order == AV_CHANNEL_ORDER_NATIVE)
+        info->channel_layout = parameters->ch_layout.u.mask;
+    info->samples_per_packet = (uint32_t)FFMAX(parameters->frame_size, 0);
+    info->bits_per_sample = (uint32_t)FFMAX(parameters->bits_per_coded_sample, 0);
+    info->block_align = (uint32_t)FFMAX(parameters->block_align, 0);
+    info->initial_padding = (uint32_t)FFMAX(parameters->initial_padding, 0);
+    info->seek_preroll = (uint32_t)FFMAX(parameters->seek_preroll, 0);
+}
+
+static const uint8_t *extradata_of(const struct track *track, size_t *size)
+{
+    const AVCodecParameters *parameters = track->stream->codecpar;
+    *size = track->extradata ? track->extradata_size : (size_t)FFMAX(parameters->extradata_size, 0);
+    return track->extradata ? track->extradata : parameters->extradata;
+}
+
+int cuframes_av_get_track(cuframes_av_source *source, uint32_t index, cuframes_av_source_track *info)
+{
+    if (!source || !info || info->size < sizeof *info)
+        return CUFRAMES_AV_INVALID_ARGUMENT;
+    if (!source->stream)
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source is not open");
+    if (index >= source->track_count)
+        return CUFRAMES_AV_END;
+    const struct track *track = &source->tracks[index];
+    const AVCodecParameters *parameters = track->stream->codecpar;
+    memset(info, 0, sizeof *info);
+    info->size = sizeof *info;
+    info->kind = index == 0 ? CUFRAMES_AV_SOURCE_VIDEO
+        : parameters->codec_type == AVMEDIA_TYPE_AUDIO ? CUFRAMES_AV_SOURCE_AUDIO : CUFRAMES_AV_SOURCE_DATA;
+    info->time_base_num = track->stream->time_base.num;
+    info->time_base_den = track->stream->time_base.den;
+    if (info->kind == CUFRAMES_AV_SOURCE_VIDEO)
+        describe_video(source, track, info);
+    else if (info->kind == CUFRAMES_AV_SOURCE_AUDIO)
+        describe_audio(track, info);
+    size_t size;
+    info->extradata = extradata_of(track, &size);
+    info->extradata_bytes = info->extradata ? (uint32_t)size : 0;
+    copy_text(info->codec, sizeof info->codec, avcodec_get_name(parameters->codec_id));
+    const AVDictionaryEntry *language = av_dict_get(track->stream->metadata, "language", NULL, 0);
+    if (language && strcmp(language->value, "und") != 0)
+        copy_text(info->language, sizeof info->language, language->value);
+    return CUFRAMES_AV_OK;
+}
+
+/* The first NAL unit of a byte stream from `position` on, without the zeros behind it. NULL: there is none. */
+static const uint8_t *next_nal(const uint8_t *position, const uint8_t *end, size_t *size)
+{
+    while (end - position >= 3 && !(position[0] == 0 && position[1] == 0 && position[2] == 1))
+        position++;
+    if (end - position < 3)
+        return NULL;
+    const uint8_t *begin = position + 3, *next = begin;
+    while (next < end && !(end - next >= 3 && next[0] == 0 && next[1] == 0 && next[2] <= 1))
+        next++;
+    while (next > begin && next[-1] == 0)
+        next--;
+    *size = (size_t)(next - begin);
+    return begin;
+}
+
+/* Whether all NAL units of one byte stream are among those of another: start codes and order differ between sources of them. */
+static bool has_all_nals(const uint8_t *known, size_t known_size, const uint8_t *found, size_t found_size)
+{
+    const uint8_t *end = found + found_size, *known_end = known + known_size;
+    size_t size, other_size;
+    for (const uint8_t *nal = next_nal(found, end, &size); nal; nal = next_nal(nal + size, end, &size)) {
+        const uint8_t *other = known ? next_nal(known, known_end, &other_size) : NULL;
+        while (other && (other_size != size || memcmp(other, nal, size) != 0))
+            other = next_nal(other + other_size, known_end, &other_size);
+        if (!other)
+            return false;
+    }
+    return true;
+}
+
+/* Size of the pictures that a packet with other parameters begins, as libavcodec's parser reads it. */
+static void measure(struct track *track, const AVPacket *packet)
+{
+    AVCodecParserContext *parser = av_parser_init((int)track->stream->codecpar->codec_id);
+    AVCodecContext *context = avcodec_alloc_context3(NULL);
+    uint8_t *data;
+    int size;
+    track->width = track->height = 0;
+    if (parser && context) {
+        context->codec_id = track->stream->codecpar->codec_id;
+        context->extradata = av_mallocz(track->extradata_size + AV_INPUT_BUFFER_PADDING_SIZE);
+        if (context->extradata) {
+            memcpy(context->extradata, track->extradata, track->extradata_size);
+            context->extradata_size = (int)track->extradata_size;
+        }
+        parser->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+        av_parser_parse2(parser, context, &data, &size, packet->data, packet->size, AV_NOPTS_VALUE, AV_NOPTS_VALUE, 0);
+        track->width = parser->width;
+        track->height = parser->height;
+    }
+    if (parser)
+        av_parser_close(parser);
+    avcodec_free_context(&context);
+}
+
+static int change_extradata(cuframes_av_source *source, struct track *track, const uint8_t *data, size_t size,
+                            cuframes_av_packet_info *info)
+{
+    uint8_t *copy = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (!copy)
+        return fail(source, CUFRAMES_AV_NO_MEMORY, "out of memory");
+    memcpy(copy, data, size);
+    av_freep(&track->extradata);
+    track->extradata = copy;
+    track->extradata_size = size;
+    if (track == &source->tracks[0])
+        measure(track, source->packet);
+    info->flags |= CUFRAMES_AV_PACKET_NEW_PARAMETERS;
+    return CUFRAMES_AV_OK;
+}
+
+/*
+ * Parameter sets in a key picture. libavcodec's filter looks for start codes, so streams with lengths before their NAL units,
+ * whose extradata begins with a 1, are left alone: what changes there comes as side data.
+ */
+static int extract_parameters(cuframes_av_source *source, struct track *track, cuframes_av_packet_info *info)
+{
+    size_t known_size, size = 0;
+    const uint8_t *known = extradata_of(track, &known_size);
+    enum AVCodecID codec = track->stream->codecpar->codec_id;
+    if ((codec != AV_CODEC_ID_H264 && codec != AV_CODEC_ID_HEVC) || !(source->packet->flags & AV_PKT_FLAG_KEY) ||
+        (known && known_size > 0 && known[0] == 1))
+        return CUFRAMES_AV_OK;
+    if (!track->extractor) {
+        const AVBitStreamFilter *filter = av_bsf_get_by_name("extract_extradata");
+        int error = filter ? av_bsf_alloc(filter, &track->extractor) : AVERROR_BSF_NOT_FOUND;
+        if (error >= 0)
+            error = avcodec_parameters_copy(track->extractor->par_in, track->stream->codecpar);
+        if (error >= 0)
+            error = av_bsf_init(track->extractor);
+        if (error < 0) {
+            av_bsf_free(&track->extractor);
+            return fail_av(source, error);
+        }
+    }
+    int result = CUFRAMES_AV_OK;
+    /* A damaged picture has none that could be used: it goes on as it is. */
+    if (av_packet_ref(source->extract, source->packet) >= 0 && av_bsf_send_packet(track->extractor, source->extract) >= 0) {
+        while (av_bsf_receive_packet(track->extractor, source->extract) >= 0) {
+            const uint8_t *data = av_packet_get_side_data(source->extract, AV_PKT_DATA_NEW_EXTRADATA, &size);
+            if (data && result == CUFRAMES_AV_OK && !has_all_nals(known, known_size, data, size))
+                result = change_extradata(source, track, data, size, info);
+            av_packet_unref(source->extract);
+        }
+    }
+    av_packet_unref(source->extract);
+    return result;
+}
+
+static int note_parameters(cuframes_av_source *source, struct track *track, cuframes_av_packet_info *info)
+{
+    size_t known_size, size = 0;
+    const uint8_t *data = av_packet_get_side_data(source->packet, AV_PKT_DATA_NEW_EXTRADATA, &size);
+    if (!data)
+        return track == &source->tracks[0] ? extract_parameters(source, track, info) : CUFRAMES_AV_OK;
+    const uint8_t *known = extradata_of(track, &known_size);
+    if (known && known_size == size && memcmp(known, data, size) == 0)
+        return CUFRAMES_AV_OK;
+    return change_extradata(source, track, data, size, info);
+}
+
+static void note_capture_time(struct track *track, const AVPacket *packet)
 {
     size_t size = 0;
-    const uint8_t *data = av_packet_get_side_data(source->packet, AV_PKT_DATA_PRFT, &size);
-    if (!data || size < sizeof(AVProducerReferenceTime) || source->packet->pts == AV_NOPTS_VALUE)
+    const uint8_t *data = av_packet_get_side_data(packet, AV_PKT_DATA_PRFT, &size);
+    if (!data || size < sizeof(AVProducerReferenceTime) || packet->pts == AV_NOPTS_VALUE)
         return;
     AVProducerReferenceTime reference;
     memcpy(&reference, data, sizeof reference);
-    source->wall_offset_ns = reference.wallclock * 1000 - to_ns(source->packet->pts, source->stream->time_base);
-    source->has_wall_offset = true;
+    track->wall_offset_ns = reference.wallclock * 1000 - to_ns(packet->pts, track->stream->time_base);
+    track->has_wall_offset = true;
+}
+
+static struct track *track_of(cuframes_av_source *source, int index)
+{
+    for (unsigned i = 0; i < source->track_count; i++) {
+        if (source->tracks[i].stream->index == index)
+            return &source->tracks[i];
+    }
+    return NULL;
 }
 
 static int read_packet(cuframes_av_source *source, cuframes_av_packet_info *info)
 {
+    struct track *track = NULL;
     int error;
     av_packet_unref(source->packet);
-    set_deadline(source, source->options.stall_timeout_ns);
+    /* Sound alone is not life: the time-out runs on from the last packet of the video. */
+    if (!source->keeps_deadline)
+        set_deadline(source, source->options.stall_timeout_ns);
+    source->packet_track = NULL;
+    source->keeps_deadline = false;
     for (;;) {
         error = av_read_frame(source->format, source->packet);
         if (error == AVERROR(EAGAIN)) {
@@ -1322,12 +1614,16 @@ static int read_packet(cuframes_av_source *source, cuframes_av_packet_info *info
         }
         if (error < 0)
             break;
-        if (source->packet->stream_index == source->stream->index)
+        track = track_of(source, source->packet->stream_index);
+        if (track == &source->tracks[0])
+            break;
+        if (on_interrupt(source)) {
+            av_packet_unref(source->packet);
+            return fail_av(source, AVERROR_EXIT);
+        }
+        if (track)
             break;
         av_packet_unref(source->packet);
-        /* Audio alone is not life: the video stream has stalled. */
-        if (on_interrupt(source))
-            return fail_av(source, AVERROR_EXIT);
     }
     if (error == AVERROR_EOF) {
         if (source->format->pb && source->format->pb->error < 0)
@@ -1338,27 +1634,33 @@ static int read_packet(cuframes_av_source *source, cuframes_av_packet_info *info
         return fail_av(source, error);
 
     AVPacket *packet = source->packet;
-    uint64_t number = ++source->packets;
-    struct arrival *arrival = &source->arrivals[number % ARRIVALS];
-    *arrival = (struct arrival){ packet->pts, packet->dts, now_ns(), number };
-    note_capture_time(source);
+    source->packet_track = track;
+    source->packet_arrival_ns = now_ns();
+    source->keeps_deadline = track != &source->tracks[0];
+    note_capture_time(track, packet);
 
     info->bytes = (uint32_t)packet->size;
-    info->number = number;
-    info->pts_ns = to_ns(packet->pts, source->stream->time_base);
-    info->dts_ns = to_ns(packet->dts, source->stream->time_base);
-    info->arrival_ns = arrival->stamp_ns;
-    info->is_key = (packet->flags & AV_PKT_FLAG_KEY) != 0;
-    info->is_corrupt = (packet->flags & AV_PKT_FLAG_CORRUPT) != 0;
-    return CUFRAMES_AV_OK;
+    info->track = (uint32_t)(track - source->tracks);
+    info->flags = (packet->flags & AV_PKT_FLAG_KEY ? CUFRAMES_AV_PACKET_KEY : 0u) |
+        (packet->flags & AV_PKT_FLAG_CORRUPT ? CUFRAMES_AV_PACKET_CORRUPT : 0u) |
+        (packet->flags & AV_PKT_FLAG_DISPOSABLE ? CUFRAMES_AV_PACKET_DISPOSABLE : 0u);
+    info->pts = packet->pts;
+    info->dts = packet->dts;
+    info->duration = FFMAX(packet->duration, 0);
+    info->arrival_ns = source->packet_arrival_ns;
+    info->capture_wall_ns = track->has_wall_offset && packet->pts != AV_NOPTS_VALUE
+        ? to_ns(packet->pts, track->stream->time_base) + track->wall_offset_ns : 0;
+    info->data = packet->data;
+    /* Only who takes all packets hears of it: a decoder finds its parameters in the same places. */
+    return source->options.flags & CUFRAMES_AV_ALL_TRACKS ? note_parameters(source, track, info) : CUFRAMES_AV_OK;
 }
 
 int cuframes_av_read_packet(cuframes_av_source *source, cuframes_av_packet_info *info)
 {
     if (!source || !info || info->size < sizeof *info)
         return CUFRAMES_AV_INVALID_ARGUMENT;
-    if (!source->stream || !source->decoder)
-        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source has no decoder yet");
+    if (!source->stream)
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source is not open");
     current_source = source;
     int result = read_packet(source, info);
     current_source = NULL;
@@ -1418,16 +1720,68 @@ static int send_to_decoder(cuframes_av_source *source, const AVPacket *packet)
     return decoder_result(source, avcodec_send_packet(source->decoder, packet));
 }
 
-int cuframes_av_send_packet(cuframes_av_source *source)
+static int send_numbered(cuframes_av_source *source, const AVPacket *packet, int64_t arrival_ns, uint64_t number)
+{
+    int result = send_to_decoder(source, packet);
+    /* Also when it says that something is damaged: that may be a packet before, and this one gives a frame. */
+    if (result != CUFRAMES_AV_AGAIN && result != CUFRAMES_AV_END)
+        source->arrivals[++source->packets % ARRIVALS] = (struct arrival){ packet->pts, packet->dts, arrival_ns, number };
+    return result;
+}
+
+int cuframes_av_send_packet(cuframes_av_source *source, uint64_t number)
 {
     if (!source)
         return CUFRAMES_AV_INVALID_ARGUMENT;
-    if (!source->decoder || !source->packet->data || source->end_sent)
-        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "no packet was read, or the end was sent before");
+    if (!source->decoder || !source->packet->data || source->packet_track != &source->tracks[0] || source->end_sent) {
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT,
+                    "there is no decoder, no packet of the video was read, or the end was sent before");
+    }
     current_source = source;
-    int result = send_to_decoder(source, source->packet);
+    int result = send_numbered(source, source->packet, source->packet_arrival_ns, number);
     current_source = NULL;
     return result;
+}
+
+int cuframes_av_send_coded(cuframes_av_source *source, const cuframes_av_coded *coded)
+{
+    if (!source || !coded || coded->size < sizeof *coded)
+        return CUFRAMES_AV_INVALID_ARGUMENT;
+    if (!source->decoder || source->end_sent || !coded->data || coded->bytes == 0 || coded->bytes > INT_MAX) {
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT,
+                    "there is no decoder, the end was sent before, or the packet has no bytes");
+    }
+    /* Whoever sends old packets is busy, and the video no staler for it. */
+    source->keeps_deadline = false;
+    AVPacket *packet = source->coded;
+    /* Without a reference count: libavcodec copies what it keeps. It does not write. */
+    packet->data = (uint8_t *)(uintptr_t)coded->data;
+    packet->size = (int)coded->bytes;
+    packet->pts = coded->pts;
+    packet->dts = coded->dts;
+    packet->duration = coded->duration;
+    packet->flags = (coded->flags & CUFRAMES_AV_PACKET_KEY ? AV_PKT_FLAG_KEY : 0) |
+        (coded->flags & CUFRAMES_AV_PACKET_CORRUPT ? AV_PKT_FLAG_CORRUPT : 0);
+    current_source = source;
+    int result = send_numbered(source, packet, coded->arrival_ns, coded->number);
+    current_source = NULL;
+    av_packet_unref(packet);
+    return result;
+}
+
+int cuframes_av_flush(cuframes_av_source *source)
+{
+    if (!source)
+        return CUFRAMES_AV_INVALID_ARGUMENT;
+    if (!source->decoder)
+        return fail(source, CUFRAMES_AV_INVALID_ARGUMENT, "the source has no decoder yet");
+    current_source = source;
+    av_frame_unref(source->frame);
+    source->frame_format = CUFRAMES_AV_FORMAT_NONE;
+    avcodec_flush_buffers(source->decoder);
+    source->end_sent = false;
+    current_source = NULL;
+    return CUFRAMES_AV_OK;
 }
 
 int cuframes_av_send_end(cuframes_av_source *source)
@@ -1445,33 +1799,13 @@ int cuframes_av_send_end(cuframes_av_source *source)
 
 /* ---- frames --------------------------------------------------------------------------------------------------- */
 
+/* Degrees clockwise. */
 static unsigned rotation_of(cuframes_av_source *source)
 {
-    const int32_t *matrix = NULL;
     const AVFrameSideData *side = av_frame_get_side_data(source->frame, AV_FRAME_DATA_DISPLAYMATRIX);
-    if (side && side->size >= 9 * sizeof(int32_t)) {
-        matrix = (const int32_t *)(const void *)side->data;
-    } else {
-#if HAVE_CODED_SIDE_DATA
-        const AVCodecParameters *parameters = source->stream->codecpar;
-        const AVPacketSideData *coded = av_packet_side_data_get(
-            parameters->coded_side_data, parameters->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
-        if (coded && coded->size >= 9 * sizeof(int32_t))
-            matrix = (const int32_t *)(const void *)coded->data;
-#else
-        size_t size = 0;
-        const uint8_t *data = av_stream_get_side_data(source->stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
-        if (data && size >= 9 * sizeof(int32_t))
-            matrix = (const int32_t *)(const void *)data;
-#endif
-    }
-    if (!matrix)
-        return 0;
-    double degrees = -av_display_rotation_get(matrix); /* libav counts counter-clockwise */
-    if (!(degrees >= -360 && degrees <= 360))
-        return 0;                                       /* NaN: the matrix is singular */
-    int quarter = (int)((degrees + 360 + 45) / 90);
-    return (unsigned)(quarter % 4) * 90;
+    const int32_t *matrix = side && side->size >= 9 * sizeof(int32_t) ? (const int32_t *)(const void *)side->data
+                                                                      : matrix_of(source->stream);
+    return matrix ? quarter_turns(matrix) * 90 : 0;
 }
 
 static const struct arrival *arrival_of(const cuframes_av_source *source)
@@ -1568,8 +1902,8 @@ static int describe_frame(cuframes_av_source *source, cuframes_av_frame_info *in
         info->arrival_ns = arrival->stamp_ns;
         info->packet_number = arrival->number;
     }
-    if (source->has_wall_offset && info->pts_ns != CUFRAMES_AV_NO_TIME)
-        info->capture_wall_ns = info->pts_ns + source->wall_offset_ns;
+    if (source->tracks[0].has_wall_offset && info->pts_ns != CUFRAMES_AV_NO_TIME)
+        info->capture_wall_ns = info->pts_ns + source->tracks[0].wall_offset_ns;
 
 #if HAVE_FRAME_FLAGS
     bool key = frame->flags & AV_FRAME_FLAG_KEY;

@@ -27,7 +27,7 @@ extern "C" {
 #define CUFRAMES_AV_API __attribute__((visibility("default")))
 
 /* Version of this interface. C# refuses a library with another one. */
-#define CUFRAMES_AV_ABI 3
+#define CUFRAMES_AV_ABI 4
 
 /* A time stamp that the source did not give. */
 #define CUFRAMES_AV_NO_TIME INT64_MIN
@@ -80,8 +80,14 @@ enum cuframes_av_format {
 enum cuframes_av_transport { CUFRAMES_AV_TCP = 0, CUFRAMES_AV_UDP = 1 };
 
 enum cuframes_av_open_flags {
-    CUFRAMES_AV_LOW_DELAY = 1 /* no frame threads; no reordering delay where the stream has no B pictures */
+    CUFRAMES_AV_LOW_DELAY = 1, /* no frame threads; no reordering delay where the stream has no B pictures */
+    CUFRAMES_AV_ALL_TRACKS = 2 /* sound and data are read too, not only the video that is decoded */
 };
+
+/* Tracks of a source; what it has beyond that is left out. Track 0 is the video that is decoded. */
+#define CUFRAMES_AV_MAX_TRACKS 8
+
+enum cuframes_av_source_track_kind { CUFRAMES_AV_SOURCE_VIDEO = 1, CUFRAMES_AV_SOURCE_AUDIO = 2, CUFRAMES_AV_SOURCE_DATA = 3 };
 
 enum cuframes_av_decode_mode { CUFRAMES_AV_SOFTWARE = 0, CUFRAMES_AV_NVDEC = 1 };
 
@@ -122,16 +128,75 @@ typedef struct cuframes_av_stream_info {
     char pixel_format[32];   /* libav's name */
 } cuframes_av_stream_info;
 
+/* What a decoder and a container need to know of a track, as libav's codec parameters have it. Zero: not known. */
+typedef struct cuframes_av_source_track {
+    uint32_t size;
+    uint32_t kind;           /* enum cuframes_av_source_track_kind */
+    int32_t time_base_num;   /* unit of the times of the track's packets, in seconds */
+    int32_t time_base_den;
+    uint32_t width;
+    uint32_t height;
+    int32_t frame_rate_num;
+    int32_t frame_rate_den;
+    int32_t sample_aspect_num;
+    int32_t sample_aspect_den;
+    uint32_t sample_rate;
+    uint32_t channels;
+    uint64_t channel_layout; /* bit mask of speakers as in WAVEFORMATEXTENSIBLE */
+    uint32_t samples_per_packet;
+    uint32_t bits_per_sample;
+    uint32_t block_align;
+    uint32_t initial_padding;
+    uint32_t seek_preroll;
+    uint32_t reorder_delay;
+    uint8_t matrix;          /* colours as in cuframes_av_frame_info */
+    uint8_t primaries;
+    uint8_t transfer;
+    uint8_t range;
+    uint8_t chroma_location;
+    uint8_t field_order;     /* 1 progressive, 2 top field first, 3 bottom field first */
+    uint8_t rotation;        /* clockwise quarter turns to show it upright */
+    uint8_t reserved;
+    uint32_t extradata_bytes;
+    uint32_t reserved2;
+    const uint8_t *extradata; /* valid until the next read of a packet */
+    char codec[32];
+    char language[8];        /* ISO 639-2; empty: not known */
+} cuframes_av_source_track;
+
+enum cuframes_av_packet_flags {
+    CUFRAMES_AV_PACKET_KEY = 1,
+    CUFRAMES_AV_PACKET_CORRUPT = 2,       /* the container says so */
+    CUFRAMES_AV_PACKET_DISPOSABLE = 4,    /* no other packet needs it to be decoded */
+    CUFRAMES_AV_PACKET_NEW_PARAMETERS = 8 /* cuframes_av_get_track tells something else from this packet on */
+};
+
 typedef struct cuframes_av_packet_info {
     uint32_t size;
     uint32_t bytes;
-    uint64_t number;         /* 1 for the first video packet since open */
-    int64_t pts_ns;
-    int64_t dts_ns;
+    uint32_t track;
+    uint32_t flags;          /* enum cuframes_av_packet_flags */
+    int64_t pts;             /* units of the track's time base; CUFRAMES_AV_NO_TIME = unknown; dts likewise */
+    int64_t dts;
+    int64_t duration;        /* 0 = unknown */
     int64_t arrival_ns;
-    uint32_t is_key;
-    uint32_t is_corrupt;     /* the container says so */
+    int64_t capture_wall_ns; /* as in cuframes_av_frame_info */
+    const uint8_t *data;     /* valid until the next read */
 } cuframes_av_packet_info;
+
+/* A packet of the video that was read before, kept by the caller. */
+typedef struct cuframes_av_coded {
+    uint32_t size;
+    uint32_t bytes;
+    uint32_t flags;          /* enum cuframes_av_packet_flags; only KEY and CORRUPT say something to a decoder */
+    uint32_t reserved;
+    int64_t pts;
+    int64_t dts;
+    int64_t duration;
+    int64_t arrival_ns;
+    uint64_t number;         /* as in cuframes_av_send_packet */
+    const uint8_t *data;     /* 64 zero bytes follow; is copied */
+} cuframes_av_coded;
 
 enum cuframes_av_frame_flags {
     CUFRAMES_AV_FRAME_KEY = 1,
@@ -151,7 +216,7 @@ typedef struct cuframes_av_frame_info {
     int64_t duration_ns;     /* 0 = unknown */
     int64_t arrival_ns;      /* when the packet with this picture was read; 0 = unknown */
     int64_t capture_wall_ns; /* CLOCK_REALTIME by the camera's own clock (RTCP sender reports); 0 = unknown */
-    uint64_t packet_number;  /* 0 = unknown */
+    uint64_t packet_number;  /* what the packet was sent with; 0 = unknown */
     uint32_t flags;          /* enum cuframes_av_frame_flags */
     uint32_t rotation;       /* degrees clockwise to show it upright: 0, 90, 180, 270 */
     uint8_t picture_type;    /* 'I', 'P', 'B', or 0 */
@@ -279,14 +344,27 @@ CUFRAMES_AV_API void cuframes_av_abort(cuframes_av_source *source);
 
 CUFRAMES_AV_API int cuframes_av_get_stream_info(cuframes_av_source *source, cuframes_av_stream_info *info);
 
-/* Reads the next packet of the video stream into the handle. CUFRAMES_AV_END at the end of the source. */
+/* Parameters of a track, as they are since the packet that was read last. CUFRAMES_AV_END: there is no such track. */
+CUFRAMES_AV_API int cuframes_av_get_track(cuframes_av_source *source, uint32_t track, cuframes_av_source_track *info);
+
+/*
+ * Reads the next packet, of whatever track, into the handle; needs no decoder. CUFRAMES_AV_END at the end of the source. The
+ * stall time-out is that of the video: packets of other tracks do not make it begin anew.
+ */
 CUFRAMES_AV_API int cuframes_av_read_packet(cuframes_av_source *source, cuframes_av_packet_info *info);
 
 /*
- * Gives the packet that was read to the decoder. CUFRAMES_AV_AGAIN: receive frames, then send again.
+ * Gives the packet that was read, which must be of track 0, to the decoder. Frames that are decoded from it have `number`.
+ * CUFRAMES_AV_AGAIN: receive frames, then send again.
  * CUFRAMES_AV_INVALID_DATA: the packet is damaged and dropped; the next one may be fine.
  */
-CUFRAMES_AV_API int cuframes_av_send_packet(cuframes_av_source *source);
+CUFRAMES_AV_API int cuframes_av_send_packet(cuframes_av_source *source, uint64_t number);
+
+/* The same for a packet that was read earlier. */
+CUFRAMES_AV_API int cuframes_av_send_coded(cuframes_av_source *source, const cuframes_av_coded *coded);
+
+/* Makes the decoder forget all packets: the next one is as the first, and may follow an end. */
+CUFRAMES_AV_API int cuframes_av_flush(cuframes_av_source *source);
 
 /* Tells the decoder that no packet follows; receive until CUFRAMES_AV_END. */
 CUFRAMES_AV_API int cuframes_av_send_end(cuframes_av_source *source);

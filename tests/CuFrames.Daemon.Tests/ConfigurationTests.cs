@@ -84,6 +84,10 @@ public sealed class ConfigurationTests : IDisposable
         { "cameras:|  a: {source: ^'rtsp://${CUFRAMES_TEST_NOT_DEFINED}/'}", ["cameras.a.source: the environment variable CUFRAMES_TEST_NOT_DEFINED is not defined."] },
         { "cameras:|  a: {source: ^'rtsp://${A-B}/'}", ["cameras.a.source: found '${' that no variable's name and '}' follow. Accepted: ${NAME}, or $${ for the two characters themselves."] },
         { "cameras:|  a: {source: test, slots: ^'${CUFRAMES_TEST_SECRET}'}", ["cameras.a.slots: found '${CUFRAMES_TEST_SECRET}'. Accepted: a whole number"] },
+        { "cameras:|  a: {source: test, packets: ^off}", ["cameras.a.packets: the key has no meaning for the test pattern. Accepted: the key only where the source is a camera's URL or a file."] },
+        { "cameras:|  a: {source: a.mp4, packets: ^offf}", ["cameras.a.packets: found 'offf' (did you mean 'off'?). Accepted: on, off, or a mapping with the keys memory, time, readers, such as {memory: 64MiB}."] },
+        { "cameras:|  a: {source: a.mp4, packets: {memory: ^1KiB, ^tims: 5s}}", ["cameras.a.packets.memory: found '1KiB'. Accepted: a size from 64KiB to 4GiB", "cameras.a.packets.tims: unknown key 'tims' (did you mean 'time'?). Accepted: memory, time, readers."] },
+        { "cameras:|  a: {source: a.mp4, packets: {time: ^0s, readers: ^all}}", ["cameras.a.packets.time: found '0s'. Accepted: a time from 1s to 24h", "cameras.a.packets.readers: found 'all'. Accepted: camera, own, everyone, or {users: [...], groups: [...]} with names or ids."] },
         { "cameras:|  a: {source: test, renditions: ^[]}", ["cameras.a.renditions: found a list. Accepted: a mapping of names to renditions"] },
         { "cameras:|  a: {source: test, renditions: {s: ^640x360}}", ["cameras.a.renditions.s: found a text. Accepted: a mapping with the keys size, scale, fit, fps, format, memory."] },
         { "cameras:|  a: {source: test, renditions: {^Big: {}}}", ["cameras.a.renditions.Big: 'Big' is not a rendition's name. Accepted: 1 to 64 of a-z, 0-9"] },
@@ -183,8 +187,8 @@ public sealed class ConfigurationTests : IDisposable
               password: ${CUFRAMES_TEST_SECRET}
             cameras:
               one: {source: rtsp://h/a, slots: 30, transport: udp, memory_limit: 1.5GiB, readers: {users: [root, 7], groups: [0]}, memory: cuda}
-              two: {source: "http://h/x?token=Geh3imes-Passwort", password_file: pw, open_timeout: 0.5s, enabled: false, decode: software, memory: cuda-ipc}
-              three: {source: clips/a.mp4, loop: true, lossless: true, paced: false, decode_threads: 0, readers: everyone}
+              two: {source: "http://h/x?token=Geh3imes-Passwort", password_file: pw, open_timeout: 0.5s, enabled: false, decode: software, memory: cuda-ipc, packets: off}
+              three: {source: clips/a.mp4, loop: true, lossless: true, paced: false, decode_threads: 0, readers: everyone, packets: {memory: 16389KiB, time: 10min, readers: everyone}}
               four: {source: "test:i420@64x48@30000/1001", lossless: 2min}
               five: {source: "rtsp://x:${CUFRAMES_TEST_SECRET}@h/", readers: own}
               "6@small": {source: test, slots: 2, max_slots: 48}
@@ -210,6 +214,7 @@ public sealed class ConfigurationTests : IDisposable
                 loop: false
                 open_timeout: 10000ms
                 stall_timeout: 5000ms
+                packets: {memory: 33554432B, time: 60000ms, readers: camera}
                 memory: cuda
                 slots: 30
                 max_slots: 30
@@ -227,6 +232,7 @@ public sealed class ConfigurationTests : IDisposable
                 loop: false
                 open_timeout: 500ms
                 stall_timeout: 5000ms
+                packets: off
                 memory: cuda-ipc
                 slots: 4
                 max_slots: 24
@@ -243,6 +249,7 @@ public sealed class ConfigurationTests : IDisposable
                 loop: true
                 open_timeout: 10000ms
                 stall_timeout: 5000ms
+                packets: {memory: 16785408B, time: 600000ms, readers: everyone}
                 memory: host
                 slots: 4
                 max_slots: 24
@@ -271,6 +278,7 @@ public sealed class ConfigurationTests : IDisposable
                 loop: false
                 open_timeout: 10000ms
                 stall_timeout: 5000ms
+                packets: {memory: 33554432B, time: 60000ms, readers: camera}
                 memory: host
                 slots: 4
                 max_slots: 24

@@ -12,11 +12,12 @@ public sealed class DocumentationTests
     [InlineData("key")]
     [InlineData("key of gpu")]
     [InlineData("key of a rendition")]
+    [InlineData("key of packets")]
     public void The_table_of_keys_is_the_daemons_own(string name)
     {
         string[][] rows = Rows($"| {name} | default | accepted | what it does |");
         Assert.Equal(
-            (name switch { "key" => CameraKey.All, "key of gpu" => GpuKey.All, _ => RenditionKey.All }).Select(key => $"{key.Name} / {key.Default} / {key.Accepted}"),
+            (name switch { "key" => CameraKey.All, "key of gpu" => GpuKey.All, "key of packets" => PacketKey.All, _ => RenditionKey.All }).Select(key => $"{key.Name} / {key.Default} / {key.Accepted}"),
             rows.Select(row => $"{row[0].Trim('`')} / {row[1]} / {row[2]}"));
     }
 

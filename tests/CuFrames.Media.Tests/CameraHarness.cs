@@ -5,7 +5,7 @@ using CuFrames.TestKit;
 
 namespace CuFrames.Media.Tests;
 
-/// <summary>A publisher with a pump, and lossless subscribers that miss nothing of it.</summary>
+/// <summary>Publishers with a pump, and lossless subscribers that miss no frame of it. What has packets publishes them, as the daemon does.</summary>
 internal sealed class CameraHarness : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -13,7 +13,9 @@ internal sealed class CameraHarness : IDisposable
     private readonly List<CameraStatus> _statuses = [];
     private readonly FrameSubscriber[] _subscribers;
 
-    public CameraHarness(CameraOptions options, bool subscribe = true, FrameMemory memory = FrameMemory.Host, CudaContext? cuda = null, int readers = 1)
+    public CameraHarness(
+        CameraOptions options, bool subscribe = true, FrameMemory memory = FrameMemory.Host, CudaContext? cuda = null, int readers = 1,
+        PacketPublisherOptions? packets = null)
     {
         Publisher = FramePublisher.Create("camera", new PublisherOptions
         {
@@ -24,23 +26,29 @@ internal sealed class CameraHarness : IDisposable
             Memory = memory,
             Cuda = cuda,
         });
+        Packets = options.Source is null ? null : PacketPublisher.Create("camera", (packets ?? new PacketPublisherOptions()) with { Directory = _directory.Path });
         _subscribers = new FrameSubscriber[subscribe ? readers : 0];
         for (int reader = 0; reader < _subscribers.Length; reader++)
         {
             _subscribers[reader] = FrameSubscriber.Connect("camera", new SubscriberOptions { Directory = _directory.Path, Delivery = Delivery.Lossless, Cuda = cuda });
         }
 
-        Pump = new CameraPump(Publisher, options, status =>
+        Pump = new CameraPump(Publisher, options, Note, Packets);
+
+        void Note(CameraStatus status)
         {
             lock (_statuses)
             {
                 _statuses.Add(status);
                 Monitor.PulseAll(_statuses);
             }
-        });
+        }
     }
 
     public FramePublisher Publisher { get; }
+
+    /// <summary>Null for the test pattern.</summary>
+    public PacketPublisher? Packets { get; }
 
     public FrameSubscriber? Subscriber => _subscribers.FirstOrDefault();
 
@@ -68,6 +76,10 @@ internal sealed class CameraHarness : IDisposable
 
     public static CameraOptions File(string path, bool loop = false) =>
         Of(new MediaSourceOptions { Url = new RedactedUrl(path), Loop = loop, Paced = false });
+
+    /// <summary>A reader of the packets.</summary>
+    public PacketSubscriber ReadPackets(PacketStart start = PacketStart.OldestKey) =>
+        PacketSubscriber.Connect("camera", new PacketSubscriberOptions { Directory = _directory.Path, Start = start });
 
     /// <summary>Waits for a state that comes after the first <paramref name="seen"/> ones.</summary>
     public CameraStatus WaitFor(CameraState state, int seen = 0)
@@ -110,6 +122,7 @@ internal sealed class CameraHarness : IDisposable
 
         Pump.Dispose();
         Publisher.Dispose();
+        Packets?.Dispose();
         _directory.Dispose();
     }
 }

@@ -112,7 +112,9 @@ public sealed class NvdecDoubleTests : IDisposable
         for (int i = 0; i < 60; i++)
         {
             (FrameMetadata metadata, _, byte[] samples) = camera.Next();
-            RequireValue(samples, (long)metadata.SourcePacket - 1);
+
+            // Each loop has a decoder of its own, which counts its pictures.
+            RequireValue(samples, ((long)metadata.SourcePacket - 1) % 25);
         }
 
         Assert.True(camera.Pump.Stop(TimeSpan.FromSeconds(10)));

@@ -34,6 +34,7 @@ public sealed unsafe class ShimTests
             (typeof(AvNative.PacketInfo), "cuframes_av_packet_info"), (typeof(AvNative.FrameInfo), "cuframes_av_frame_info"),
             (typeof(PicturePlane), "cuframes_av_plane"), (typeof(AvNative.Versions), "cuframes_av_versions"),
             (typeof(AvNative.Decoder), "cuframes_av_decoder"), (typeof(AvNative.NvdecCaps), "cuframes_av_nvdec_caps"),
+            (typeof(AvNative.Track), "cuframes_av_source_track"), (typeof(AvNative.Coded), "cuframes_av_coded"),
         ];
         using MediaClips folder = new();
         string header = Path.GetFullPath(Path.Combine(SourceFolder(), "../../media/shim/cuframes_av.h"));
@@ -138,7 +139,7 @@ public sealed unsafe class ShimTests
         Assert.Equal(-3, AvNative.ReceiveFrame(handle, &frame));
         frame.Size = (uint)sizeof(AvNative.FrameInfo);
         Assert.Equal(-3, AvNative.ReceiveFrame(handle, &frame));
-        Assert.Equal(-3, AvNative.SendPacket(handle));
+        Assert.Equal(-3, AvNative.SendPacket(handle, 1));
         Assert.Equal(-3, AvNative.FrameCopy(handle, null, 0));
     }
 
@@ -194,16 +195,16 @@ public sealed unsafe class ShimTests
         Assert.Equal(0, AvNative.Open(handle, path, null, &options));
         Assert.Equal(0, AvNative.OpenDecoder(handle, &software));
         Assert.Equal(0, AvNative.ReadPacket(handle, &packet));
-        Assert.Equal(0, AvNative.SendPacket(handle));
+        Assert.Equal(0, AvNative.SendPacket(handle, 1));
         Assert.Equal(0, AvNative.OpenDecoder(handle, &software));
-        Assert.Equal(0, AvNative.SendPacket(handle));
+        Assert.Equal(0, AvNative.SendPacket(handle, 1));
         int frames = 0;
         for (int result; (result = AvNative.ReceiveFrame(handle, &frame)) != AvNative.End;)
         {
             if (result == AvNative.Again)
             {
                 bool isAtEnd = AvNative.ReadPacket(handle, &packet) == AvNative.End;
-                Assert.Equal(0, isAtEnd ? AvNative.SendEnd(handle) : AvNative.SendPacket(handle));
+                Assert.Equal(0, isAtEnd ? AvNative.SendEnd(handle) : AvNative.SendPacket(handle, 1));
                 continue;
             }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 
 namespace CuFrames.TestKit;
 
@@ -35,6 +36,12 @@ public sealed class MediaClips : IDisposable
     /// <summary>A clip in H.264, with B pictures and a key picture every second.</summary>
     public string H264(string name, int width, int height, double seconds, params string[] more) =>
         Make(name, [.. Moving(width, height, seconds), "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-threads", "1", .. more]);
+
+    /// <summary>A clip in H.264 with sound: <c>aac</c>, or <c>pcm_alaw</c> for which the name has to end in .mov or .mkv.</summary>
+    public string WithSound(string name, int width, int height, double seconds, string audio = "aac", params string[] more) =>
+        Make(name, [
+            .. Moving(width, height, seconds), "-f", "lavfi", "-i", string.Create(CultureInfo.InvariantCulture, $"sine=frequency=440:sample_rate={(audio == "aac" ? 48000 : 8000)}:duration={seconds}"),
+            "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-threads", "1", "-c:a", audio, "-shortest", .. more]);
 
     /// <summary>A clip in H.265.</summary>
     public string H265(string name, int width, int height, double seconds, params string[] more) =>
@@ -83,6 +90,42 @@ public sealed class MediaClips : IDisposable
         byte[] content = File.ReadAllBytes(raw);
         File.Delete(raw);
         return content;
+    }
+
+    /// <summary>The packets of a file or URL as ffprobe lists them, in its order.</summary>
+    public static IReadOnlyList<ProbedPacket> ProbePackets(string path, params string[] inputOptions)
+    {
+        using JsonDocument document = Probe([.. inputOptions, "-show_data_hash", "sha256", "-show_packets", path]);
+        List<ProbedPacket> packets = [];
+        foreach (JsonElement packet in document.RootElement.GetProperty("packets").EnumerateArray())
+        {
+            packets.Add(new ProbedPacket(
+                packet.GetProperty("stream_index").GetInt32(), Time("pts", long.MinValue), Time("dts", long.MinValue), Time("duration", 0),
+                int.Parse(packet.GetProperty("size").GetString()!, CultureInfo.InvariantCulture),
+                packet.GetProperty("flags").GetString()!.StartsWith('K'), packet.GetProperty("data_hash").GetString()!));
+
+            long Time(string name, long unknown) => packet.TryGetProperty(name, out JsonElement time) ? time.GetInt64() : unknown;
+        }
+
+        return packets;
+    }
+
+    /// <summary>Runs ffprobe; the caller disposes of what it says.</summary>
+    public static JsonDocument Probe(params string[] arguments)
+    {
+        ProcessStartInfo start = new("ffprobe") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (string argument in (string[])["-v", "error", "-of", "json", .. arguments])
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        using Process process = Process.Start(start)!;
+        Task<string> messages = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0
+            ? JsonDocument.Parse(output)
+            : throw new InvalidOperationException($"ffprobe {string.Join(' ', arguments)} ended with {process.ExitCode}: {messages.Result}");
     }
 
     /// <summary>Runs ffmpeg and fails with its messages if it fails.</summary>

@@ -33,6 +33,7 @@ public sealed class RtspServer : IDisposable
             script, options.File, "--codec", options.IsH265 ? "h265" : "h264", "--port", options.Port.ToString(CultureInfo.InvariantCulture),
             "--repeat-seconds", options.Repeat.TotalSeconds.ToString(CultureInfo.InvariantCulture),
             .. options.User is null ? Array.Empty<string>() : ["--user", options.User, "--password", options.Password],
+            .. options.Audio is { } audio ? (string[])["--audio", audio] : [],
             .. options.Digest ? (string[])["--digest"] : [],
         ];
         foreach (string argument in arguments)

@@ -3,11 +3,14 @@ namespace CuFrames.TestKit;
 /// <summary>What an <see cref="RtspServer"/> serves and how.</summary>
 public sealed record RtspServerOptions
 {
-    /// <summary>An MP4 file with one video stream.</summary>
+    /// <summary>An MP4 or MOV file with one video stream.</summary>
     public required string File { get; init; }
 
     /// <summary>Whether the stream is H.265 rather than H.264.</summary>
     public bool IsH265 { get; init; }
+
+    /// <summary>Serve the file's sound too, which is of this codec: <c>aac</c>, or <c>pcma</c> in a MOV file. Null: no sound.</summary>
+    public string? Audio { get; init; }
 
     /// <summary>Port; 0: any free one.</summary>
     public int Port { get; init; }

@@ -43,6 +43,13 @@ def say(**fields):
         sys.stdout.flush()
 
 
+# What brings the sound of the file into RTP.
+AUDIO = {
+    "aac": "aacparse ! rtpmp4gpay name=pay1 pt=97",
+    "pcma": "rtppcmapay name=pay1 pt=8",
+}
+
+
 class Server:
     def __init__(self, options, path):
         self.connections = 0
@@ -54,9 +61,10 @@ class Server:
         self.server.set_service(str(options.port))
 
         factory = GstRtspServer.RTSPMediaFactory()
+        audio = f"d. ! queue ! {AUDIO[options.audio]}" if options.audio else ""
         factory.set_launch(
-            f'( filesrc location="{path}" ! qtdemux ! {options.codec}parse config-interval=-1 '
-            f"! rtp{options.codec}pay name=pay0 pt=96 )"
+            f'( filesrc location="{path}" ! qtdemux name=d  d. ! queue ! {options.codec}parse config-interval=-1 '
+            f"! rtp{options.codec}pay name=pay0 pt=96 {audio} )"
         )
         factory.set_shared(False)
         factory.connect("media-configure", self.on_media)
@@ -127,11 +135,12 @@ class Server:
         self.loop.run()
 
 
-def repeated(path, seconds, folder):
+def repeated(path, seconds, folder, has_audio):
     """The file played again and again for `seconds`, by copying packets: the server itself cannot loop."""
-    result = os.path.join(folder, "repeated.mp4")
+    result = os.path.join(folder, "repeated.mov")
+    audio = [] if has_audio else ["-an"]
     subprocess.run(
-        ["ffmpeg", "-nostdin", "-v", "error", "-y", "-stream_loop", "-1", "-i", path, "-t", str(seconds), "-c", "copy", "-an", result],
+        ["ffmpeg", "-nostdin", "-v", "error", "-y", "-stream_loop", "-1", "-i", path, "-t", str(seconds), "-c", "copy", *audio, result],
         check=True,
     )
     return result
@@ -139,8 +148,9 @@ def repeated(path, seconds, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", help="MP4 file with one H.264 or H.265 stream")
+    parser.add_argument("file", help="MP4 or MOV file with one H.264 or H.265 stream")
     parser.add_argument("--codec", choices=["h264", "h265"], default="h264")
+    parser.add_argument("--audio", choices=sorted(AUDIO), help="serve the file's sound too, which is of this codec; pcma needs a .mov")
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--repeat-seconds", type=float, default=0, help="play the file repeatedly for that long; 0: once")
@@ -153,7 +163,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="cuframes-rtsp-") as folder:
         path = os.path.abspath(options.file)
         if options.repeat_seconds > 0:
-            path = repeated(path, options.repeat_seconds, folder)
+            path = repeated(path, options.repeat_seconds, folder, options.audio is not None)
         Server(options, path).run()
 
 

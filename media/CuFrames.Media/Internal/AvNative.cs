@@ -6,9 +6,18 @@ namespace CuFrames.Media.Internal;
 /// <summary>The functions and structs of media/shim/cuframes_av.h, which documents them.</summary>
 internal static unsafe partial class AvNative
 {
-    internal const uint Abi = 3;
+    internal const uint Abi = 4;
     internal const long NoTime = long.MinValue;
     internal const uint LowDelay = 1;
+    internal const uint AllTracks = 2;
+
+    internal const uint TrackVideo = 1;
+    internal const uint TrackAudio = 2;
+
+    internal const uint PacketKey = 1;
+    internal const uint PacketCorrupt = 2;
+    internal const uint PacketDisposable = 4;
+    internal const uint PacketNewParameters = 8;
 
     internal const uint FrameKey = 1;
     internal const uint FrameCorrupt = 2;
@@ -67,7 +76,16 @@ internal static unsafe partial class AvNative
     internal static partial int ReadPacket(AvSourceHandle source, PacketInfo* info);
 
     [LibraryImport(Library, EntryPoint = "cuframes_av_send_packet")]
-    internal static partial int SendPacket(AvSourceHandle source);
+    internal static partial int SendPacket(AvSourceHandle source, ulong number);
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_send_coded")]
+    internal static partial int SendCoded(AvSourceHandle source, Coded* coded);
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_flush")]
+    internal static partial int Flush(AvSourceHandle source);
+
+    [LibraryImport(Library, EntryPoint = "cuframes_av_get_track")]
+    internal static partial int GetTrack(AvSourceHandle source, uint index, Track* track);
 
     [LibraryImport(Library, EntryPoint = "cuframes_av_send_end")]
     internal static partial int SendEnd(AvSourceHandle source);
@@ -189,12 +207,66 @@ internal static unsafe partial class AvNative
     {
         public uint Size;
         public uint Bytes;
-        public ulong Number;
+        public uint Track;
+        public uint Flags;
         public long Pts;
         public long Dts;
+        public long Duration;
         public long Arrival;
-        public uint IsKey;
-        public uint IsCorrupt;
+        public long CaptureWall;
+        public nint Data;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct Coded
+    {
+        public uint Size;
+        public uint Bytes;
+        public uint Flags;
+        public uint Reserved;
+        public long Pts;
+        public long Dts;
+        public long Duration;
+        public long Arrival;
+        public ulong Number;
+        public nint Data;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct Track
+    {
+        public uint Size;
+        public uint Kind;
+        public int TimeBaseNumerator;
+        public int TimeBaseDenominator;
+        public uint Width;
+        public uint Height;
+        public int FrameRateNumerator;
+        public int FrameRateDenominator;
+        public int SampleAspectNumerator;
+        public int SampleAspectDenominator;
+        public uint SampleRate;
+        public uint Channels;
+        public ulong ChannelLayout;
+        public uint SamplesPerPacket;
+        public uint BitsPerSample;
+        public uint BlockAlign;
+        public uint InitialPadding;
+        public uint SeekPreroll;
+        public uint ReorderDelay;
+        public byte Matrix;
+        public byte Primaries;
+        public byte Transfer;
+        public byte Range;
+        public byte ChromaLocation;
+        public byte FieldOrder;
+        public byte Rotation;
+        public byte Reserved;
+        public uint ExtradataBytes;
+        public uint Reserved2;
+        public nint Extradata;
+        public Text32 Codec;
+        public Text8 Language;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -286,6 +358,12 @@ internal static unsafe partial class AvNative
     internal struct Strides4
     {
         private int _first;
+    }
+
+    [InlineArray(8)]
+    internal struct Text8
+    {
+        private byte _first;
     }
 
     [InlineArray(32)]
