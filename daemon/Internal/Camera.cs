@@ -1,4 +1,5 @@
 using CuFrames.Client;
+using CuFrames.Daemon.Internal.Taps;
 using CuFrames.Interop;
 using CuFrames.Media;
 using CuFrames.Protocol;
@@ -61,6 +62,23 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
             _ => "starting",
         },
     };
+
+    /// <summary>The streams of it that are published now, for taps.</summary>
+    internal IEnumerable<TapStream> TapStreams
+    {
+        get
+        {
+            if (_run is not null || _notice is not null)
+            {
+                yield return new TapStream(configuration.Key, configuration.Memory, HasPackets: false, configuration.Readers);
+            }
+
+            foreach (RenditionStream rendition in _renditions.Where(rendition => rendition.IsPublished))
+            {
+                yield return new TapStream(rendition.Key, FrameMemory.Host, HasPackets: false, configuration.Readers);
+            }
+        }
+    }
 
     /// <summary>Whether a run should begin now.</summary>
     /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>

@@ -1,5 +1,6 @@
 using System.Text;
 using CuFrames.Client;
+using CuFrames.Daemon.Internal.Taps;
 using CuFrames.Media;
 using CuFrames.Protocol;
 
@@ -13,7 +14,7 @@ internal sealed class ConfigurationReader
 
     private const int MaxPasswordFileSize = 4096;
 
-    private static readonly string[] TopKeys = ["directory", "gpu", "defaults", "cameras"];
+    private static readonly string[] TopKeys = ["directory", "gpu", "taps", "defaults", "cameras"];
 
     private readonly string _folder;
     private readonly Func<string, string?> _environment;
@@ -92,6 +93,7 @@ internal sealed class ConfigurationReader
         ConfigurationValue? defaultsPlace = null;
         ConfigurationValue? camerasPlace = null;
         ConfigurationSettings? gpu = null;
+        TapConfiguration taps = TapConfiguration.Default;
         ConfigurationValue whole = new(top, top, "", $"a mapping with the keys {string.Join(", ", TopKeys)}", false, _environment, _problems);
         whole.Keys(TopKeys, (name, value) =>
         {
@@ -102,6 +104,9 @@ internal sealed class ConfigurationReader
                     break;
                 case "gpu":
                     gpu = ConfigurationSettings.Read(value, GpuKey.All);
+                    break;
+                case "taps":
+                    taps = TapKey.Read(value);
                     break;
                 case "defaults":
                     defaultsPlace = value;
@@ -149,7 +154,7 @@ internal sealed class ConfigurationReader
             }
         }
 
-        return new DaemonConfiguration(directory, ReadGpu(gpu), cameras);
+        return new DaemonConfiguration(directory, ReadGpu(gpu), taps, cameras);
     }
 
     private static GpuConfiguration ReadGpu(ConfigurationSettings? settings)

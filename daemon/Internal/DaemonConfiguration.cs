@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using CuFrames.Client;
+using CuFrames.Daemon.Internal.Taps;
 using CuFrames.Media;
 
 namespace CuFrames.Daemon.Internal;
@@ -8,8 +9,9 @@ namespace CuFrames.Daemon.Internal;
 /// <summary>A whole configuration. Immutable.</summary>
 /// <param name="Directory">The runtime directory that the file names; null: it names none.</param>
 /// <param name="Gpu">The GPU of all cameras that use one.</param>
+/// <param name="Taps">The taps.</param>
 /// <param name="Cameras">The cameras, those that are not enabled included, in the file's order.</param>
-internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration Gpu, IReadOnlyList<CameraConfiguration> Cameras)
+internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration Gpu, TapConfiguration Taps, IReadOnlyList<CameraConfiguration> Cameras)
 {
     /// <summary>Everything that holds, as YAML, without secrets.</summary>
     /// <param name="directory">The runtime directory that holds.</param>
@@ -20,6 +22,7 @@ internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration G
         text.Append("  device: ").Append(Gpu.Device).Append('\n');
         text.Append("  memory_limit: ").Append(Gpu.MemoryLimit == 0 ? GpuKey.None : $"{Number(Gpu.MemoryLimit)}B").Append('\n');
         text.Append("  max_decoders: ").Append(Gpu.MaxDecoders == 0 ? GpuKey.None : Number(Gpu.MaxDecoders)).Append('\n');
+        text.Append("taps: ").Append(TapKey.Describe(Taps)).Append('\n');
         text.Append("cameras:").Append(Cameras.Count == 0 ? " {}\n" : "\n");
         foreach (CameraConfiguration camera in Cameras)
         {

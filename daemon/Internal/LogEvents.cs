@@ -50,6 +50,14 @@ internal static class LogEvents
     internal static readonly LogEvent GpuUnavailable = new(501, "gpu-unavailable", LogLevel.Error, "The GPU cannot be used: why. It is tried again.");
     internal static readonly LogEvent GpuBroken = new(502, "gpu-broken", LogLevel.Error, "The CUDA context of the process is broken, which only a new process mends. The daemon ends with exit code 3.");
 
+    internal static readonly LogEvent TapsHttp = new(600, "taps-http", LogLevel.Information, "Taps are served by HTTP: the address.");
+    internal static readonly LogEvent TapsUnavailable = new(601, "taps-unavailable", LogLevel.Error, "A tap's socket cannot be made, or the address of HTTP cannot be used: why. It is tried again.");
+    internal static readonly LogEvent TapJoined = new(602, "tap-joined", LogLevel.Information, "A client of a tap connected: who it is.");
+    internal static readonly LogEvent TapLeft = new(603, "tap-left", LogLevel.Information, "A client of a tap has gone, has what it came for, or was told the stream's end: what it got, and why it ended.");
+    internal static readonly LogEvent TapCut = new(604, "tap-cut", LogLevel.Warning, "A client of a tap was disconnected, or got nothing: why. It took nothing for 30 s, or the tap cannot give what it asks for.");
+    internal static readonly LogEvent TapRefused = new(605, "tap-refused", LogLevel.Warning, "A client of a tap was turned away: a limit is reached, or it may not read the stream.");
+    internal static readonly LogEvent TapsQuiet = new(606, "taps-quiet", LogLevel.Warning, "How many lines about clients of taps were left out.");
+
     /// <summary>All of them, by id.</summary>
     internal static IReadOnlyList<LogEvent> All { get; } =
     [
@@ -60,5 +68,6 @@ internal static class LogEvents
         RenditionStarted, RenditionStopped, RenditionUnavailable, RenditionFailed,
         ReaderJoined, ReaderLeft, ReaderEvicted, ReaderRefused, ReadersQuiet, RingResized, RingStarved, PublisherError,
         GpuOpened, GpuUnavailable, GpuBroken,
+        TapsHttp, TapsUnavailable, TapJoined, TapLeft, TapCut, TapRefused, TapsQuiet,
     ];
 }

@@ -42,6 +42,9 @@ internal sealed class RenditionStream
     /// <summary>Key of the stream.</summary>
     internal string Key { get; }
 
+    /// <summary>Whether it is published now.</summary>
+    internal bool IsPublished => _rendition is not null;
+
     /// <summary>When <see cref="Advance"/> has something to do next, CLOCK_MONOTONIC in nanoseconds.</summary>
     internal long NextDue => _rendition is null ? _nextAttempt : long.MaxValue;
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using CuFrames.Daemon.Internal.Taps;
 using CuFrames.Interop;
 
 namespace CuFrames.Daemon.Internal;
@@ -35,7 +36,10 @@ internal sealed class Supervisor : IDisposable
     private readonly List<PosixSignalRegistration> _signals = [];
     private readonly List<Gpu> _pastGpus = [];
 
+    private readonly TapServer _taps;
+
     private Gpu _gpu;
+    private TapConfiguration _tapConfiguration = TapConfiguration.Off;
     private byte[]? _content;
     private string _directory = "";
     private string? _directoryProblem;
@@ -59,6 +63,7 @@ internal sealed class Supervisor : IDisposable
         _options = options;
         _log = log;
         _gpu = new Gpu(new GpuConfiguration(new GpuSelection(0, null), 0, 0), log, _work.Add);
+        _taps = new TapServer(log);
         _watcher = new ConfigurationWatcher(
             options.ConfigurationPath, () => _work.Add(OnFileChange), () => _work.Add(() => _watchIsBroken = true));
     }
@@ -240,6 +245,8 @@ internal sealed class Supervisor : IDisposable
                 _log.Write(LogEvents.InternalError, camera.Configuration.Redact(error.ToString()), camera.Configuration.Key);
             }
         }
+
+        _taps.Update(_directory, _tapConfiguration, _cameras.SelectMany(camera => camera.TapStreams), now);
     }
 
     private void OnFileChange()
@@ -310,6 +317,7 @@ internal sealed class Supervisor : IDisposable
     {
         long now = MonotonicClock.NowNanoseconds;
         _directory = RuntimeDirectory.Choose(_options.Directory, configuration);
+        _tapConfiguration = configuration.Taps;
         List<string> added = [], changed = [], removed = [];
         bool hasOtherGpu = configuration.Gpu != _gpu.Configuration;
         if (hasOtherGpu || (_gpu.IsUsed && !configuration.Cameras.Any(camera => camera.Enabled && camera.NeedsGpu)))
@@ -395,6 +403,7 @@ internal sealed class Supervisor : IDisposable
     {
         _log.Write(LogEvents.Stopping, $"{_stopReason}; the daemon ends.");
         Notify(_systemd.Stopping);
+        Guard(_taps.Dispose);
         foreach (Camera camera in _cameras)
         {
             Guard(() => End(camera.Stop()));

@@ -13,3 +13,6 @@ using System.Runtime.Versioning;
 
 // A camera's renditions hold their open frames while the camera reads one frame ahead.
 [assembly: InternalsVisibleTo("CuFrames.Media")]
+
+// The daemon's taps decide by the same rule as its streams who may read.
+[assembly: InternalsVisibleTo("cuframesd")]

@@ -65,6 +65,15 @@ public sealed class FileDescriptor : SafeHandle
     /// <summary>Puts a descriptor under the care of this object, which has none yet.</summary>
     internal void Adopt(int number) => SetHandle(number);
 
+    /// <summary>Gives the descriptor up: whoever gets the number closes it. No other thread may be using this object.</summary>
+    internal int Detach()
+    {
+        ObjectDisposedException.ThrowIf(IsClosed || IsInvalid, this);
+        int number = (int)handle;
+        SetHandleAsInvalid();
+        return number;
+    }
+
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {

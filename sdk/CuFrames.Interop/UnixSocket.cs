@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
 using CuFrames.Interop.Internal;
@@ -11,6 +12,7 @@ namespace CuFrames.Interop;
 /// the kernel reports at once when the peer dies. Close-on-exec.
 /// </summary>
 /// <remarks>
+/// A listener may be one of SOCK_STREAM instead, for programs that want a stream of bytes: its connections are for <see cref="ToStream"/>.
 /// One thread may send while another receives. Time-outs are in milliseconds: 0 does not wait, -1 waits for ever.
 /// Signals are handled inside.
 /// </remarks>
@@ -46,11 +48,12 @@ public sealed unsafe class UnixSocket : IDisposable
     /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
     /// </param>
     /// <param name="mode">Permissions. Connecting needs the right to write.</param>
+    /// <param name="isByteStream">Whether connections are streams of bytes (SOCK_STREAM) and not of packets.</param>
     /// <returns>The listener; <see cref="TryAccept"/> takes connections.</returns>
     /// <exception cref="LinuxException">
     /// ENOENT: no such directory. EACCES: no right to write there. EEXIST: what is at the path is no socket.
     /// </exception>
-    public static UnixSocket Listen(string path, int backlog, UnixFileMode mode)
+    public static UnixSocket Listen(string path, int backlog, UnixFileMode mode, bool isByteStream = false)
     {
         path = FileSystem.FullPath(path);
         ArgumentOutOfRangeException.ThrowIfNegative(backlog);
@@ -60,7 +63,7 @@ public sealed unsafe class UnixSocket : IDisposable
         }
 
         // A listener never waits in accept: a connection that epoll reported may be gone again.
-        FileDescriptor socket = NewSocket(LibC.SOCK_NONBLOCK);
+        FileDescriptor socket = NewSocket(LibC.SOCK_NONBLOCK, isByteStream);
         try
         {
             // bind gives the path the mode of the socket's own inode less the umask, so it is right from the start.
@@ -325,6 +328,22 @@ public sealed unsafe class UnixSocket : IDisposable
         }
     }
 
+    /// <summary>Gives a connection of a listener of byte streams away, for asynchronous reads and writes. This object is empty afterwards.</summary>
+    /// <returns>The connection, which owns its descriptor; the caller owns it.</returns>
+    public NetworkStream ToStream()
+    {
+        var handle = new SafeSocketHandle((nint)Descriptor.Detach(), ownsHandle: true);
+        try
+        {
+            return new NetworkStream(new Socket(handle), ownsSocket: true);
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Closes the socket; a listener removes its path, unless the path names another socket by now.</summary>
     public void Dispose()
     {
@@ -336,9 +355,10 @@ public sealed unsafe class UnixSocket : IDisposable
         Descriptor.Dispose();
     }
 
-    private static FileDescriptor NewSocket(int flags)
+    private static FileDescriptor NewSocket(int flags, bool isByteStream = false)
     {
-        FileDescriptor socket = LibC.Socket(LibC.AF_UNIX, LibC.SOCK_SEQPACKET | LibC.SOCK_CLOEXEC | flags, 0);
+        int type = isByteStream ? LibC.SOCK_STREAM : LibC.SOCK_SEQPACKET;
+        FileDescriptor socket = LibC.Socket(LibC.AF_UNIX, type | LibC.SOCK_CLOEXEC | flags, 0);
         return socket.IsInvalid ? throw LinuxException.FromLastError("socket", "create a socket") : socket;
     }
 

@@ -18,9 +18,9 @@ public sealed class ConfigurationTests : IDisposable
         { "^", ["the key 'cameras' is missing. Accepted: cameras: and below it one key per camera"] },
         { "cameras: [|^", ["this is not YAML"] },
         { "cameras: {}|^---|cameras: {}", ["a second document begins here. Accepted: one YAML document."] },
-        { "^- a", ["found a list. Accepted: a mapping with the keys directory, gpu, defaults, cameras."] },
-        { "^hello", ["found a text. Accepted: a mapping with the keys directory, gpu, defaults, cameras."] },
-        { "cameras: {}|^camaras: {}", ["camaras: unknown key 'camaras' (did you mean 'cameras'?). Accepted: directory, gpu, defaults, cameras."] },
+        { "^- a", ["found a list. Accepted: a mapping with the keys directory, gpu, taps, defaults, cameras."] },
+        { "^hello", ["found a text. Accepted: a mapping with the keys directory, gpu, taps, defaults, cameras."] },
+        { "cameras: {}|^camaras: {}", ["camaras: unknown key 'camaras' (did you mean 'cameras'?). Accepted: directory, gpu, taps, defaults, cameras."] },
         { "cameras: {}|^cameras: {}", ["cameras: the key stands here a second time; the first is in line 1. Accepted: each key once."] },
         { "cameras: ^[]", ["cameras: found a list. Accepted: a mapping of stream keys to cameras."] },
         { "cameras: ^*nowhere", ["this is not YAML: No anchor '&nowhere' stands before this alias."] },
@@ -43,6 +43,14 @@ public sealed class ConfigurationTests : IDisposable
         { "cameras:|  a: {source: test, decode: ^software}", ["cameras.a.decode: the key has no meaning for the test pattern. Accepted: the key only where the source is a camera's URL or a file."] },
         { "cameras:|  a: {source: test, memory: ^cuda_ipc}", ["cameras.a.memory: found 'cuda_ipc' (did you mean 'cuda-ipc'?). Accepted: host, cuda, cuda-ipc."] },
         { "cameras:|  a: {source: test, memory: ^[host]}", ["cameras.a.memory: found a list. Accepted: host, cuda, cuda-ipc."] },
+        { "taps: ^on|cameras: {}", ["taps: found 'on'. Accepted: off, or a mapping with the keys http, clients, stream_clients."] },
+        { "taps: {^htpp: off}|cameras: {}", ["taps.htpp: unknown key 'htpp' (did you mean 'http'?). Accepted: http, clients, stream_clients."] },
+        { "taps: {http: ^8475}|cameras: {}", ["taps.http: found '8475'. Accepted: off, or a loopback address with a port"] },
+        { "taps: {http: ^127.0.0.1}|cameras: {}", ["taps.http: found '127.0.0.1'. Accepted: off, or a loopback address with a port"] },
+        { "taps: {http: ^localhost:8475}|cameras: {}", ["taps.http: found 'localhost:8475'. Accepted: off, or a loopback address with a port"] },
+        { "taps: {http: ^0.0.0.0:8475}|cameras: {}", ["taps.http: found '0.0.0.0:8475', which other machines can reach. Accepted: off, or a loopback address"] },
+        { "taps: {clients: ^0}|cameras: {}", ["taps.clients: found '0'. Accepted: a whole number from 1 to 1024."] },
+        { "taps: {stream_clients: ^49}|cameras: {}", ["taps.stream_clients: found '49'. Accepted: a whole number from 1 to 48."] },
         { "gpu: ^0|cameras: {}", ["gpu: found a text. Accepted: a mapping with the keys device, memory_limit, max_decoders."] },
         { "gpu: {^devise: 0}|cameras: {}", ["gpu.devise: unknown key 'devise' (did you mean 'device'?). Accepted: device, memory_limit, max_decoders."] },
         { "gpu: {device: ^-1}|cameras: {}", ["gpu.device: found '-1'. Accepted: a number from 0 to 255, or a UUID (GPU-... or MIG-...) as nvidia-smi -L prints it."] },
@@ -180,6 +188,7 @@ public sealed class ConfigurationTests : IDisposable
             """
             directory: /run/somewhere
             gpu: {device: GPU-8F3A6D3C-1111-2222-3333-444455556666, memory_limit: 512 MiB, max_decoders: 12}
+            taps: {http: 127.0.0.1:8475, clients: 5}
             defaults: &defaults
               decode: nvdec
               slots: 4
@@ -203,6 +212,7 @@ public sealed class ConfigurationTests : IDisposable
               device: GPU-8f3a6d3c-1111-2222-3333-444455556666
               memory_limit: 536870912B
               max_decoders: 12
+            taps: {http: '127.0.0.1:8475', clients: 5, stream_clients: 16}
             cameras:
               one:
                 source: rtsp://viewer:***@h/a
@@ -333,7 +343,7 @@ public sealed class ConfigurationTests : IDisposable
         string[] arguments = ["--check", "--config", path, .. option == "--check" ? Array.Empty<string>() : [option, value!]];
         (int exitCode, string output, _) = DaemonProcess.Execute(new Dictionary<string, string?> { ["CUFRAMES_DIR"] = "/from/environment" }, arguments);
         Assert.Equal(0, exitCode);
-        Assert.Equal(expected + "\ngpu:\n  device: 0\n  memory_limit: none\n  max_decoders: none\ncameras: {}\n", output);
+        Assert.Equal(expected + "\ngpu:\n  device: 0\n  memory_limit: none\n  max_decoders: none\ntaps: {http: off, clients: 64, stream_clients: 16}\ncameras: {}\n", output);
     }
 
     [Fact]

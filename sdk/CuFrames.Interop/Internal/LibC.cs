@@ -48,6 +48,7 @@ internal static unsafe partial class LibC
 
     // sys/socket.h
     internal const int AF_UNIX = 1;
+    internal const int SOCK_STREAM = 1;
     internal const int SOCK_DGRAM = 2;
     internal const int SOCK_SEQPACKET = 5;
     internal const int SOCK_NONBLOCK = 0x800;
