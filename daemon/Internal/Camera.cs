@@ -70,12 +70,13 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
         {
             if (_run is not null || _notice is not null)
             {
-                yield return new TapStream(configuration.Key, configuration.Memory, HasPackets: false, configuration.Readers);
+                yield return new TapStream(
+                    configuration.Key, configuration.Memory, configuration.Readers, _run?.Packets is null ? null : configuration.Packets?.Readers ?? configuration.Readers);
             }
 
             foreach (RenditionStream rendition in _renditions.Where(rendition => rendition.IsPublished))
             {
-                yield return new TapStream(rendition.Key, FrameMemory.Host, HasPackets: false, configuration.Readers);
+                yield return new TapStream(rendition.Key, FrameMemory.Host, configuration.Readers, PacketReaders: null);
             }
         }
     }

@@ -176,7 +176,7 @@ internal sealed class TapSockets : IDisposable
         TapPoint point = listener.Point;
         PeerCredentials peer = connection.GetPeerCredentials();
         string name = $"process {peer.ProcessId} (user {peer.UserId})";
-        string? obstacle = point.Stream.Readers.FindObstacle(peer, _self) ?? _clients.TryEnter(point);
+        string? obstacle = point.Stream.ReadersOf(listener.Kind).FindObstacle(peer, _self) ?? _clients.TryEnter(point);
         if (obstacle is not null)
         {
             // Closing is all the answer that there is here: whatever is sent would be taken for video.
