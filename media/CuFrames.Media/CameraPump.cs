@@ -39,6 +39,9 @@ public sealed class CameraPump : IDisposable
     private readonly PicturePlane[] _planes = new PicturePlane[Wire.MaxPlanes];
     private readonly CudaPlane[] _cudaPlanes = new CudaPlane[Wire.MaxPlanes];
 
+    /// <summary>Where a frame that found no slot is uploaded for the renditions. The pump's thread.</summary>
+    private readonly DevicePicture _scratch;
+
     /// <summary>Guarded by _lock: Stop must abort the source that the pump's thread is just making.</summary>
     private IPictureSource? _source;
 
@@ -113,6 +116,7 @@ public sealed class CameraPump : IDisposable
         }
 
         _publisher = publisher;
+        _scratch = new DevicePicture(publisher.Key, publisher.Budget);
         _options = options;
         _packetPublisher = packets;
         _feed = packets is null ? null : new PacketFeed(packets, SourceName);
@@ -196,9 +200,17 @@ public sealed class CameraPump : IDisposable
     /// <summary>Makes frames for a rendition too, from the next one on. The rendition becomes the pump's.</summary>
     /// <param name="rendition">The rendition.</param>
     /// <exception cref="InvalidOperationException">The pump was disposed of, or has the rendition already.</exception>
+    /// <exception cref="MediaException">The rendition lies in device memory, and the camera's frames do not lie there too.</exception>
     public void Add(Rendition rendition)
     {
         ArgumentNullException.ThrowIfNull(rendition);
+        if (rendition.Publisher.Cuda is { } cuda && cuda.Handle != _publisher.Cuda?.Handle)
+        {
+            throw new MediaException(
+                MediaError.InvalidArgument,
+                $"Rendition '{rendition.Publisher.Key}' lies in the memory of {cuda.Device.Name}, and the camera's frames are not in the same context there.");
+        }
+
         lock (_lock)
         {
             if (_isDisposed || _renditions.Contains(rendition))
@@ -350,6 +362,7 @@ public sealed class CameraPump : IDisposable
                 _bytesBefore = _bytes;
                 _decodeErrorsBefore = _decodeErrors;
                 source.Dispose();
+                _scratch.Dispose();
             }
         }
     }
@@ -557,7 +570,7 @@ public sealed class CameraPump : IDisposable
     {
         foreach (Rendition rendition in Volatile.Read(ref _renditions))
         {
-            rendition.Begin(source, in frame, in metadata);
+            rendition.Begin(source, in frame, in metadata, _scratch);
         }
     }
 
