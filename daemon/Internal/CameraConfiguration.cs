@@ -59,12 +59,7 @@ internal sealed record CameraConfiguration
     public string SourceText => Url?.Display ?? Pattern!.ToText();
 
     /// <summary><see cref="Memory"/> as one writes it in the configuration.</summary>
-    public string MemoryText => Memory switch
-    {
-        FrameMemory.Cuda => "cuda",
-        FrameMemory.CudaIpc => "cuda-ipc",
-        _ => "host",
-    };
+    public string MemoryText => NameOf(Memory);
 
     /// <summary>Whether the camera cannot run without a CUDA device.</summary>
     public bool NeedsGpu => Memory != FrameMemory.Host || Decode == DecodeMode.Nvdec;
@@ -92,7 +87,6 @@ internal sealed record CameraConfiguration
         Directory = directory,
         Memory = gpu is null ? FrameMemory.Host : Memory,
         Cuda = Memory == FrameMemory.Host ? null : gpu?.Context,
-        Budget = Memory == FrameMemory.Host ? null : gpu?.Budget,
         Slots = Slots,
         MaxSlots = MaxSlots,
         MemoryLimit = MemoryLimit,
@@ -104,12 +98,45 @@ internal sealed record CameraConfiguration
         OnEvent = onEvent,
     };
 
+    /// <summary>A kind of memory as one writes it in the configuration.</summary>
+    /// <param name="memory">The kind.</param>
+    public static string NameOf(FrameMemory memory) => CameraKey.Memories.Single(named => memory.Equals(named.Memory)).Name;
+
+    /// <summary>Where a rendition's ring lies.</summary>
+    /// <param name="rendition">One of this camera's.</param>
+    public FrameMemory MemoryOf(RenditionConfiguration rendition) => rendition.Memory ?? Memory;
+
+    /// <summary>
+    /// The limit of the device memory of the camera and its renditions; null: none. <see cref="MemoryLimit"/> of a camera in device memory holds for all of them, and
+    /// in it the camera's own ring is limited to as much.
+    /// </summary>
+    /// <param name="gpu">The GPU.</param>
+    public MemoryBudget? ToBudget(Gpu gpu) =>
+        !NeedsGpu ? null
+        : Memory == FrameMemory.Host || MemoryLimit == 0 ? gpu.Budget
+        : new MemoryBudget(MemoryLimit, $"GPU memory of camera '{Key}' and its renditions ({CameraKey.MemoryLimit})", gpu.Budget);
+
     /// <summary>How a rendition is published.</summary>
+    /// <param name="rendition">One of this camera's.</param>
     /// <param name="directory">The runtime directory.</param>
     /// <param name="onEvent">Is told what happens to readers.</param>
-    public PublisherOptions ToRenditionOptions(string directory, Action<PublisherEvent> onEvent) =>
-        // The limit is that of the camera's own ring.
-        ToPublisherOptions(directory, onEvent, null) with { MemoryLimit = 0 };
+    /// <param name="gpu">The GPU that the camera uses, open; null: none.</param>
+    /// <param name="budget">The limit of the camera's device memory; null: none.</param>
+    public PublisherOptions ToRenditionOptions(
+        RenditionConfiguration rendition, string directory, Action<PublisherEvent> onEvent, Gpu? gpu, MemoryBudget? budget)
+    {
+        FrameMemory memory = MemoryOf(rendition);
+        bool isOnDevice = memory != FrameMemory.Host;
+        return ToPublisherOptions(directory, onEvent, null) with
+        {
+            Memory = memory,
+            Cuda = isOnDevice ? gpu?.Context : null,
+            Budget = isOnDevice ? budget : null,
+
+            // The limit is that of the camera's own ring; what it is for all of them, the budget says.
+            MemoryLimit = 0,
+        };
+    }
 
     /// <summary>How the packets are published.</summary>
     /// <param name="directory">The runtime directory.</param>

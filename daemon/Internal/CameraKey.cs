@@ -36,6 +36,10 @@ internal static class CameraKey
     internal const string Renditions = "renditions";
     internal const string Packets = "packets";
 
+    /// <summary>The kinds of memory as one writes them in the configuration.</summary>
+    internal static IReadOnlyList<(string Name, object Memory)> Memories { get; } =
+        [("host", FrameMemory.Host), ("cuda", FrameMemory.Cuda), ("cuda-ipc", FrameMemory.CudaIpc)];
+
     /// <summary>All keys, in the order in which they are shown.</summary>
     internal static IReadOnlyList<ConfigurationKey> All { get; } =
     [
@@ -50,8 +54,7 @@ internal static class CameraKey
         new(DecodeThreads, "1", "a whole number from 0 (one per core) to 64", value => value.Integer(0, 64)),
         new(Paced, Auto, "auto, true, false", value => value.Choice((Auto, Auto), ("true", true), ("false", (object)false))),
         new(Loop, "false", "true, false", value => value.Boolean()),
-        new(Memory, "host", "host, cuda, cuda-ipc", value => value.Choice(
-            ("host", FrameMemory.Host), ("cuda", FrameMemory.Cuda), ("cuda-ipc", FrameMemory.CudaIpc))),
+        new(Memory, "host", "host, cuda, cuda-ipc", value => value.Choice([.. Memories])),
         new(Slots, "6", $"a whole number from 2 to {PublisherOptions.SlotLimit}", value => value.Integer(2, PublisherOptions.SlotLimit)),
         new(MaxSlots, "24", $"a whole number from 2 to {PublisherOptions.SlotLimit}", value => value.Integer(2, PublisherOptions.SlotLimit)),
         new(MemoryLimit, Auto, "auto, or a size from 1MiB to 1024GiB, such as 256MiB or 2GiB", value => value.IsText(Auto) ? 0L : value.Size(1L << 20, 1L << 40)),

@@ -30,6 +30,9 @@ internal sealed class CameraRun
     /// <summary>The GPU that it uses; null: none.</summary>
     internal Gpu? Gpu { get; }
 
+    /// <summary>The limit of the device memory of the camera and its renditions; null: none.</summary>
+    internal MemoryBudget? Budget { get; private init; }
+
     internal FramePublisher Publisher { get; }
 
     /// <summary>The camera's packets; null: they are not published.</summary>
@@ -46,12 +49,14 @@ internal sealed class CameraRun
     internal static CameraRun Create(
         CameraConfiguration configuration, string directory, Gpu gpu, Action<PublisherEvent> onEvent, Action<CameraRun, CameraStatus> onStatus)
     {
-        FramePublisher publisher = FramePublisher.Create(configuration.Key, configuration.ToPublisherOptions(directory, onEvent, gpu));
+        MemoryBudget? budget = configuration.ToBudget(gpu);
+        PublisherOptions frames = configuration.ToPublisherOptions(directory, onEvent, gpu);
+        FramePublisher publisher = FramePublisher.Create(configuration.Key, frames with { Budget = frames.Cuda is null ? null : budget });
         PacketPublisher? packets = null;
         try
         {
             packets = configuration.ToPacketOptions(directory, onEvent) is { } options ? PacketPublisher.Create(configuration.Key, options) : null;
-            return new CameraRun(publisher, packets, configuration, gpu, onStatus);
+            return new CameraRun(publisher, packets, configuration, gpu, onStatus) { Budget = budget };
         }
         catch
         {

@@ -235,15 +235,22 @@ internal sealed class ConfigurationReader
         // Among the defaults they are passed over where there can be none.
         List<RenditionConfiguration> renditions = Get<List<RenditionConfiguration>>(CameraKey.Renditions, []);
         FrameMemory memory = Get(CameraKey.Memory, FrameMemory.Host);
-        string? obstacle = memory != FrameMemory.Host ? "renditions need memory: host for now" : key.Contains('@', StringComparison.Ordinal) ? "the key of a stream has one '@' at most, and this camera's has it" : null;
-        if (obstacle is not null && renditions.Count > 0)
+        if (key.Contains('@', StringComparison.Ordinal) && renditions.Count > 0)
         {
             if (own.Has(CameraKey.Renditions))
             {
-                own.PlaceOf(CameraKey.Renditions).Report(obstacle, "the key only where memory is host and the camera's key has no '@'");
+                own.PlaceOf(CameraKey.Renditions).Report("the key of a stream has one '@' at most, and this camera's has it", "the key only where the camera's key has no '@'");
             }
 
             renditions = [];
+        }
+
+        if (memory == FrameMemory.Host && !IsBad(CameraKey.Memory) && renditions.Find(rendition => rendition.Memory is not (null or FrameMemory.Host)) is { } onDevice)
+        {
+            // What a detector is to find in device memory must not be in main memory without a word, also where the defaults say it.
+            (own.Has(CameraKey.Renditions) ? own.PlaceOf(CameraKey.Renditions) : place).Report(
+                $"rendition {onDevice.Name} has {RenditionKey.Memory}: {CameraConfiguration.NameOf(onDevice.Memory!.Value)}, and the camera's own frames lie in main memory",
+                "memory: cuda or cuda-ipc of the camera too, or memory: host of the rendition");
         }
 
         if (_problems.Count > before)

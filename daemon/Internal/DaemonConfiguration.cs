@@ -59,7 +59,7 @@ internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration G
 
             foreach (RenditionConfiguration rendition in camera.Renditions)
             {
-                text.Append("      ").Append(Quote(rendition.Name)).Append(": ").Append(Describe(rendition.Options)).Append('\n');
+                text.Append("      ").Append(Quote(rendition.Name)).Append(": ").Append(Describe(camera, rendition)).Append('\n');
             }
         }
 
@@ -76,14 +76,15 @@ internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration G
     private static string Describe(PacketConfiguration packets) =>
         $"{{{PacketKey.Memory}: {Number(packets.Memory)}B, {PacketKey.Time}: {Time(packets.Time)}, {PacketKey.Readers}: {(packets.Readers is { } readers ? Describe(readers) : PacketKey.Camera)}}}";
 
-    private static string Describe(RenditionOptions options)
+    private static string Describe(CameraConfiguration camera, RenditionConfiguration rendition)
     {
+        RenditionOptions options = rendition.Options;
         string size = options.Width > 0
             ? $"{RenditionKey.Size}: {Number(options.Width)}x{Number(options.Height)}, {RenditionKey.Fit}: {RenditionKey.NameOf(options.Fit)}"
             : $"{RenditionKey.Scale}: {options.Scale.ToString(CultureInfo.InvariantCulture)}";
         string rate = options.MaxFrameRate?.ToString(CultureInfo.InvariantCulture) ?? RenditionKey.None;
         string format = options.Format is { } named ? Protocol.PixelFormats.Name(named) : RenditionKey.Source;
-        return $"{{{size}, {RenditionKey.Fps}: {rate}, {RenditionKey.Format}: {format}, {RenditionKey.Memory}: host}}";
+        return $"{{{size}, {RenditionKey.Fps}: {rate}, {RenditionKey.Format}: {format}, {RenditionKey.Memory}: {CameraConfiguration.NameOf(camera.MemoryOf(rendition))}}}";
     }
 
     private static string Bool(bool value) => value ? "true" : "false";

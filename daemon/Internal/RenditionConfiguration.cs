@@ -1,3 +1,4 @@
+using CuFrames.Client;
 using CuFrames.Media;
 
 namespace CuFrames.Daemon.Internal;
@@ -5,4 +6,5 @@ namespace CuFrames.Daemon.Internal;
 /// <summary>One rendition of a camera as configured. Immutable; equal by value.</summary>
 /// <param name="Name">What follows the <c>@</c> in its stream's key.</param>
 /// <param name="Options">What to make.</param>
-internal sealed record RenditionConfiguration(string Name, RenditionOptions Options);
+/// <param name="Memory">Where its ring lies; null: where the camera's does.</param>
+internal sealed record RenditionConfiguration(string Name, RenditionOptions Options, FrameMemory? Memory);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using CuFrames.Client;
 using CuFrames.Media;
 using CuFrames.Protocol;
 
@@ -34,7 +35,8 @@ internal static class RenditionKey
         new(Fps, None, "none, or a number from 0.01 to 1000, such as 5 or 12.5", value => value.IsText(None) ? None : value.Number(LeastRate, MostRate)),
         new(Format, Source, $"source, {string.Join(", ", Formats())}", value => value.Choice(
             [(Source, Source), .. PixelFormats.All.ToArray().Select(format => (PixelFormats.Name(format), (object)format))])),
-        new(Memory, "host", "host", ParseMemory),
+        new(Memory, CameraKey.Auto, "auto (the camera's), host, cuda, cuda-ipc", value => value.Choice(
+            [(CameraKey.Auto, CameraKey.Auto), .. CameraKey.Memories])),
     ];
 
     /// <summary>A fit as one writes it in the configuration.</summary>
@@ -75,7 +77,7 @@ internal static class RenditionKey
             Fit = settings.TryGet(Fit, out PictureFit fit) ? fit : PictureFit.Letterbox,
             MaxFrameRate = settings.TryGet(Fps, out object? rate) ? rate as double? : null,
             Format = settings.TryGet(Format, out object? format) ? format as PixelFormat? : null,
-        });
+        }, settings.TryGet(Memory, out object? memory) ? memory as FrameMemory? : null);
     }
 
     private static IEnumerable<string> Formats() => PixelFormats.All.ToArray().Select(PixelFormats.Name);
@@ -98,16 +100,5 @@ internal static class RenditionKey
 
         static bool TryParse(string side, out int number) =>
             int.TryParse(side, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number is >= 1 and <= Wire.MaxDimension;
-    }
-
-    private static object? ParseMemory(ConfigurationValue value)
-    {
-        if (value.IsText("cuda") || value.IsText("cuda-ipc"))
-        {
-            value.Report("renditions need memory: host for now", value.Accepted);
-            return null;
-        }
-
-        return value.Choice(("host", "host"));
     }
 }

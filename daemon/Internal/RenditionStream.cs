@@ -100,15 +100,20 @@ internal sealed class RenditionStream
         try
         {
             publisher = FramePublisher.Create(
-                Key, _camera.ToRenditionOptions(_directory, happening => _post(() => _readers.Write(happening, MonotonicClock.NowNanoseconds))));
+                Key,
+                _camera.ToRenditionOptions(
+                    Configuration, _directory, happening => _post(() => _readers.Write(happening, MonotonicClock.NowNanoseconds)), run.Gpu, run.Budget));
             Rendition rendition = new(
-                publisher, Configuration.Options, reason => _post(() => _log.Write(LogEvents.RenditionFailed, _camera.Redact(reason), Key)));
+                publisher, Configuration.Options, reason => _post(() => _log.Write(LogEvents.RenditionFailed, _camera.Redact(reason), Key)), run.Budget);
             run.Pump.Add(rendition);
             (_run, _rendition, _trouble) = (run, rendition, null);
             if (!_isAnnounced)
             {
                 _isAnnounced = true;
-                _log.Write(LogEvents.RenditionStarted, $"The stream is published at {publisher.SocketPath}; it is computed while somebody reads it.", Key);
+                string where = run.Gpu?.Context is { } context
+                    ? $" on {context.Device.Name} ({context.Device.UuidText}). Memory: {CameraConfiguration.NameOf(_camera.MemoryOf(Configuration))}."
+                    : ".";
+                _log.Write(LogEvents.RenditionStarted, $"The stream is published at {publisher.SocketPath}; it is computed while somebody reads it{where}", Key);
             }
         }
         catch (Exception error) when (error is CuFramesException or IOException)

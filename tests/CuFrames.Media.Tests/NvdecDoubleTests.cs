@@ -68,9 +68,9 @@ public sealed class NvdecDoubleTests : IDisposable
         Assert.Contains("They are decoded by NVDEC.", live.Reason, StringComparison.Ordinal);
     }
 
-    /// <summary>For the renditions of a camera in main memory each picture is downloaded once more, whatever their number.</summary>
+    /// <summary>Renditions of a camera in main memory are made of the decoder's surface: only what they hold is downloaded.</summary>
     [Fact]
-    public void Renditions_of_a_camera_that_NVDEC_decodes_into_main_memory_share_one_download()
+    public void Renditions_of_a_camera_that_NVDEC_decodes_into_main_memory_are_scaled_before_they_are_downloaded()
     {
         string path = _clips.H264("a.mp4", 640, 360, 1);
         CameraOptions options = CameraHarness.Of(new MediaSourceOptions { Url = new RedactedUrl(path), Paced = false, Decode = DecodeMode.Nvdec, Cuda = _context });
@@ -99,7 +99,8 @@ public sealed class NvdecDoubleTests : IDisposable
         }
 
         Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(20)));
-        Assert.Equal(25 * (2 + 2), CudaDouble.Copies.DeviceToHost - before.DeviceToHost);
+        // Two planes of the camera's own frame, and one copy for each rendition.
+        Assert.Equal(25 * (2 + 1 + 1), CudaDouble.Copies.DeviceToHost - before.DeviceToHost);
         readers.ForEach(reader => reader.Dispose());
     }
 

@@ -251,6 +251,7 @@ public sealed class RenditionTests : IDisposable
         using Rendition rendition = new(publisher, new RenditionOptions { Width = 100, Height = 70, Format = PixelFormat.Rgb24 });
         using FrameSubscriber reader = FrameSubscriber.Connect("camera@a", new SubscriberOptions { Directory = directory.Path });
         using TestPatternSource source = new(new TestPatternOptions { Width = 64, Height = 48, Format = PixelFormat.Nv12 });
+        using Internal.DevicePicture scratch = new("camera", null);
         source.Open();
         long before = 0;
         for (int i = 0; i < 100; i++)
@@ -258,7 +259,7 @@ public sealed class RenditionTests : IDisposable
             before = i == 50 ? GC.GetAllocatedBytesForCurrentThread() : before;
             source.TryReadFrame(out MediaFrame frame);
             FrameMetadata metadata = frame.Metadata;
-            rendition.Begin(source, in frame, in metadata);
+            rendition.Begin(source, in frame, in metadata, scratch);
             rendition.End(FrameFlags.None);
         }
 
