@@ -79,6 +79,12 @@ public sealed class Rendition : IDisposable
     /// <summary>Ends the stream and gives everything back. Not while a pump has the rendition.</summary>
     public void Dispose()
     {
+        if (Publisher.HasOpenFrame)
+        {
+            // It was removed between Begin and End: the device still writes into memory that goes now.
+            StreamEnd.Await(_stream);
+        }
+
         Publisher.Dispose();
         _scaler?.Dispose();
         _cudaScaler?.Dispose();

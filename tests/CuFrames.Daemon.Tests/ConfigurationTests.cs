@@ -110,7 +110,7 @@ public sealed class ConfigurationTests : IDisposable
         { "cameras:|  a: {source: test, renditions: {s: {format: ^rgb}}}", ["cameras.a.renditions.s.format: found 'rgb' (did you mean 'rgba'?). Accepted: source, nv12, i420, p010, gray8, rgb24, bgr24, rgba, bgra."] },
         { "cameras:|  a: {source: test, renditions: {s: {memory: ^gpu}}}", ["cameras.a.renditions.s.memory: found 'gpu'. Accepted: auto (the camera's), host, cuda, cuda-ipc."] },
         { "cameras:|  a: {source: test, renditions: ^{s: {memory: auto}, t: {memory: cuda}}}", ["cameras.a.renditions: rendition t has memory: cuda, and the camera's own frames lie in main memory. Accepted: memory: cuda or cuda-ipc of the camera too, or memory: host of the rendition."] },
-        { "defaults: {renditions: {t: {memory: cuda-ipc}}}|cameras:|  a: {source: test, memory: cuda}|  ^b: {source: test}", ["cameras.b: rendition t has memory: cuda-ipc, and the camera's own frames lie in main memory."] },
+        { "defaults: {renditions: {t: {memory: cuda-ipc}}}|cameras:|  a: {source: test, memory: cuda}|  b: ^{source: test}", ["cameras.b: rendition t has memory: cuda-ipc, and the camera's own frames lie in main memory."] },
         { "cameras:|  a@b: {source: test, renditions: ^{s: {}}}", ["cameras.a@b.renditions: the key of a stream has one '@' at most, and this camera's has it."] },
         { "cameras:|  a: {source: test, renditions: {s: {}}}|  ^a@s: {source: test}", ["cameras.a@s: this is the key of camera a's rendition s too. Accepted: another key, or another name of the rendition."] },
         { "defaults: {slots: ^many}|cameras:|  a: {source: test, paced: ^1}|  ^b: {}", ["defaults.slots: found 'many'. Accepted: a whole number", "cameras.a.paced: found '1'.", "cameras.b: the key 'source' is missing"] },
@@ -157,7 +157,7 @@ public sealed class ConfigurationTests : IDisposable
                   "1": { size: 1x16384, fit: crop, fps: 12.5, format: source, memory: host }
                   whole:
               b: {source: test}
-              c: {source: test, memory: cuda}
+              c: {source: test, memory: cuda, renditions: {same: {memory: auto}, down: {memory: host}, other: {memory: cuda-ipc}}}
               d@all: {source: test}
               e: {source: test, renditions: {}}
             """);
@@ -174,6 +174,10 @@ public sealed class ConfigurationTests : IDisposable
                 "      whole: {scale: 1, fps: none, format: source, memory: host}",
                 "    renditions:",
                 "      all: {scale: 1, fps: none, format: source, memory: host}",
+                "    renditions:",
+                "      same: {scale: 1, fps: none, format: source, memory: cuda}",
+                "      down: {scale: 1, fps: none, format: source, memory: host}",
+                "      other: {scale: 1, fps: none, format: source, memory: cuda-ipc}",
             ],
             lines.Where(line => line.StartsWith("      ", StringComparison.Ordinal) || line.Contains("renditions", StringComparison.Ordinal)));
         // What is printed is a configuration again.

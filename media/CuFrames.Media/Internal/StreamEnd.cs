@@ -6,12 +6,15 @@ namespace CuFrames.Media.Internal;
 internal static class StreamEnd
 {
     /// <summary>Waits until a stream uses no memory any more that its source is about to give back.</summary>
-    /// <param name="stream">The stream; null: there is nothing to wait for.</param>
+    /// <param name="stream">The stream; null, or gone: there is nothing to wait for.</param>
     internal static void Await(CudaStream? stream)
     {
         try
         {
-            stream?.Synchronize();
+            if (stream is { IsClosed: false })
+            {
+                stream.Synchronize();
+            }
         }
         catch (CudaException)
         {
