@@ -205,6 +205,15 @@ check 'the one that was built elsewhere does' lines_of_whole means.py /opt/c/rea
 check "README's C++ example prints each frame" lines_of bytes.py /test/readme-cpp
 check "README's Python example prints each frame" lines_of bytes.py env PYTHONUNBUFFERED=1 /test/venv/bin/python /test/readme.py
 check 'python -m cuframes ls lists the stream' sh -c '/test/venv/bin/python -m cuframes ls | grep -E "cam1 .*640x360"'
+printf '%s\n' 'import cuframes, fractions, time' 'publisher = cuframes.PacketPublisher("cam2")' \
+  'track = publisher.add_track(cuframes.PacketTrack("video", "h264", fractions.Fraction(1, 90000)))' \
+  'for number in range(30):' '    publisher.publish(track, bytes(number), pts=number, key=number == 0)' 'time.sleep(60)' >/test/packets.py
+/test/venv/bin/python /test/packets.py &
+packets=$!
+check 'examples/c/packets.c reads what the Python package publishes' sh -c '/test/packets cam2 30 | grep -Fx "30 packets read, 0 missed"'
+kill -KILL "$packets"
+wait "$packets" 2>/dev/null || : # killed, as meant
+rm -f /run/cuframes/cam2*
 kill -TERM "$publisher"
 wait "$publisher"
 check 'publish.c ends on SIGTERM, and says how many frames it published' grep -Eq '^[0-9]{2,} frames published, 0 dropped$' /test/publish.log

@@ -23,6 +23,9 @@ public sealed class ExamplePrograms : IDisposable
     /// <summary>examples/c/publish.c.</summary>
     public string Publish => Path.Combine(_folder.Path, "publish");
 
+    /// <summary>examples/c/packets.c.</summary>
+    public string Packets => Path.Combine(_folder.Path, "packets");
+
     /// <summary>examples/c/read.c or examples/cpp/read.cpp.</summary>
     /// <param name="language">c or cpp.</param>
     public string Read(string language) => Path.Combine(_folder.Path, language == "c" ? "read" : "read-cpp");

@@ -95,6 +95,40 @@ public sealed class ExamplesTests(ExamplePrograms programs) : IClassFixture<Exam
     }
 
     [Fact]
+    public void The_reader_of_packets_prints_each_packet_and_each_set_of_parameters()
+    {
+        using TemporaryDirectory directory = new();
+        using RunningProgram reader = RunningProgram.Start(directory.Path, programs.Packets, Key);
+        byte[] buffer = new byte[2000];
+        using (PacketPublisher publisher = PacketPublisher.Create(Key, new PacketPublisherOptions { Directory = directory.Path }))
+        {
+            // As for frames: who comes later begins at the newest key frame, which is the first packet here.
+            StampedPackets.AddTracks(publisher);
+            for (int i = 0; i < 20; i++)
+            {
+                ulong sequence = StampedPackets.Publish(publisher, buffer);
+                if (sequence <= 2)
+                {
+                    TrackParameters track = publisher.Tracks[(int)sequence - 1].Parameters;
+                    Assert.Equal(
+                        string.Create(CultureInfo.InvariantCulture,
+                            $"track {sequence - 1}: {(sequence == 1 ? "video" : "audio")} {track.CodecName} {track.Width}x{track.Height}, {track.Extradata.Length} bytes of extradata"),
+                        reader.ReadLine());
+                }
+
+                int size = StampedPackets.SizeOf(sequence, buffer.Length);
+                Assert.Equal(
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"packet {sequence}: track {StampedPackets.TrackOf(sequence)}, {size} bytes{(sequence == 1 ? ", key" : "")}, pts {StampedPackets.MetadataOf(sequence).Pts}, crc {Crc(buffer.AsSpan(0, size)):x8}"),
+                    reader.ReadLine());
+            }
+        }
+
+        ToolResult end = reader.WaitForEnd();
+        Assert.Equal((0, "20 packets read, 0 missed\n", ""), (end.Status, end.Output, end.Errors));
+    }
+
+    [Fact]
     public void Every_byte_that_the_publisher_publishes_is_its_pattern()
     {
         using TemporaryDirectory directory = new();
@@ -183,6 +217,22 @@ public sealed class ExamplesTests(ExamplePrograms programs) : IClassFixture<Exam
             publisher.Publish();
             Assert.Equal($"{memory} {TestPublisher.Width}x{TestPublisher.Height}", reader.ReadLine());
         }
+    }
+
+    /// <summary>CRC-32 of ISO 3309, as zlib has it.</summary>
+    private static uint Crc(ReadOnlySpan<byte> data)
+    {
+        uint crc = uint.MaxValue;
+        foreach (byte value in data)
+        {
+            crc ^= value;
+            for (int bit = 0; bit < 8; bit++)
+            {
+                crc = (crc & 1) != 0 ? (crc >> 1) ^ 0xEDB88320 : crc >> 1;
+            }
+        }
+
+        return ~crc;
     }
 
     private static void CheckPattern(Frame frame, ulong tick)

@@ -522,7 +522,7 @@ typedef struct cuframes_packet {
   uint32_t size;            /* CUFRAMES_PACKET_INIT */
   uint32_t track;           /* number of its track, from 0 */
   uint64_t owner;           /* (s) for the library; 0: no packet */
-  uint64_t position;        /* (s) for the library */
+  uint64_t position;        /* (s) bytes of the publisher's ring from the beginning of its epoch to data; data lies at position mod byte_capacity in the ring */
   const void *data;         /* its bytes. Of a subscriber: mapped read-only, CUFRAMES_PACKET_PADDING zero bytes behind them; mapped until the next call
                                that takes a packet, or the close, and longer if the packet is retained */
   uint64_t data_size;       /* bytes */

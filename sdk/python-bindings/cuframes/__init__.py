@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""CuFrames: decoded video frames of other processes, read where they lie, in main memory or on a GPU, without a copy; and frames that others read.
+"""CuFrames: decoded video frames of other processes, read where they lie, in main memory or on a GPU, without a copy; frames that others
+read; and packets, coded pictures and sounds, likewise.
 
 The manual is docs/python.md. Nothing is loaded or started before the first use, so a process that has only imported this package may fork.
 """
@@ -23,6 +24,8 @@ from .errors import (
     Interrupted,
     InvalidArgument,
     LeasesExhausted,
+    PacketLost,
+    PacketTooLarge,
     ProtocolError,
     Refused,
     ShuttingDown,
@@ -31,8 +34,23 @@ from .errors import (
     WrongState,
 )
 from .frame import Frame
-from .information import Event, Format, FrameFlags, PublisherInfo, StreamInfo, SubscriberInfo, SubscriberStatistics
+from .information import (
+    Event,
+    Format,
+    FrameFlags,
+    PacketFlags,
+    PacketPublisherInfo,
+    PacketSubscriberInfo,
+    PublisherInfo,
+    StreamInfo,
+    SubscriberInfo,
+    SubscriberStatistics,
+)
 from .log import set_log
+from .packet import Packet
+from .packet_publisher import PacketPublisher
+from .packet_subscriber import PacketSubscriber
+from .packet_track import PacketTrack
 from .plane import Plane
 from .publisher import Publisher
 from .subscriber import Subscriber
@@ -59,6 +77,15 @@ __all__ = [
     "Interrupted",
     "InvalidArgument",
     "LeasesExhausted",
+    "Packet",
+    "PacketFlags",
+    "PacketLost",
+    "PacketPublisher",
+    "PacketPublisherInfo",
+    "PacketSubscriber",
+    "PacketSubscriberInfo",
+    "PacketTooLarge",
+    "PacketTrack",
     "Plane",
     "ProtocolError",
     "Publisher",

@@ -15,7 +15,22 @@ from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_uint
 from typing import Any, Dict, NoReturn, Optional, Tuple
 
 from . import errors
-from ._structures import CFormat, CFrame, CPublisherInfo, CPublisherOptions, CStreamInfo, CSubscriberInfo, CSubscriberOptions, LogCallback
+from ._structures import (
+    CFormat,
+    CFrame,
+    CPacket,
+    CPacketPublisherInfo,
+    CPacketPublisherOptions,
+    CPacketSubscriberInfo,
+    CPacketSubscriberOptions,
+    CPacketTrack,
+    CPublisherInfo,
+    CPublisherOptions,
+    CStreamInfo,
+    CSubscriberInfo,
+    CSubscriberOptions,
+    LogCallback,
+)
 
 SONAME = "libcuframes.so.0"
 
@@ -59,6 +74,28 @@ _PROTOTYPES: Dict[str, Tuple[Any, ...]] = {
     "cuframes_publisher_evict": (c_int, c_void_p, c_uint64, c_char_p),
     "cuframes_publisher_get_info": (c_int, c_void_p, POINTER(CPublisherInfo)),
     "cuframes_publisher_get_subscribers": (c_int, c_void_p, c_void_p, c_size_t, c_size_t, POINTER(c_size_t)),
+    "cuframes_packet_subscriber_open": (c_int, c_char_p, POINTER(CPacketSubscriberOptions), POINTER(c_void_p)),
+    "cuframes_packet_subscriber_close": (None, c_void_p),
+    "cuframes_packet_subscriber_next": (c_int, c_void_p, c_int64, POINTER(CPacket)),
+    "cuframes_packet_subscriber_find": (c_int, c_void_p, c_uint64, POINTER(CPacket)),
+    "cuframes_packet_subscriber_interrupt": (c_int, c_void_p),
+    "cuframes_packet_subscriber_descriptor": (c_int, c_void_p, POINTER(c_int)),
+    "cuframes_packet_subscriber_get_info": (c_int, c_void_p, POINTER(CPacketSubscriberInfo)),
+    "cuframes_packet_subscriber_get_track": (c_int, c_void_p, c_uint32, POINTER(CPacketTrack)),
+    "cuframes_packet_get_track": (c_int, POINTER(CPacket), POINTER(CPacketTrack)),
+    "cuframes_packet_check": (c_int, POINTER(CPacket)),
+    "cuframes_packet_copy": (c_int, POINTER(CPacket), c_void_p, c_size_t),
+    "cuframes_packet_retain": (c_int, POINTER(CPacket)),
+    "cuframes_packet_release": (c_int, POINTER(CPacket)),
+    "cuframes_packet_publisher_open": (c_int, c_char_p, POINTER(CPacketPublisherOptions), POINTER(c_void_p)),
+    "cuframes_packet_publisher_close": (None, c_void_p),
+    "cuframes_packet_publisher_add_track": (c_int, c_void_p, POINTER(CPacketTrack), POINTER(c_uint32)),
+    "cuframes_packet_publisher_set_parameters": (c_int, c_void_p, c_uint32, POINTER(CPacketTrack)),
+    "cuframes_packet_publisher_publish": (c_int, c_void_p, POINTER(CPacket), POINTER(c_uint64)),
+    "cuframes_packet_publisher_set_state": (c_int, c_void_p, c_uint32, c_char_p),
+    "cuframes_packet_publisher_evict": (c_int, c_void_p, c_uint64, c_char_p),
+    "cuframes_packet_publisher_get_info": (c_int, c_void_p, POINTER(CPacketPublisherInfo)),
+    "cuframes_packet_publisher_get_subscribers": (c_int, c_void_p, c_void_p, c_size_t, c_size_t, POINTER(c_size_t)),
 }
 """Result and arguments of each function of cuframes.h."""
 

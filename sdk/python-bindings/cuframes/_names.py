@@ -45,6 +45,9 @@ STATES = {0: "starting", 1: "live", 2: "source-lost", 3: "ended"}
 PICTURE_TYPES = {0: "unknown", 1: "intra", 2: "predicted", 3: "bidirectional"}
 RANGES = {0: "unknown", 1: "limited", 2: "full"}
 READERS = {0: "own", 1: "everyone"}
+FIELD_ORDERS = {0: "unknown", 1: "progressive", 2: "top-first", 3: "bottom-first"}
+TRACK_KINDS = {1: "video", 2: "audio", 3: "data"}
+PACKET_STARTS = {0: "newest-key", 1: "oldest-key", 2: "next"}
 LOG_LEVELS = {1: "error", 2: "warning", 3: "information"}
 EVENTS = {
     1: "connected",

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 MAX_PLANES = 4
 UUID_BYTES = 16
 TEXT_BYTES = 256
+MAX_TRACKS = 8
+EXTRADATA_BYTES = 16128
 PTS_UNKNOWN = -(2**63)
 FOREVER = -1
 
@@ -218,4 +220,142 @@ class CStreamInfo(ctypes.Structure):
         ("memory_bytes", c_uint64),
         ("cuda_device_uuid", c_uint8 * UUID_BYTES),
         ("format", CFormat),
+    ]
+
+
+class CPacketTrack(ctypes.Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("track", c_uint32),
+        ("kind", c_uint32),
+        ("parameters", c_uint32),
+        ("codec", c_uint32),
+        ("time_base_numerator", c_int32),
+        ("time_base_denominator", c_int32),
+        ("width", c_int32),
+        ("height", c_int32),
+        ("frame_rate_numerator", c_int32),
+        ("frame_rate_denominator", c_int32),
+        ("sample_aspect_numerator", c_int32),
+        ("sample_aspect_denominator", c_int32),
+        ("sample_rate", c_int32),
+        ("channels", c_int32),
+        ("samples_per_packet", c_int32),
+        ("channel_layout", c_uint64),
+        ("bits_per_sample", c_int32),
+        ("block_align", c_int32),
+        ("initial_padding", c_int32),
+        ("seek_preroll", c_int32),
+        ("reorder_delay", c_int32),
+        ("extradata_size", c_uint32),
+        ("colour_matrix", c_uint8),
+        ("colour_range", c_uint8),
+        ("colour_primaries", c_uint8),
+        ("colour_transfer", c_uint8),
+        ("chroma_location", c_uint8),
+        ("rotation", c_uint8),
+        ("field_order", c_uint8),
+        ("reserved", c_uint8),
+        ("language", c_char * 16),
+        ("codec_name", c_char * 40),
+        ("extradata", c_uint8 * EXTRADATA_BYTES),
+    ]
+
+
+class CPacket(ctypes.Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("track", c_uint32),
+        ("owner", c_uint64),
+        ("position", c_uint64),
+        ("data", c_void_p),
+        ("data_size", c_uint64),
+        ("sequence", c_uint64),
+        ("epoch", c_uint64),
+        ("missed", c_uint64),
+        ("track_sequence", c_uint64),
+        ("kind", c_uint32),
+        ("parameters", c_uint32),
+        ("flags", c_uint32),
+        ("time_base_numerator", c_int32),
+        ("time_base_denominator", c_int32),
+        ("reserved", c_uint32),
+        ("pts", c_int64),
+        ("dts", c_int64),
+        ("duration", c_int64),
+        ("arrival_time", c_int64),
+        ("capture_time", c_int64),
+        ("publish_time", c_int64),
+    ]
+
+
+class CPacketSubscriberOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("start", c_uint32),
+        ("after_epoch", c_uint64),
+        ("after_sequence", c_uint64),
+        ("no_reconnect", c_uint32),
+        ("wait_for_stream", c_uint32),
+        ("directory", c_char_p),
+        ("program", c_char_p),
+        ("on_event", EventCallback),
+        ("event_user", c_void_p),
+    ]
+
+
+class CPacketSubscriberInfo(ctypes.Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("is_connected", c_uint32),
+        ("state", c_uint32),
+        ("tracks", c_uint32),
+        ("epoch", c_uint64),
+        ("taken", c_uint64),
+        ("missed", c_uint64),
+        ("missed_on_track", c_uint64 * MAX_TRACKS),
+        ("byte_capacity", c_uint64),
+        ("reconnects", c_uint32),
+        ("evictions", c_uint32),
+        ("publisher", c_char * TEXT_BYTES),
+        ("source", c_char * TEXT_BYTES),
+    ]
+
+
+class CPacketPublisherOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("max_packets", c_uint32),
+        ("byte_capacity", c_int64),
+        ("max_age", c_int64),
+        ("max_subscribers", c_uint32),
+        ("readers", c_uint32),
+        ("directory", c_char_p),
+        ("program", c_char_p),
+        ("source", c_char_p),
+        ("users", ctypes.POINTER(c_uint32)),
+        ("groups", ctypes.POINTER(c_uint32)),
+        ("user_count", c_uint32),
+        ("group_count", c_uint32),
+        ("on_event", EventCallback),
+        ("event_user", c_void_p),
+    ]
+
+
+class CPacketPublisherInfo(ctypes.Structure):
+    _fields_ = [
+        ("size", c_uint32),
+        ("state", c_uint32),
+        ("epoch", c_uint64),
+        ("head", c_uint64),
+        ("oldest", c_uint64),
+        ("buffered_time", c_int64),
+        ("byte_capacity", c_int64),
+        ("too_large", c_uint64),
+        ("evicted", c_uint64),
+        ("hung_up", c_uint64),
+        ("refused", c_uint64),
+        ("tracks", c_uint32),
+        ("subscribers", c_uint32),
+        ("socket_path", c_char * TEXT_BYTES),
     ]

@@ -68,12 +68,20 @@ class FrameLost(Error):
     """The frame was taken away while it was held, because this subscriber was evicted: its content cannot be trusted."""
 
 
+class PacketLost(Error):
+    """The packet was overwritten by newer ones, or its connection has ended: what was read of it is not to be trusted."""
+
+
+class PacketTooLarge(Error):
+    """A packet of more than half of the ring cannot be published: it is counted, and the stream goes on without it."""
+
+
 class LeasesExhausted(Error):
     """As many frames are held as leases were granted: release one, or ask for more with ``leases=``."""
 
 
 class TimedOut(Error, TimeoutError):
-    """No frame came in time. Also a ``TimeoutError``."""
+    """No frame or packet came in time. Also a ``TimeoutError``."""
 
 
 class InvalidArgument(Error, ValueError):
@@ -117,6 +125,7 @@ class InternalError(Error):
 
 
 TIMED_OUT = 26
+PACKET_LOST = 36
 SHUTTING_DOWN = 19
 INVALID_HANDLE = 1001
 BUSY = 1002
@@ -155,6 +164,9 @@ CLASSES: Dict[int, Type[Error]] = {
     32: CudaError,
     33: CudaError,
     34: CudaError,
+    35: ProtocolError,
+    36: PacketLost,
+    37: PacketTooLarge,
     1000: InvalidArgument,
     1001: Closed,
     1002: Busy,

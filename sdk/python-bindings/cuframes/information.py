@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 from . import _names
 from ._names import device_text, pixel_format_word, word_of
-from ._structures import CFormat, CPublisherInfo, CStreamInfo, CSubscriberInfo, CSubscriberStatistics
+from ._structures import CFormat, CPacketPublisherInfo, CPacketSubscriberInfo, CPublisherInfo, CStreamInfo, CSubscriberInfo, CSubscriberStatistics
 
 
 class FrameFlags(enum.IntFlag):
@@ -27,6 +27,21 @@ class FrameFlags(enum.IntFlag):
     """With INTERLACED: the top field comes first."""
     END_OF_STREAM = 32
     """The last frame of a file."""
+
+
+class PacketFlags(enum.IntFlag):
+    """What is known of a packet."""
+
+    KEY = 1
+    """Decoding may begin here."""
+    DISCONTINUITY = 2
+    """The source was interrupted before this packet; times may jump."""
+    CORRUPT = 4
+    """The source or the demuxer reported an error in it."""
+    PARAMETERS_CHANGED = 8
+    """Its parameter set is another one than that of the track's packet before. A publisher sets it by itself."""
+    DISPOSABLE = 16
+    """No other packet needs it to be decoded."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +164,64 @@ class PublisherInfo:
             word_of(_names.STATES, raw.state), raw.epoch, raw.head, raw.published, raw.dropped, raw.evicted, raw.hung_up, raw.refused, raw.slots,
             raw.held_slots, raw.segment_bytes, raw.unanswered_bytes, raw.subscribers, raw.cuda_device if raw.cuda_device >= 0 else None,
             raw.cuda_context, Format._of(raw.format), _text(raw.socket_path))
+
+
+@dataclass(frozen=True)
+class PacketSubscriberInfo:
+    """Figures of a subscriber of packets.
+
+    ``state`` as in :class:`SubscriberInfo`. ``tracks`` counts the tracks that there are now. ``taken`` and ``missed`` count packets since the subscriber was made,
+    ``missed_on_track`` those that were missed on each of the eight possible tracks. ``byte_capacity`` is the size of the publisher's ring.
+    """
+
+    is_connected: bool
+    state: str
+    tracks: int
+    epoch: int
+    taken: int
+    missed: int
+    missed_on_track: Tuple[int, ...]
+    byte_capacity: int
+    reconnects: int
+    evictions: int
+    publisher: str
+    source: str
+
+    @classmethod
+    def _of(cls, raw: CPacketSubscriberInfo) -> PacketSubscriberInfo:
+        return cls(
+            bool(raw.is_connected), word_of(_names.STATES, raw.state), raw.tracks, raw.epoch, raw.taken, raw.missed, tuple(raw.missed_on_track),
+            raw.byte_capacity, raw.reconnects, raw.evictions, _text(raw.publisher), _text(raw.source))
+
+
+@dataclass(frozen=True)
+class PacketPublisherInfo:
+    """Figures of a publisher of packets.
+
+    ``head`` is the sequence of the newest packet (0: none yet), ``oldest`` that of the oldest that is still there (``head`` plus 1: none), ``buffered_time`` the
+    seconds between their arrivals, ``byte_capacity`` the size of the ring. ``too_large`` counts packets of more than half of it. The rest as in
+    :class:`PublisherInfo`.
+    """
+
+    state: str
+    epoch: int
+    head: int
+    oldest: int
+    buffered_time: float
+    byte_capacity: int
+    too_large: int
+    evicted: int
+    hung_up: int
+    refused: int
+    tracks: int
+    subscribers: int
+    socket_path: str
+
+    @classmethod
+    def _of(cls, raw: CPacketPublisherInfo) -> PacketPublisherInfo:
+        return cls(
+            word_of(_names.STATES, raw.state), raw.epoch, raw.head, raw.oldest, raw.buffered_time / 1e9, raw.byte_capacity, raw.too_large, raw.evicted,
+            raw.hung_up, raw.refused, raw.tracks, raw.subscribers, _text(raw.socket_path))
 
 
 @dataclass(frozen=True)

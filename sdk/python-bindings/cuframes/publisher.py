@@ -3,21 +3,20 @@
 
 from __future__ import annotations
 
-from ctypes import byref, c_size_t, c_uint32, c_void_p, sizeof
+from ctypes import byref, c_uint32, c_void_p, sizeof
 from fractions import Fraction
-from types import TracebackType
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Callable, Optional, Sequence, Tuple, Union
 
 from . import _names, errors
 from ._callbacks import event_callback
-from ._exit import close_at_exit
 from ._library import started_library
-from ._structures import CFormat, CFrame, CPublisherInfo, CPublisherOptions, CSubscriberStatistics
-from .information import Event, PublisherInfo, SubscriberStatistics
+from ._stream_publisher import StreamPublisher, count_of
+from ._structures import CFormat, CFrame, CPublisherInfo, CPublisherOptions
+from .information import Event, PublisherInfo
 from .writable_frame import WritableFrame
 
 
-class Publisher:
+class Publisher(StreamPublisher):
     """Publishes frames for any number of readers on this machine::
 
         with cuframes.Publisher("mosaic", "rgb24", 1280, 720, rate=25) as publisher:
@@ -46,6 +45,8 @@ class Publisher:
 
     Raises :class:`AlreadyPublished`, :class:`InvalidArgument`, :class:`AccessDenied`, :class:`CudaError`, :class:`ForkError`, :class:`Error`.
     """
+
+    _functions = "publisher"
 
     def __init__(
         self,
@@ -78,17 +79,15 @@ class Publisher:
         groups: Sequence[int] = (),
         on_event: Optional[Callable[[Event], object]] = None,
     ) -> None:
-        self._handles: List[int] = []
-        self._handle: Optional[int] = None
-        self._key = key
+        super().__init__(key)
         self._callback = event_callback(on_event)
         options = CPublisherOptions(sizeof(CPublisherOptions))
         options.memory = _names.number_of(_names.MEMORIES, memory, "memory")
-        options.slots = _count(slots, "slots")
-        options.max_slots = _count(max_slots, "max_slots")
-        options.max_subscribers = _count(max_subscribers, "max_subscribers")
-        options.max_leases = _count(max_leases, "max_leases")
-        options.memory_limit = _count(memory_limit, "memory_limit", 2**63)
+        options.slots = count_of(slots, "slots")
+        options.max_slots = count_of(max_slots, "max_slots")
+        options.max_subscribers = count_of(max_subscribers, "max_subscribers")
+        options.max_leases = count_of(max_leases, "max_leases")
+        options.memory_limit = count_of(memory_limit, "memory_limit", 2**63)
         options.shrink_after = _names.nanoseconds(shrink_after, "shrink_after")
         options.lease_timeout = _names.nanoseconds(lease_timeout, "lease_timeout")
         options.lossless_timeout = _names.nanoseconds(lossless_timeout, "lossless_timeout")
@@ -108,17 +107,9 @@ class Publisher:
             picture = byref(_format(pixel_format, width, height, rate, colour_matrix, colour_range, colour_primaries, colour_transfer))
         name = _names.text_bytes(key, "A key")
         library = started_library()
-        self._library = library
         handle = c_void_p()
         library.check(library.publisher_open(name, byref(options), picture, byref(handle)))
-        self._handle = handle.value
-        self._handles.append(self._handle or 0)
-        close_at_exit(self)
-
-    @property
-    def key(self) -> str:
-        """The stream."""
-        return self._key
+        self._opened(library, handle.value)
 
     @property
     def info(self) -> PublisherInfo:
@@ -126,11 +117,6 @@ class Publisher:
         raw = CPublisherInfo(sizeof(CPublisherInfo))
         self._check(self._library.publisher_get_info(self._handle, byref(raw)))
         return PublisherInfo._of(raw)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether :meth:`close` was called."""
-        return not self._handles
 
     def configure(
         self,
@@ -196,53 +182,6 @@ class Publisher:
                 setattr(picture, name, value)
         return picture.sequence
 
-    def set_state(self, state: str, reason: Optional[str] = None) -> None:
-        """Tells readers of the source: ``"starting"``, ``"live"`` or ``"source-lost"``, with a reason for people. Any thread. Raises :class:`InvalidArgument`."""
-        number = _names.number_of(_names.STATES, state, "state")
-        self._check(self._library.publisher_set_state(self._handle, number, _names.text_bytes(reason, "A reason")))
-
-    def evict(self, subscriber_id: int, reason: Optional[str] = None) -> None:
-        """Evicts a subscriber, which is told the reason. Any thread. Raises :class:`InvalidArgument` when there is none with this id."""
-        self._check(self._library.publisher_evict(self._handle, subscriber_id, _names.text_bytes(reason, "A reason")))
-
-    def subscribers(self) -> List[SubscriberStatistics]:
-        """Figures of all subscribers. Any thread. Raises :class:`Closed`."""
-        capacity = 16
-        while True:
-            items = (CSubscriberStatistics * capacity)()
-            count = c_size_t()
-            self._check(self._library.publisher_get_subscribers(self._handle, items, sizeof(CSubscriberStatistics), capacity, byref(count)))
-            if count.value <= capacity:
-                return [SubscriberStatistics._of(items[index]) for index in range(count.value)]
-            capacity = 2 * count.value
-
-    def close(self) -> None:
-        """Says goodbye to the readers and gives the key back; a second call does nothing. A frame that is open is abandoned. The memory goes: arrays of open or
-        published frames must not be touched any more. The publishing thread."""
-        try:
-            handle = self._handles.pop()
-        except IndexError:
-            return
-        self._library.publisher_close(handle)
-
-    def __enter__(self) -> Publisher:
-        return self
-
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<cuframes.Publisher {self._key!r}{', closed' if self.is_closed else ''}>"
-
-    def _check(self, code: int) -> None:
-        if code == errors.INVALID_HANDLE:
-            raise errors.Closed(f"The publisher of stream '{self._key}' was closed before.", code, "INVALID_HANDLE")
-        self._library.check(code)
-
-
 def _format(
     pixel_format: Optional[str], width: Optional[int], height: Optional[int], rate: Union[None, int, float, Fraction], colour_matrix: int, colour_range: str,
     colour_primaries: int, colour_transfer: int,
@@ -253,19 +192,10 @@ def _format(
     if announced < 0:
         raise errors.InvalidArgument(f"A rate cannot be {rate!r} frames per second.", 1000, "INVALID_ARGUMENT")
     return CFormat(
-        sizeof(CFormat), _names.pixel_format_number(pixel_format), _count(width, "width"), _count(height, "height"), announced.numerator,
-        announced.denominator if announced else 0, _count(colour_matrix, "colour_matrix", 256),
-        _names.number_of(_names.RANGES, colour_range, "colour range"), _count(colour_primaries, "colour_primaries", 256),
-        _count(colour_transfer, "colour_transfer", 256))
-
-
-def _count(value: Optional[int], what: str, end: int = 2**32) -> int:
-    """A number that C takes: ctypes itself cuts off what does not fit."""
-    if value is None:
-        return 0
-    if not isinstance(value, int) or not 0 <= value < end:
-        raise errors.InvalidArgument(f"{what} must be a whole number from 0 to {end - 1}, not {value!r}.", 1000, "INVALID_ARGUMENT")
-    return value
+        sizeof(CFormat), _names.pixel_format_number(pixel_format), count_of(width, "width"), count_of(height, "height"), announced.numerator,
+        announced.denominator if announced else 0, count_of(colour_matrix, "colour_matrix", 256),
+        _names.number_of(_names.RANGES, colour_range, "colour range"), count_of(colour_primaries, "colour_primaries", 256),
+        count_of(colour_transfer, "colour_transfer", 256))
 
 
 def _copy(picture: WritableFrame, planes: Tuple[Any, ...]) -> None:

@@ -20,6 +20,9 @@ STRUCTURES = {
     "subscriber_options": _structures.CSubscriberOptions, "format": _structures.CFormat, "subscriber_info": _structures.CSubscriberInfo,
     "publisher_options": _structures.CPublisherOptions, "publisher_info": _structures.CPublisherInfo,
     "subscriber_statistics": _structures.CSubscriberStatistics, "stream_info": _structures.CStreamInfo,
+    "packet_track": _structures.CPacketTrack, "packet": _structures.CPacket, "packet_subscriber_options": _structures.CPacketSubscriberOptions,
+    "packet_subscriber_info": _structures.CPacketSubscriberInfo, "packet_publisher_options": _structures.CPacketPublisherOptions,
+    "packet_publisher_info": _structures.CPacketPublisherInfo,
 }
 
 
@@ -71,12 +74,14 @@ def test_numbers_of_the_header_have_words():
     for enum, prefix, words in (
             ("memory", "MEMORY_", _names.MEMORIES), ("delivery", "", _names.DELIVERIES), ("fence", "FENCE_", _names.FENCES), ("stream_state", "STATE_", _names.STATES),
             ("picture_type", "PICTURE_", _names.PICTURE_TYPES), ("colour_range", "RANGE_", _names.RANGES), ("event_kind", "EVENT_", _names.EVENTS),
-            ("log_level", "LOG_", _names.LOG_LEVELS)):
+            ("log_level", "LOG_", _names.LOG_LEVELS), ("track_kind", "TRACK_", _names.TRACK_KINDS), ("packet_start", "START_", _names.PACKET_STARTS)):
         body = re.search(r"enum cuframes_%s \{(.*?)\};" % enum, TEXT, re.DOTALL).group(1)
         found = {int(number): name.lower().replace("_", "-") for name, number in re.findall(r"CUFRAMES_%s(\w+) = (\d+)" % prefix, body)}
         assert words == found, enum
     flags = re.search(r"enum cuframes_frame_flags \{(.*?)\};", TEXT, re.DOTALL).group(1)
     assert {flag.name: flag.value for flag in cuframes.FrameFlags} == {name: int(number) for name, number in re.findall(r"CUFRAMES_FLAG_(\w+) = (\d+)", flags)}
+    flags = re.search(r"enum cuframes_packet_flags \{(.*?)\};", TEXT, re.DOTALL).group(1)
+    assert {flag.name: flag.value for flag in cuframes.PacketFlags} == {name: int(number) for name, number in re.findall(r"CUFRAMES_PACKET_FLAG_(\w+) = (\d+)", flags)}
 
 
 def test_pixel_formats_are_those_of_the_library():

@@ -220,3 +220,18 @@ def test_the_asyncio_example_reads_four_cameras(stream):
     assert done.returncode == 0, done.stderr
     for index in range(4):
         assert len(re.findall(f"^camera{index}: frame [0-9]+ nv12 94x62", done.stdout, re.MULTILINE)) == 20
+
+
+def test_the_packets_example_prints_each_packet(directory):
+    import zlib
+    from fractions import Fraction
+
+    with cuframes.PacketPublisher("one", directory=directory) as publisher:
+        publisher.add_track(cuframes.PacketTrack("video", "h264", Fraction(1, 90000), 64, 48, extradata=b"abc"))
+        for sequence in range(1, 11):
+            publisher.publish(0, bytes([sequence]) * sequence, pts=sequence, key=sequence == 1)
+        done = subprocess.run([sys.executable, str(support.ROOT / "examples" / "python" / "read_packets.py"), "one", "10"], capture_output=True, text=True,
+                              timeout=support.PATIENCE, env={**os.environ, "PYTHONPATH": str(support.PACKAGE), "CUFRAMES_DIR": directory})
+    lines = [f"packet {sequence}: track 0, {sequence} bytes{', key' if sequence == 1 else ''}, pts {sequence}, crc {zlib.crc32(bytes([sequence]) * sequence):08x}"
+             for sequence in range(1, 11)]
+    assert done.stdout.splitlines() == ["track 0: video h264 64x48, 3 bytes of extradata", *lines, "10 packets read, 0 missed"], done.stderr

@@ -35,7 +35,7 @@ def test_every_public_name_is_in_the_manual(name):
 
 
 def test_every_option_is_in_the_manual():
-    for callable_ in (cuframes.Subscriber, cuframes.Publisher, cuframes.Subscriber.next, cuframes.Publisher.configure, cuframes.Frame.release, cuframes.set_log, cuframes.probe):
+    for callable_ in (cuframes.Subscriber, cuframes.Publisher, cuframes.PacketSubscriber, cuframes.PacketPublisher, cuframes.PacketPublisher.publish, cuframes.Subscriber.next, cuframes.Publisher.configure, cuframes.Frame.release, cuframes.set_log, cuframes.probe):
         for name in inspect.signature(callable_).parameters:
             assert name in WORDS | {"self", "function"}, (callable_, name)
 
