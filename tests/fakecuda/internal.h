@@ -148,6 +148,7 @@ struct physical {
 struct area {
   uintptr_t start;
   size_t size;
+  size_t asked; /* bytes that the program asked for; the rest is there because pages are whole */
   enum area_kind kind;
   int device;
   CUcontext context;            /* that it goes with; NULL: VMM */

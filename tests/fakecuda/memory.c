@@ -58,7 +58,7 @@ bool is_reserved(uintptr_t address) {
 struct area *area_add(uintptr_t start, size_t size, enum area_kind kind, int device, CUcontext context) {
   struct area *area = calloc(1, sizeof *area);
   area->start = start;
-  area->size = size;
+  area->size = area->asked = size;
   area->kind = kind;
   area->device = device;
   area->context = context;
@@ -138,6 +138,7 @@ CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t size) {
     void *mapped = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (mapped != MAP_FAILED) {
       struct area *area = area_add((uintptr_t)mapped, whole, AREA_ALLOCATION, context->device, context);
+      area->asked = size;
       area->fd = fd;
       *address = (CUdeviceptr)mapped;
       live_add(LIVE_ALLOCATIONS, 1);

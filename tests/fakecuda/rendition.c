@@ -38,10 +38,15 @@ static __attribute__((noinline)) bool find_range(uintptr_t address, size_t size,
     is_denied = true;
     return false;
   }
+  /* A driver gives whole pages, too; but nobody may count on that. */
   const struct area *area = area_at(address);
+  if (address + size > area->start + area->asked) {
+    is_denied = true;
+    return false;
+  }
   if (range_count < MOST_RANGES) {
     ranges[range_count].start = area->start;
-    ranges[range_count].end = area->start + area->size;
+    ranges[range_count].end = area->start + area->asked;
     ranges[range_count++].write = write;
   }
   return true;
