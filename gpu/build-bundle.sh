@@ -44,12 +44,21 @@ trap 'rm -rf -- "$work"' EXIT
 bundle=$work/cuframes-gpu
 mkdir -p "$bundle/apps"
 
-publish() { # project
-  local name
-  name=$(sed -nE 's|.*<AssemblyName>(.*)</AssemblyName>.*|\1|p' "$1")
-  name=${name:-$(basename -- "$1" .csproj)}
-  echo "Publishing $name"
-  dotnet publish "$1" --configuration Release --no-self-contained --output "$bundle/apps/$name" --nologo -verbosity:quiet
+# Puts projects into the archive. They are built together first: what they share is looked at once, and not again for each of them.
+publish() { # projects...
+  local project name
+  echo "Building $# projects"
+  python3 -c '
+import json, os, sys
+json.dump({"solution": {"path": os.path.abspath("CuFrames.sln"), "projects": [name.replace("/", chr(92)) for name in sys.argv[2:]]}}, open(sys.argv[1], "w"))
+' "$work/bundle.slnf" "$@"
+  dotnet build "$work/bundle.slnf" --configuration Release --nologo -verbosity:quiet
+  for project; do
+    name=$(sed -nE 's|.*<AssemblyName>(.*)</AssemblyName>.*|\1|p' "$project")
+    name=${name:-$(basename -- "$project" .csproj)}
+    echo "Publishing $name"
+    dotnet publish "$project" --configuration Release --no-build --no-self-contained --output "$bundle/apps/$name" --nologo -verbosity:quiet
+  done
 }
 
 # Programs without .NET: libcuframes, what is compiled against it, and Python.
@@ -138,20 +147,21 @@ add_runtime() {
 }
 
 if $is_overlay; then
-  publish gpu/CuFrames.GpuTests/*.csproj
-  publish tests/CuFrames.Native.Tests/*.csproj
+  publish gpu/CuFrames.GpuTests/*.csproj tests/CuFrames.Native.Tests/*.csproj
 else
   ffmpeg=$(gpu/build-ffmpeg.sh)
   clips=$(gpu/build-clips.sh)
+  projects=()
   for project in tests/CuFrames.TestPeer daemon cli conformance-tests gpu/CuFrames.GpuTests benchmarks/CuFrames.GpuBench; do
-    publish "$project"/*.csproj
+    projects+=("$project"/*.csproj)
   done
   # Every suite with a test that asks for a GPU. run-gpu-tests runs all suites that it finds.
   for project in tests/*.Tests; do
     if grep -rqE --include='*.cs' 'Trait\("needs", *"gpu"\)' "$project"; then
-      publish "$project"/*.csproj
+      projects+=("$project"/*.csproj)
     fi
   done
+  publish "${projects[@]}"
   echo "Adding .NET, FFmpeg, clips"
   add_runtime
   cp -a "$ffmpeg" "$bundle/ffmpeg"
