@@ -65,6 +65,15 @@ internal sealed class ChildProcess : IDisposable
             : $"{Name} did not answer within {timeout.TotalSeconds} s. {Errors}");
     }
 
+    /// <summary>Takes the lines of standard output that have come and were not taken yet.</summary>
+    public IEnumerable<string> TakeLines()
+    {
+        while (_lines.TryTake(out string? line))
+        {
+            yield return line;
+        }
+    }
+
     /// <summary>Ends it with SIGKILL.</summary>
     public void Kill() => _process.Kill();
 

@@ -9,7 +9,7 @@ namespace CuFrames.Demo.Internal;
 
 /// <summary>
 /// The demo: an RTSP server with a clip, the daemon with that camera and a test pattern, three readers, one more that is killed while it holds
-/// frames, and a snapshot. Every process that it starts ends with it.
+/// frames, a snapshot, and a recorder and two stock ffmpegs beside them, all of one connection to the camera. Every process that it starts ends with it.
 /// </summary>
 internal sealed class Show : IDisposable
 {
@@ -35,6 +35,8 @@ internal sealed class Show : IDisposable
     private readonly List<ChildProcess> _children = [];
     private readonly List<ReaderProcess> _readers = [];
     private readonly List<string> _problems = [];
+    private readonly Guests _guests = new(Camera);
+    private ChildProcess? _server;
     private ChildProcess? _daemon;
     private IReadOnlyList<StreamProbe> _first = [];
     private List<StreamReport> _streams = [];
@@ -63,8 +65,9 @@ internal sealed class Show : IDisposable
         {
             StartStreams(seconds);
             StartReaders();
+            StartGuests(seconds);
             Play(seconds, keep);
-            Stop();
+            Stop(keep);
         }
         catch (OperationCanceledException)
         {
@@ -120,17 +123,20 @@ internal sealed class Show : IDisposable
         ReferenceClip.Make(clip);
 
         // Debian's own interpreter: python3-gi belongs to it, not to whatever python3 comes first in PATH.
-        ChildProcess server = Start(
+        _server = Start(
             "The RTSP server", "/usr/bin/python3", Path.Combine(AppContext.BaseDirectory, "rtsp_server.py"), clip,
             "--repeat-seconds", (seconds + SpareSeconds).ToString(CultureInfo.InvariantCulture));
-        string url = JsonDocument.Parse(server.NextLine(StartTimeout, _cancellation)).RootElement.GetProperty("url").GetString()!;
+        string url = JsonDocument.Parse(_server.NextLine(StartTimeout, _cancellation)).RootElement.GetProperty("url").GetString()!;
         _stage.Say($"The camera is a real RTSP server: {url}");
 
         string configuration = Path.Combine(_folder, "cuframes.yaml");
         File.WriteAllText(configuration, $"""
+            taps:
+              http: {_guests.Http}
             cameras:
               {Camera}:
                 source: {url}
+                {Guests.Renditions}
               {Pattern}:
                 source: test:nv12@1280x720@25
 
@@ -182,6 +188,14 @@ internal sealed class Show : IDisposable
 
         _stage.Say("Three readers run, each a process of its own.");
         _stage.Say("Every byte of every frame is compared, when it is taken and before it is released.");
+    }
+
+    private void StartGuests(int seconds)
+    {
+        // They are done before the readers are.
+        _guests.Start(Start, ProgramOf("cli", "cuframes"), _directory, Path.Combine(_repository, "artifacts", "demo"), Math.Max(1, seconds - 4));
+        _stage.Say("A recorder and two stock ffmpegs take part: one copies the packets, one reads small pictures for a detector.");
+        _stage.Say($"A browser can, too: http://{_guests.Http}/{Camera}.mjpeg; http://{_guests.Http}/ lists all that there is.");
     }
 
     private void Play(int seconds, bool keep)
@@ -265,13 +279,25 @@ internal sealed class Show : IDisposable
         return snapshot.Finish(StopTimeout) ? path : throw new InvalidOperationException($"cuframes snapshot failed. {snapshot.Errors}");
     }
 
-    private void Stop()
+    private void Stop(bool keep)
     {
         IReadOnlyList<StreamProbe> last = StreamProbe.Ask(Keys);
         _streams = Pair(last, _first);
         foreach (ReaderProcess reader in _readers.Where(reader => !reader.Process.Finish(StopTimeout)))
         {
             _problems.Add($"{reader.Name} did not end as it should. {reader.Process.Errors}");
+        }
+
+        _problems.AddRange(_guests.Finish(StopTimeout));
+        _stage.Say($"What the recorder and the two ffmpegs wrote:\n{_guests.Describe()}");
+        int connections = _server!.TakeLines().Select(line => JsonDocument.Parse(line).RootElement)
+            .Max(line => line.TryGetProperty("connections", out JsonElement count) ? count.GetInt32() : 0);
+        _stage.Say(string.Create(CultureInfo.InvariantCulture, $"Connections to the camera, as the RTSP server counts them: {connections}."));
+
+        // One that is kept for so long that the server's film ends is connected to again.
+        if (connections != 1 && !keep)
+        {
+            _problems.Add($"The RTSP server counted {connections} connections; one serves everybody.");
         }
 
         if (!_daemon!.Terminate(StopTimeout))
