@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using CuFrames.Cli.Internal;
 using CuFrames.Client;
 using CuFrames.Media;
@@ -37,13 +38,13 @@ internal static class SnapshotCommand
         using FrameSubscriber subscriber = FrameSubscriber.Connect(key, new SubscriberOptions { Program = "cuframes snapshot" });
         using Frame frame = Take(subscriber, TimeSpan.FromSeconds(timeout), interruption.Token);
         FrameMetadata metadata = frame.Metadata;
-        byte[] rgb = ToRgb(frame, metadata);
+        byte[] rgb = ToRgb(frame, metadata, out (double Least, double Most)? numbers);
         (byte[] upright, int width, int height) = PictureRotation.Apply(rgb, frame.Width, frame.Height, metadata.Rotation);
         byte[] png = PictureEncoder.EncodePng(upright, width, height);
         Write(path, png, force);
         SnapshotReport report = new(
             key, path, width, height, png.Length, frame.Sequence, PixelFormats.Name(frame.PixelFormat), Words.CodeOf(frame.Memory), Words.DeviceOf(frame.DeviceUuid), metadata.Rotation * 90,
-            metadata.Pts == FrameMetadata.UnknownPts ? null : metadata.Pts);
+            metadata.Pts == FrameMetadata.UnknownPts ? null : metadata.Pts, numbers?.Least, numbers?.Most);
         if (json)
         {
             JsonLine.Write(report);
@@ -51,6 +52,12 @@ internal static class SnapshotCommand
         else
         {
             Console.Out.WriteLine($"{path}: frame {report.Sequence} of {key}, {width}x{height}, {Words.Bytes(png.Length)}");
+            if (numbers is { } range)
+            {
+                Console.Out.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The frame is a tensor of {report.Format}: its numbers from {range.Least:G6} to {range.Most:G6} are shown as 0 to 255; scale, mean and deviation are not undone."));
+            }
         }
 
         return ExitCode.Success;
@@ -71,13 +78,24 @@ internal static class SnapshotCommand
             $"No frame of stream '{subscriber.Key}' came within {timeout.TotalSeconds} s; the stream is {(subscriber.IsConnected ? Words.Of(subscriber.State) : "not connected")}. See 'cuframes ls' for why, or wait longer with --timeout.");
     }
 
-    private static unsafe byte[] ToRgb(Frame frame, in FrameMetadata metadata)
+    /// <param name="frame">The frame.</param>
+    /// <param name="metadata">Its colours.</param>
+    /// <param name="numbers">The smallest and the largest number of a tensor of floating-point numbers, which are black and white in the picture.</param>
+    private static unsafe byte[] ToRgb(Frame frame, in FrameMetadata metadata, out (double Least, double Most)? numbers)
     {
+        numbers = null;
         // From main memory or from a GPU. libav's vector code may read a little past the end of a picture.
         byte[] picture = new byte[PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height) + ReadPastEnd];
         frame.CopyTo(picture);
         PicturePlane[] planes = new PicturePlane[frame.PlaneCount];
         byte[] rgb = new byte[frame.Width * frame.Height * 3];
+        if (PixelFormats.IsTensor(frame.PixelFormat))
+        {
+            (double, double) range = TensorPreview.ToRgb24(frame.PixelFormat, frame.Width, frame.Height, picture, rgb);
+            numbers = PixelFormats.IsFloat(frame.PixelFormat) ? range : null;
+            return rgb;
+        }
+
         fixed (byte* first = picture)
         {
             byte* next = first;
@@ -136,5 +154,6 @@ internal static class SnapshotCommand
         new(ErrorCode.ConfigurationInvalid, $"{path} exists. Choose another name, or overwrite it with --force.");
 
     private sealed record SnapshotReport(
-        string Key, string File, int Width, int Height, int Bytes, ulong Sequence, string Format, string Memory, string? Device, int RotatedDegrees, long? PtsNs);
+        string Key, string File, int Width, int Height, int Bytes, ulong Sequence, string Format, string Memory, string? Device, int RotatedDegrees, long? PtsNs,
+        double? Least, double? Most);
 }

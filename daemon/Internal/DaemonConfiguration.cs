@@ -84,7 +84,8 @@ internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration G
             : $"{RenditionKey.Scale}: {options.Scale.ToString(CultureInfo.InvariantCulture)}";
         string rate = options.MaxFrameRate?.ToString(CultureInfo.InvariantCulture) ?? RenditionKey.None;
         string format = options.Format is { } named ? Protocol.PixelFormats.Name(named) : RenditionKey.Source;
-        return $"{{{size}, {RenditionKey.Fps}: {rate}, {RenditionKey.Format}: {format}, {RenditionKey.Memory}: {CameraConfiguration.NameOf(camera.MemoryOf(rendition))}}}";
+        string tensor = options.Tensor is { } numbers ? $", {RenditionKey.Tensor}: {TensorKey.TextOf(numbers)}" : "";
+        return $"{{{size}, {RenditionKey.Fps}: {rate}, {RenditionKey.Format}: {format}{tensor}, {RenditionKey.Memory}: {CameraConfiguration.NameOf(camera.MemoryOf(rendition))}}}";
     }
 
     private static string Bool(bool value) => value ? "true" : "false";

@@ -13,6 +13,7 @@ internal static class RenditionKey
     internal const string Fit = "fit";
     internal const string Fps = "fps";
     internal const string Format = "format";
+    internal const string Tensor = "tensor";
     internal const string Memory = "memory";
 
     /// <summary>Value of a limit that does not limit.</summary>
@@ -35,6 +36,7 @@ internal static class RenditionKey
         new(Fps, None, "none, or a number from 0.01 to 1000, such as 5 or 12.5", value => value.IsText(None) ? None : value.Number(LeastRate, MostRate)),
         new(Format, Source, $"source, {string.Join(", ", Formats())}", value => value.Choice(
             [(Source, Source), .. PixelFormats.All.ToArray().Select(format => (PixelFormats.Name(format), (object)format))])),
+        new(Tensor, "-", "a mapping with the keys scale, mean, std, for the formats rgbp_f16, bgrp_f16, rgbp_f32, bgrp_f32", TensorKey.Read),
         new(Memory, CameraKey.Auto, "auto (the camera's), host, cuda, cuda-ipc", value => value.Choice(
             [(CameraKey.Auto, CameraKey.Auto), .. CameraKey.Memories])),
     ];
@@ -64,6 +66,13 @@ internal static class RenditionKey
             settings.PlaceOf(Fit).Report("the key has no meaning without the key 'size'", "the key only where a size may have another shape than the camera's");
         }
 
+        PixelFormat? wanted = settings.TryGet(Format, out object? format) ? format as PixelFormat? : null;
+        bool hasTensor = settings.TryGet(Tensor, out TensorOptions? tensor);
+        if (hasTensor && !settings.IsBad(Format) && FaultOf(tensor!, wanted) is { } fault)
+        {
+            settings.PlaceOf(Tensor).Report(fault, "numbers that the format can hold, and the key only with the formats rgbp_f16, bgrp_f16, rgbp_f32, bgrp_f32");
+        }
+
         if (value.Problems.Count > before)
         {
             return null;
@@ -76,7 +85,8 @@ internal static class RenditionKey
             Scale = settings.TryGet(Scale, out double scale) ? scale : 1,
             Fit = settings.TryGet(Fit, out PictureFit fit) ? fit : PictureFit.Letterbox,
             MaxFrameRate = settings.TryGet(Fps, out object? rate) ? rate as double? : null,
-            Format = settings.TryGet(Format, out object? format) ? format as PixelFormat? : null,
+            Format = wanted,
+            Tensor = tensor,
         }, settings.TryGet(Memory, out object? memory) ? memory as FrameMemory? : null);
     }
 
@@ -100,5 +110,15 @@ internal static class RenditionKey
 
         static bool TryParse(string side, out int number) =>
             int.TryParse(side, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number is >= 1 and <= Wire.MaxDimension;
+    }
+
+    private static string? FaultOf(TensorOptions tensor, PixelFormat? format)
+    {
+        if (format is not { } named || !PixelFormats.IsFloat(named))
+        {
+            return $"the key has no meaning with the format {(format is { } other ? PixelFormats.Name(other) : Source)}";
+        }
+
+        return tensor.FindFault(named);
     }
 }

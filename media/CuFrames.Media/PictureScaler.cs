@@ -10,7 +10,7 @@ namespace CuFrames.Media;
 /// <remarks>
 /// Matrix and range of a YUV picture hold where it becomes RGB; an unspecified matrix is taken as BT.709 from 720 rows up and as BT.601 below,
 /// an unspecified range as limited. From YUV to YUV or grey both stay. RGB becomes limited range YUV by the matrix that the result's rows stand
-/// for, or full range grey. Chroma is taken as lying in the middle between its luma samples, as ffmpeg's scale filter does.
+/// for, or full range grey. A tensor is made of the 8-bit RGB picture (<see cref="TensorOptions"/>), its borders of black. Chroma is taken as lying in the middle between its luma samples, as ffmpeg's scale filter does.
 /// </remarks>
 public sealed unsafe class PictureScaler : IDisposable
 {
@@ -18,13 +18,18 @@ public sealed unsafe class PictureScaler : IDisposable
 
     private readonly AvScalerHandle _handle;
 
+    // A tensor is made of the RGB picture that libswscale gives; null for other formats.
+    private readonly TensorPacker? _packer;
+    private readonly ScratchPicture? _rgb;
+
     /// <summary>Makes a scaler.</summary>
     /// <param name="format">Format of the results.</param>
     /// <param name="width">Columns of the results, borders included, 1 to 16,384.</param>
     /// <param name="height">Rows of the results, borders included, 1 to 16,384.</param>
     /// <param name="fit">What is done about pictures of another shape.</param>
-    /// <exception cref="MediaException">Format, size or fit is out of range, or the shim is missing.</exception>
-    public PictureScaler(PixelFormat format, int width, int height, PictureFit fit)
+    /// <param name="tensor">What the numbers of a floating-point format are; null: the defaults. Null with every other format.</param>
+    /// <exception cref="MediaException">Format, size, fit or the tensor's numbers are out of range, or the shim is missing.</exception>
+    public PictureScaler(PixelFormat format, int width, int height, PictureFit fit, TensorOptions? tensor = null)
     {
         if (!PixelFormats.IsKnown(format) || width is < 1 or > Wire.MaxDimension || height is < 1 or > Wire.MaxDimension || !Enum.IsDefined(fit))
         {
@@ -33,12 +38,18 @@ public sealed unsafe class PictureScaler : IDisposable
                 $"Pictures can be scaled to a known format of 1 to {Wire.MaxDimension} columns and rows, found {PixelFormats.Name(format)} {width}x{height}.");
         }
 
+        tensor?.Validate(format);
         MediaLibrary.Load();
         (Format, Width, Height, Fit) = (format, width, height, fit);
         _handle = AvNative.CreateScaler();
         if (_handle.IsInvalid)
         {
             throw new MediaException(MediaError.OutOfMemory, "Memory ran out while a scaler was made.");
+        }
+
+        if (PixelFormats.IsTensor(format))
+        {
+            (_packer, _rgb) = (new TensorPacker(format, tensor ?? TensorOptions.Default), new ScratchPicture());
         }
     }
 
@@ -92,16 +103,17 @@ public sealed unsafe class PictureScaler : IDisposable
 
         byte* error = stackalloc byte[ErrorCapacity];
         error[0] = 0;
-        fixed (PicturePlane* first = target)
+        ReadOnlySpan<PicturePlane> planes = TargetOf(target);
+        fixed (PicturePlane* first = planes)
         {
-            int result = AvNative.PictureScale(_handle, &picture, &scaling, first, (uint)target.Length, error, ErrorCapacity);
+            int result = AvNative.PictureScale(_handle, &picture, &scaling, first, (uint)planes.Length, error, ErrorCapacity);
             if (result < 0)
             {
                 throw AvText.PictureError($"Cannot scale a {PixelFormats.Name(format)} picture of {width}x{height}", result, error, ErrorCapacity);
             }
         }
 
-        Pictures++;
+        Finish(planes, target);
     }
 
     /// <summary>Turns the colours of a picture's metadata into those of its result.</summary>
@@ -126,22 +138,53 @@ public sealed unsafe class PictureScaler : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _handle.Dispose();
+    public void Dispose()
+    {
+        _handle.Dispose();
+        _packer?.Dispose();
+        _rgb?.Dispose();
+    }
 
     /// <summary>Scales the current frame of a source.</summary>
     /// <returns>The shim's result; its text is the source's.</returns>
     internal int Scale(AvSourceHandle source, in AvNative.FrameInfo frame, ReadOnlySpan<PicturePlane> target)
     {
         AvNative.Scaling scaling = Prepare((int)frame.Width, (int)frame.Height, 1 << frame.CropShiftX, 1 << frame.CropShiftY);
-        fixed (PicturePlane* first = target)
+        ReadOnlySpan<PicturePlane> planes = TargetOf(target);
+        fixed (PicturePlane* first = planes)
         {
-            int result = AvNative.FrameScale(source, _handle, &scaling, first, (uint)target.Length);
-            Pictures += result == AvNative.Ok ? 1 : 0;
+            int result = AvNative.FrameScale(source, _handle, &scaling, first, (uint)planes.Length);
+            if (result == AvNative.Ok)
+            {
+                Finish(planes, target);
+            }
+
             return result;
         }
     }
 
-    private static bool IsRgb(PixelFormat format) => format is PixelFormat.Rgb24 or PixelFormat.Bgr24 or PixelFormat.Rgba or PixelFormat.Bgra;
+    /// <summary>What libswscale writes to: the target, or the RGB picture that becomes a tensor.</summary>
+    private ReadOnlySpan<PicturePlane> TargetOf(ReadOnlySpan<PicturePlane> target)
+    {
+        if (_rgb is null)
+        {
+            return target;
+        }
+
+        int rowBytes = PixelFormats.RowBytes(Format, 0, Width);
+        return target.Length == 1 && target[0].Address != 0 && target[0].Pitch == (nuint)rowBytes
+            ? _rgb.Shape(PixelFormat.Rgb24, Width, Height)
+            : throw new MediaException(
+                MediaError.InvalidArgument, $"A tensor of {PixelFormats.Name(Format)} {Width}x{Height} is one plane with a pitch of {rowBytes} bytes exactly (docs/protocol.md 10.2).");
+    }
+
+    private void Finish(ReadOnlySpan<PicturePlane> planes, ReadOnlySpan<PicturePlane> target)
+    {
+        _packer?.Pack((byte*)planes[0].Address, planes[0].Pitch, Width, Height, (byte*)target[0].Address);
+        Pictures++;
+    }
+
+    private static bool IsRgb(PixelFormat format) => format is PixelFormat.Rgb24 or PixelFormat.Bgr24 or PixelFormat.Rgba or PixelFormat.Bgra || PixelFormats.IsTensor(format);
 
     private AvNative.Scaling Prepare(int width, int height, int cropX, int cropY)
     {
@@ -149,7 +192,7 @@ public sealed unsafe class PictureScaler : IDisposable
         return new AvNative.Scaling
         {
             Size = (uint)sizeof(AvNative.Scaling),
-            Format = AvFormats.FromPixelFormat(Format),
+            Format = AvFormats.FromPixelFormat(_rgb is null ? Format : PixelFormat.Rgb24),
             Width = (uint)Width,
             Height = (uint)Height,
             SourceX = (uint)part.SourceX,

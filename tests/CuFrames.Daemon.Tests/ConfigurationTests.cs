@@ -97,17 +97,23 @@ public sealed class ConfigurationTests : IDisposable
         { "cameras:|  a: {source: a.mp4, packets: {memory: ^1KiB, ^tims: 5s}}", ["cameras.a.packets.memory: found '1KiB'. Accepted: a size from 64KiB to 4GiB", "cameras.a.packets.tims: unknown key 'tims' (did you mean 'time'?). Accepted: memory, time, readers."] },
         { "cameras:|  a: {source: a.mp4, packets: {time: ^0s, readers: ^all}}", ["cameras.a.packets.time: found '0s'. Accepted: a time from 1s to 24h", "cameras.a.packets.readers: found 'all'. Accepted: camera, own, everyone, or {users: [...], groups: [...]} with names or ids."] },
         { "cameras:|  a: {source: test, renditions: ^[]}", ["cameras.a.renditions: found a list. Accepted: a mapping of names to renditions"] },
-        { "cameras:|  a: {source: test, renditions: {s: ^640x360}}", ["cameras.a.renditions.s: found a text. Accepted: a mapping with the keys size, scale, fit, fps, format, memory."] },
+        { "cameras:|  a: {source: test, renditions: {s: ^640x360}}", ["cameras.a.renditions.s: found a text. Accepted: a mapping with the keys size, scale, fit, fps, format, tensor, memory."] },
         { "cameras:|  a: {source: test, renditions: {^Big: {}}}", ["cameras.a.renditions.Big: 'Big' is not a rendition's name. Accepted: 1 to 64 of a-z, 0-9"] },
         { "cameras:|  a: {source: test, renditions: {^a@b: {}}}", ["cameras.a.renditions.a@b: 'a@b' is not a rendition's name."] },
-        { "cameras:|  a: {source: test, renditions: {s: {^sise: 640x360}}}", ["cameras.a.renditions.s.sise: unknown key 'sise' (did you mean 'size'?). Accepted: size, scale, fit, fps, format, memory."] },
+        { "cameras:|  a: {source: test, renditions: {s: {^sise: 640x360}}}", ["cameras.a.renditions.s.sise: unknown key 'sise' (did you mean 'size'?). Accepted: size, scale, fit, fps, format, tensor, memory."] },
         { "cameras:|  a: {source: test, renditions: {s: {size: ^640}, t: {size: ^0x5}, u: {size: ^16385x5}, v: {size: ^-4x5}}}", ["cameras.a.renditions.s.size: found '640'. Accepted: WIDTHxHEIGHT with 1 to 16384", "cameras.a.renditions.t.size: found '0x5'.", "cameras.a.renditions.u.size: found '16385x5'.", "cameras.a.renditions.v.size: found '-4x5'."] },
         { "cameras:|  a: {source: test, renditions: {s: {size: 640x360, scale: ^0.5}}}", ["cameras.a.renditions.s.scale: the key 'size' stands beside it. Accepted: one of the two."] },
         { "cameras:|  a: {source: test, renditions: {s: {scale: ^0}, t: {scale: ^9}, u: {scale: ^half}, v: {scale: ^NaN}}}", ["cameras.a.renditions.s.scale: found '0'. Accepted: a number from 0.01 to 8, such as 0.5.", "cameras.a.renditions.t.scale: found '9'.", "cameras.a.renditions.u.scale: found 'half'.", "cameras.a.renditions.v.scale: found 'NaN'."] },
         { "cameras:|  a: {source: test, renditions: {s: {size: 5x5, fit: ^letter}}}", ["cameras.a.renditions.s.fit: found 'letter'. Accepted: letterbox, stretch, crop."] },
         { "cameras:|  a: {source: test, renditions: {s: {scale: 0.5, fit: ^crop}}}", ["cameras.a.renditions.s.fit: the key has no meaning without the key 'size'."] },
         { "cameras:|  a: {source: test, renditions: {s: {fps: ^0}, t: {fps: ^fast}}}", ["cameras.a.renditions.s.fps: found '0'. Accepted: none, or a number from 0.01 to 1000", "cameras.a.renditions.t.fps: found 'fast'."] },
-        { "cameras:|  a: {source: test, renditions: {s: {format: ^rgb}}}", ["cameras.a.renditions.s.format: found 'rgb' (did you mean 'rgba'?). Accepted: source, nv12, i420, p010, gray8, rgb24, bgr24, rgba, bgra."] },
+        { "cameras:|  a: {source: test, renditions: {s: {format: ^rgb}}}", ["cameras.a.renditions.s.format: found 'rgb' (did you mean 'rgba'?). Accepted: source, nv12, i420, p010, gray8, rgb24, bgr24, rgba, bgra, rgbp, bgrp, rgbp_f16, bgrp_f16, rgbp_f32, bgrp_f32."] },
+        { "cameras:|  a: {source: test, renditions: {s: {tensor: ^{}}, t: {format: rgbp, tensor: ^{scale: 1}}}}", ["cameras.a.renditions.s.tensor: the key has no meaning with the format source. Accepted:", "cameras.a.renditions.t.tensor: the key has no meaning with the format rgbp."] },
+        { "cameras:|  a: {source: test, renditions: {s: {format: rgbp_f32, tensor: ^1}}}", ["cameras.a.renditions.s.tensor: found a text. Accepted: a mapping with the keys scale, mean, std."] },
+        { "cameras:|  a: {source: test, renditions: {s: {format: rgbp_f32, tensor: {^deviation: 1}}}}", ["cameras.a.renditions.s.tensor.deviation: unknown key 'deviation'. Accepted: scale, mean, std."] },
+        { "cameras:|  a: {source: test, renditions: {s: {format: rgbp_f32, tensor: {scale: ^0, mean: ^1, std: [1, ^0, ^one]}}}}", ["cameras.a.renditions.s.tensor.scale: found '0'. Accepted: a number other than 0, such as 1", "cameras.a.renditions.s.tensor.mean: found '1'. Accepted: three numbers in the order", "cameras.a.renditions.s.tensor.std[1]: found '0'.", "cameras.a.renditions.s.tensor.std[2]: found 'one'."] },
+        { "cameras:|  a: {source: test, renditions: {s: {format: rgbp_f32, tensor: {mean: ^[1, 2]}}}}", ["cameras.a.renditions.s.tensor.mean: found a list of 2."] },
+        { "cameras:|  a: {source: test, renditions: {s: {format: rgbp_f16, tensor: ^{scale: 1000}}}}", ["cameras.a.renditions.s.tensor: Samples become 0 to 255000 in channel 0 of rgbp_f16, which holds up to 65504"] },
         { "cameras:|  a: {source: test, renditions: {s: {memory: ^gpu}}}", ["cameras.a.renditions.s.memory: found 'gpu'. Accepted: auto (the camera's), host, cuda, cuda-ipc."] },
         { "cameras:|  a: {source: test, renditions: ^{s: {memory: auto}, t: {memory: cuda}}}", ["cameras.a.renditions: rendition t has memory: cuda, and the camera's own frames lie in main memory. Accepted: memory: cuda or cuda-ipc of the camera too, or memory: host of the rendition."] },
         { "defaults: {renditions: {t: {memory: cuda-ipc}}}|cameras:|  a: {source: test, memory: cuda}|  b: ^{source: test}", ["cameras.b: rendition t has memory: cuda-ipc, and the camera's own frames lie in main memory."] },
@@ -154,6 +160,7 @@ public sealed class ConfigurationTests : IDisposable
                 renditions:
                   small: { size: 640x360, fit: letterbox, fps: 5, format: rgb24 }
                   half: { scale: 0.5 }
+                  net: { scale: 1, format: bgrp_f16, tensor: { mean: [0.406, -1e-3, 0.485], std: [0.5, 1, 2] } }
                   "1": { size: 1x16384, fit: crop, fps: 12.5, format: source, memory: host }
                   whole:
               b: {source: test}
@@ -170,6 +177,7 @@ public sealed class ConfigurationTests : IDisposable
                 "    renditions:",
                 "      small: {size: 640x360, fit: letterbox, fps: 5, format: rgb24, memory: host}",
                 "      half: {scale: 0.5, fps: none, format: source, memory: host}",
+                "      net: {scale: 1, fps: none, format: bgrp_f16, tensor: {scale: 0.00392156862745098, mean: [0.406, -0.001, 0.485], std: [0.5, 1, 2]}, memory: host}",
                 "      '1': {size: 1x16384, fit: crop, fps: 12.5, format: source, memory: host}",
                 "      whole: {scale: 1, fps: none, format: source, memory: host}",
                 "    renditions:",

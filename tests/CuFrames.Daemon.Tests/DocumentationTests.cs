@@ -15,11 +15,12 @@ public sealed class DocumentationTests
     [InlineData("key of a rendition")]
     [InlineData("key of packets")]
     [InlineData("key of taps")]
+    [InlineData("key of a tensor")]
     public void The_table_of_keys_is_the_daemons_own(string name)
     {
         string[][] rows = Rows($"| {name} | default | accepted | what it does |");
         Assert.Equal(
-            (name switch { "key" => CameraKey.All, "key of gpu" => GpuKey.All, "key of packets" => PacketKey.All, "key of taps" => TapKey.All, _ => RenditionKey.All })
+            (name switch { "key" => CameraKey.All, "key of gpu" => GpuKey.All, "key of a tensor" => TensorKey.All, "key of packets" => PacketKey.All, "key of taps" => TapKey.All, _ => RenditionKey.All })
                 .Select(key => $"{key.Name} / {key.Default} / {key.Accepted}"),
             rows.Select(row => $"{row[0].Trim('`')} / {row[1]} / {row[2]}"));
     }

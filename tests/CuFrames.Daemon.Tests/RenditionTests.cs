@@ -144,6 +144,75 @@ public sealed class RenditionTests : IDisposable
         }
     }
 
+    /// <summary>Each number is that of the formula, rounded once, of the picture that the other rendition shows.</summary>
+    [Fact]
+    public void A_tensor_is_the_picture_scaled_less_the_mean_by_the_deviation()
+    {
+        using DaemonProcess daemon = DaemonProcess.Run(
+            """
+            defaults: {lossless: 30s}
+            cameras:
+              a:
+                source: 'test:nv12@322x182@25'
+                renditions:
+                  plain: {size: 101x57, format: rgb24}
+                  bytes: {size: 101x57, format: bgrp}
+                  half: {size: 101x57, format: bgrp_f16, tensor: {mean: [0.406, 0.456, 0.485], std: [0.225, 0.224, 0.229]}}
+                  single: {size: 101x57, format: rgbp_f32, tensor: {scale: 2, mean: [255, 254, 1e-3]}}
+            """);
+        const int width = 101, height = 57, area = width * height;
+        double[] mean = [0.406, 0.456, 0.485], std = [0.225, 0.224, 0.229], offset = [255, 254, 1e-3];
+        string[] keys = ["a@plain", "a@bytes", "a@half", "a@single"];
+        FrameSubscriber[] readers = [.. keys.Select(key => daemon.Subscribe(key, Delivery.Lossless))];
+        try
+        {
+            Dictionary<ulong, byte[]>[] frames = [[], [], [], []];
+            for (int round = 0; round < 20; round++)
+            {
+                for (int i = 0; i < readers.Length; i++)
+                {
+                    using Frame frame = readers[i].Next(DaemonProcess.Patience);
+                    byte[] picture = new byte[PixelFormats.PictureBytes(frame.PixelFormat, width, height)];
+                    Assert.Equal(picture.Length, frame.CopyTo(picture));
+                    frame.ThrowIfInvalid();
+                    if (i > 0)
+                    {
+                        Assert.Equal((1, frame.Plane(0).RowBytes, 3 * height), (frame.PlaneCount, frame.Plane(0).Pitch, frame.Plane(0).Rows));
+                        Assert.Equal((0, ColourRange.Full), (frame.Metadata.ColourMatrix, frame.Metadata.ColourRange));
+                    }
+
+                    frames[i].Add(frame.Metadata.SourcePacket, picture);
+                }
+            }
+
+            ulong[] common = [.. frames[0].Keys.Where(packet => frames.All(some => some.ContainsKey(packet)))];
+            Assert.InRange(common.Length, 5, 20);
+            foreach (ulong packet in common)
+            {
+                byte[] rgb = frames[0][packet], bytes = frames[1][packet];
+                ReadOnlySpan<Half> halves = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, Half>(frames[2][packet]);
+                ReadOnlySpan<float> singles = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(frames[3][packet]);
+                for (int pixel = 0; pixel < area; pixel++)
+                {
+                    for (int c = 0; c < 3; c++)
+                    {
+                        byte forward = rgb[(3 * pixel) + c], backward = rgb[(3 * pixel) + 2 - c];
+                        Assert.Equal(backward, bytes[(c * area) + pixel]);
+                        Assert.Equal((Half)(((backward * (1.0 / 255)) - mean[c]) / std[c]), halves[(c * area) + pixel]);
+                        Assert.Equal((float)((forward * 2.0) - offset[c]), singles[(c * area) + pixel]);
+                    }
+                }
+            }
+        }
+        finally
+        {
+            Array.ForEach(readers, reader => reader.Dispose());
+        }
+
+        Assert.Equal(0, daemon.End().ExitCode);
+        Assert.DoesNotContain("internal-error", daemon.LogText, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_reload_adds_changes_and_removes_renditions_while_all_other_readers_miss_nothing()
     {

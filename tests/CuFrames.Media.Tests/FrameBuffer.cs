@@ -24,7 +24,7 @@ internal sealed unsafe class FrameBuffer : IDisposable
         {
             int bytes = PixelFormats.RowBytes(format, plane, width);
             int rows = PixelFormats.Rows(format, plane, height);
-            int pitch = (bytes + padding + 1) & ~1;
+            int pitch = PixelFormats.IsTensor(format) ? bytes : (bytes + padding + 1) & ~1;
             _shape[plane] = (bytes, rows, pitch, size);
             size += (nuint)(rows * pitch) + Guard;
         }
