@@ -6,8 +6,8 @@ using CuFrames.TestKit;
 namespace CuFrames.Acceptance.Tests;
 
 /// <summary>
-/// What the camera sends, again and again: 4 s of H.264 in 1280x720 at 25 frames per second, each picture another one. And what ffmpeg makes of
-/// each picture, by which everybody's pictures are known.
+/// What the camera sends, again and again: 4 s of H.264 in 1280x720 at 25 frames per second, each picture another one in every part of it. And what
+/// ffmpeg makes of each picture, by which everybody's pictures are known.
 /// </summary>
 internal sealed class CameraClip : IDisposable
 {
@@ -30,8 +30,8 @@ internal sealed class CameraClip : IDisposable
     public CameraClip()
     {
         Path = _clips.Make(
-            "camera.mp4", [.. MediaClips.Moving(Width, Height, Pictures / 25.0), "-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
-                "-c:v", "libx264", "-preset", "veryfast", "-b:v", "4M", "-g", "25", "-bf", "0", "-pix_fmt", "yuv420p"]);
+            "camera.mp4", [.. MediaClips.Moving(Width, Height, Pictures / 25.0), "-vf", "noise=alls=16:allf=t:all_seed=5,scale=out_color_matrix=bt709", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
+                "-c:v", "libx264", "-preset", "veryfast", "-b:v", "12M", "-g", "25", "-bf", "0", "-pix_fmt", "yuv420p"]);
         Full = HashesOf(Path, "yuv420p");
         Small = HashesOf(
             Path, "rgb24", "-vf", $"scale={SmallWidth}:{SmallHeight}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact:{Colours},format=rgb24");
