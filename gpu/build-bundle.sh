@@ -165,6 +165,7 @@ else
   echo "Adding .NET, FFmpeg, clips"
   add_runtime
   cp -a "$ffmpeg" "$bundle/ffmpeg"
+  gpu/build-scale-cuda.sh "$ffmpeg" "$bundle/ffmpeg/bin/scale-cuda"
   cp -a "$clips" "$bundle/clips"
 fi
 echo "Adding libcuframes and Python"

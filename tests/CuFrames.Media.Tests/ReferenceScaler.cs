@@ -13,6 +13,8 @@ internal sealed class ReferenceScaler(CudaPicture source, byte[] samples, PixelF
         fit, source.Width, source.Height, PixelFormats.IsSubsampled(source.Format) ? 2 : 1, PixelFormats.IsSubsampled(source.Format) ? 2 : 1, width, height,
         PixelFormats.IsSubsampled(format));
 
+    private readonly Dictionary<(int Channel, bool IsHalved), double[]> _resampled = [];
+
     private bool FromRgb => IsRgb(source.Format);
 
     private bool ToRgb => IsRgb(format);
@@ -22,13 +24,13 @@ internal sealed class ReferenceScaler(CudaPicture source, byte[] samples, PixelF
     private bool BecomesFull => FromRgb ? format == PixelFormat.Gray8 : IsFull;
 
     /// <summary>
-    /// Each sample of the result before it is rounded, plane after plane as <see cref="DeviceBuffer.Samples"/> gives them; of P010 its ten bits, of tensors of
+    /// Each sample of the result before it is rounded, plane after plane as a raw video file has them; of P010 its ten bits, of tensors of
     /// floating-point numbers the numbers.
     /// </summary>
     public double[] Scale()
     {
-        double[][] picture = [.. Enumerable.Range(0, 3).Select(channel => Result(channel, isHalved: false))];
-        double[][] chroma = PixelFormats.IsSubsampled(format) ? [.. Enumerable.Range(0, 3).Select(channel => Result(channel, isHalved: true))] : [];
+        double[][] picture = [.. Enumerable.Range(0, ToRgb ? 3 : 1).Select(channel => Result(channel, isHalved: false))];
+        double[][] chroma = PixelFormats.IsSubsampled(format) ? [[], Result(1, isHalved: true), Result(2, isHalved: true)] : [];
         int count = width * height;
         switch (format)
         {
@@ -125,7 +127,8 @@ internal sealed class ReferenceScaler(CudaPicture source, byte[] samples, PixelF
         int columns = Half(width, isHalved), rows = Half(height, isHalved);
         int left = Half(_part.TargetX, isHalved), top = Half(_part.TargetY, isHalved);
         int shownColumns = Half(_part.TargetWidth, isHalved), shownRows = Half(_part.TargetHeight, isHalved);
-        double[][] sampled = [.. Enumerable.Range(0, 3).Select(i => Resample(i, isHalved))];
+        bool needsAll = FromRgb || ToRgb;
+        double[][] sampled = [.. Enumerable.Range(0, 3).Select(i => needsAll || i == channel ? Resample(i, isHalved) : [])];
         double most = format == PixelFormat.P010 ? 1023 : 255;
         double black = ToRgb ? 0 : channel > 0 ? (most + 1) / 2 : BecomesFull ? 0 : format == PixelFormat.P010 ? 64 : 16;
         double[] result = new double[columns * rows];
@@ -189,6 +192,11 @@ internal sealed class ReferenceScaler(CudaPicture source, byte[] samples, PixelF
     /// <summary>A channel of the picture at the places of the result's samples; empty if the picture has none such.</summary>
     private double[] Resample(int channel, bool isHalved)
     {
+        if (_resampled.TryGetValue((channel, isHalved), out double[]? known))
+        {
+            return known;
+        }
+
         bool isChroma = PixelFormats.IsSubsampled(source.Format) && channel > 0;
         if (source.Format == PixelFormat.Gray8 && channel > 0)
         {
@@ -233,7 +241,7 @@ internal sealed class ReferenceScaler(CudaPicture source, byte[] samples, PixelF
             }
         }
 
-        return result;
+        return _resampled[(channel, isHalved)] = result;
     }
 
     private static int Clamp(int sample, int first, int length, bool isChroma) =>

@@ -12,7 +12,7 @@ internal sealed record BenchOptions
           --json     where the figures go; figures of other parts that the file has already are kept. Single samples and plots
                      go to FILE-raw beside it (default: gpu-bench.json)
           --only     measures these parts alone: latency, throughput, vram, cpu, reclaim, cameras,
-                     on-demand
+                     on-demand, scale
           --seconds  length of one measurement; the numbers of samples and kills scale with it (default: 4)
           --readers  numbers of readers for latency (default: 1,4,8)
           --cameras  numbers of cameras for throughput; the last one is that of vram, cpu, cameras

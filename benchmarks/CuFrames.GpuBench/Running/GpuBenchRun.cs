@@ -6,6 +6,7 @@ using CuFrames.Benchmarks.Gpu.Cameras;
 using CuFrames.Benchmarks.Gpu.Device;
 using CuFrames.Benchmarks.Gpu.Latency;
 using CuFrames.Benchmarks.Gpu.Reclaim;
+using CuFrames.Benchmarks.Gpu.Scale;
 using CuFrames.Benchmarks.Running;
 using CuFrames.Interop;
 using CuFrames.TestKit;
@@ -17,7 +18,7 @@ internal static class GpuBenchRun
 {
     private static readonly IPart[] All =
     [
-        new LatencyPart(), new ThroughputPart(), new MemoryPart(), new CpuPart(), new ReclaimPart(), new CamerasPart(), new OnDemandPart(),
+        new LatencyPart(), new ThroughputPart(), new MemoryPart(), new CpuPart(), new ReclaimPart(), new CamerasPart(), new OnDemandPart(), new ScalePart(),
     ];
 
     public static int Start(string[] arguments)
