@@ -223,6 +223,10 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
         run.Status = status;
         switch (status.State)
         {
+            case CameraState.Live when status.IsIdle:
+                _trouble = null;
+                log.Write(LogEvents.CameraIdle, status.Reason, configuration.Key);
+                break;
             case CameraState.Live:
                 _trouble = null;
                 log.Write(LogEvents.CameraLive, status.Reason, configuration.Key);

@@ -16,7 +16,7 @@ internal static class CameraChoice
     /// <param name="configuration">The camera.</param>
     /// <param name="status">What the pump says while it is live.</param>
     internal static bool IsFallback(CameraConfiguration configuration, CameraStatus status) =>
-        configuration is { Decode: DecodeMode.Auto, Memory: not FrameMemory.Host } && status.Info?.Decoder == "software";
+        configuration is { Decode.Mode: DecodeMode.Auto, Memory: not FrameMemory.Host } && status.Info?.Decoder == "software";
 
     /// <summary>The text that stands beside the stream's state.</summary>
     /// <param name="configuration">The camera.</param>
@@ -24,7 +24,8 @@ internal static class CameraChoice
     /// <param name="status">What the pump says.</param>
     /// <returns>The text; null when the pump's own says everything.</returns>
     internal static string? StateText(CameraConfiguration configuration, Gpu? gpu, CameraStatus status) =>
-        status.State == CameraState.Live ? Describe(configuration, gpu, status)
+        status.IsIdle ? null
+        : status.State == CameraState.Live ? Describe(configuration, gpu, status)
         : IsNotAdmitted(status) ? configuration.Redact($"Not admitted: {WithNextAttempt(status)}")
         : null;
 

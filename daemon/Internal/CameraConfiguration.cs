@@ -19,7 +19,7 @@ internal sealed record CameraConfiguration
 
     public required MediaTransport Transport { get; init; }
 
-    public required DecodeMode Decode { get; init; }
+    public required DecodeConfiguration Decode { get; init; }
 
     public required int DecodeThreads { get; init; }
 
@@ -62,7 +62,7 @@ internal sealed record CameraConfiguration
     public string MemoryText => NameOf(Memory);
 
     /// <summary>Whether the camera cannot run without a CUDA device.</summary>
-    public bool NeedsGpu => Memory != FrameMemory.Host || Decode == DecodeMode.Nvdec;
+    public bool NeedsGpu => Memory != FrameMemory.Host || Decode.Mode == DecodeMode.Nvdec;
 
     /// <summary>Whether the camera need not be touched when the other configuration takes the place of this one. Renditions come and go without it.</summary>
     /// <param name="other">The other.</param>
@@ -158,6 +158,7 @@ internal sealed record CameraConfiguration
     /// <param name="gpu">The GPU, open if the camera needs it.</param>
     public CameraOptions ToCameraOptions(Gpu gpu) => new()
     {
+        OnDemand = Decode.OnDemand,
         Pattern = Pattern is null ? null : Pattern with { Paced = Paced ?? true },
         Source = Url is null ? null : new MediaSourceOptions
         {
@@ -165,7 +166,8 @@ internal sealed record CameraConfiguration
             Transport = Transport,
             OpenTimeout = OpenTimeout,
             StallTimeout = StallTimeout,
-            Decode = Decode,
+            Decode = Decode.Mode,
+            KeyframesOnly = Decode.KeyframesOnly,
             Cuda = NeedsGpu ? gpu.Context : null,
             Admission = NeedsGpu ? gpu.Decoders : null,
             DecodeThreads = DecodeThreads,

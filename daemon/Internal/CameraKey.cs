@@ -49,8 +49,7 @@ internal static class CameraKey
         new(Username, "-", "a text without a colon", value => value.Text(text => text.Contains(':', StringComparison.Ordinal) ? "a colon in it" : null)),
         new(Password, "-", "a text", value => value.Text()),
         new(PasswordFile, "-", "the path of a file that holds the password", value => value.Text()),
-        new(Decode, Auto, "auto, nvdec, software", value => value.Choice(
-            (Auto, DecodeMode.Auto), ("nvdec", DecodeMode.Nvdec), ("software", DecodeMode.Software))),
+        new(Decode, Auto, DecodeConfiguration.Accepted, DecodeConfiguration.Read),
         new(DecodeThreads, "1", "a whole number from 0 (one per core) to 64", value => value.Integer(0, 64)),
         new(Paced, Auto, "auto, true, false", value => value.Choice((Auto, Auto), ("true", true), ("false", (object)false))),
         new(Loop, "false", "true, false", value => value.Boolean()),

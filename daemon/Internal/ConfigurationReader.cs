@@ -253,6 +253,14 @@ internal sealed class ConfigurationReader
                 "memory: cuda or cuda-ipc of the camera too, or memory: host of the rendition");
         }
 
+        DecodeConfiguration decode = pattern is null ? Get(CameraKey.Decode, DecodeConfiguration.Default) : DecodeConfiguration.Default;
+        PacketConfiguration? packets = pattern is null ? Get<object>(CameraKey.Packets, PacketKey.Default) as PacketConfiguration : null;
+        if (decode.OnDemand && packets is null)
+        {
+            (own.Has(CameraKey.Decode) ? own.PlaceOf(CameraKey.Decode) : own.Has(CameraKey.Packets) ? own.PlaceOf(CameraKey.Packets) : place)
+                .Report("decode: on-demand and packets: off", "on-demand only with packets: who comes gets the picture of a key frame in their ring");
+        }
+
         if (_problems.Count > before)
         {
             return null;
@@ -265,7 +273,7 @@ internal sealed class ConfigurationReader
             Pattern = pattern,
             Enabled = Get(CameraKey.Enabled, true),
             Transport = Get(CameraKey.Transport, MediaTransport.Tcp),
-            Decode = pattern is null ? Get(CameraKey.Decode, DecodeMode.Auto) : DecodeMode.Auto,
+            Decode = decode,
             DecodeThreads = Get(CameraKey.DecodeThreads, 1),
             Paced = Get<object>(CameraKey.Paced, CameraKey.Auto) as bool?,
             Loop = Get(CameraKey.Loop, false),
@@ -279,7 +287,7 @@ internal sealed class ConfigurationReader
             LosslessTimeout = lossless,
             Readers = Get(CameraKey.Readers, ReaderAccess.OwnUserAndGroup),
             Renditions = renditions,
-            Packets = pattern is null ? Get<object>(CameraKey.Packets, PacketKey.Default) as PacketConfiguration : null,
+            Packets = packets,
         };
 
         bool IsBad(string name) => own.IsBad(name) || defaults?.IsBad(name) == true;

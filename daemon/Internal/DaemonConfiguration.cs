@@ -37,7 +37,7 @@ internal sealed record DaemonConfiguration(string? Directory, GpuConfiguration G
 
             if (camera.Url is not null)
             {
-                Add(CameraKey.Decode, camera.Decode.ToString().ToLowerInvariant());
+                Add(CameraKey.Decode, camera.Decode.ToString());
                 Add(CameraKey.DecodeThreads, Number(camera.DecodeThreads));
                 Add(CameraKey.Loop, Bool(camera.Loop));
                 Add(CameraKey.OpenTimeout, Time(camera.OpenTimeout));

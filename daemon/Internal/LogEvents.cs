@@ -37,6 +37,8 @@ internal static class LogEvents
     internal static readonly LogEvent RenditionUnavailable = new(315, "rendition-unavailable", LogLevel.Error, "A rendition cannot be published: another publisher has its key, or the directory may not be written. It is tried again every second.");
     internal static readonly LogEvent RenditionFailed = new(316, "rendition-failed", LogLevel.Warning, "A rendition that somebody reads cannot be made: why. It is tried again every second; the camera goes on.");
 
+    internal static readonly LogEvent CameraIdle = new(317, "camera-idle", LogLevel.Information, "Nobody reads a camera with decode: on-demand: its decoder is closed. Packets go on.");
+
     internal static readonly LogEvent ReaderJoined = new(400, "reader-joined", LogLevel.Information, "A reader connected.");
     internal static readonly LogEvent ReaderLeft = new(401, "reader-left", LogLevel.Information, "A reader left or died.");
     internal static readonly LogEvent ReaderEvicted = new(402, "reader-evicted", LogLevel.Warning, "A reader was evicted: why.");
@@ -65,7 +67,7 @@ internal static class LogEvents
         ConfigurationLoaded, ConfigurationInvalid, ConfigurationKept, WatchFailed,
         CameraStarted, CameraLive, CameraLost, CameraEnded, CameraFailed, CameraFault, CameraStopped, CameraUnavailable, CameraSocketGone,
         CameraNotAdmitted, CameraWithoutGpu, CameraDecoder, CameraFallback,
-        RenditionStarted, RenditionStopped, RenditionUnavailable, RenditionFailed,
+        RenditionStarted, RenditionStopped, RenditionUnavailable, RenditionFailed, CameraIdle,
         ReaderJoined, ReaderLeft, ReaderEvicted, ReaderRefused, ReadersQuiet, RingResized, RingStarved, PublisherError,
         GpuOpened, GpuUnavailable, GpuBroken,
         TapsHttp, TapsUnavailable, TapJoined, TapLeft, TapCut, TapRefused, TapsQuiet,

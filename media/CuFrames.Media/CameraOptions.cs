@@ -9,6 +9,15 @@ public sealed record CameraOptions
     /// <summary>The built-in test pattern.</summary>
     public TestPatternOptions? Pattern { get; init; }
 
+    /// <summary>
+    /// Whether the source is decoded only while somebody reads its frames or a rendition. Its packets, which have to be published, flow all the time, and
+    /// who comes gets the picture of the newest key frame in their ring at once. Default: false.
+    /// </summary>
+    public bool OnDemand { get; init; }
+
+    /// <summary>Time without a reader after which the decoder is closed; <see cref="CameraPump.IdleDelay"/> but in tests.</summary>
+    internal TimeSpan IdleAfter { get; init; } = CameraPump.IdleDelay;
+
     /// <summary>Whether a lost source is tried again. Default: true. Without it the pump fails at the first error.</summary>
     public bool Retry { get; init; } = true;
 

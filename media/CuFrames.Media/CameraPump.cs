@@ -14,11 +14,23 @@ namespace CuFrames.Media;
 /// the end of <see cref="Stop"/>. All members of the pump may be called from any thread.</para>
 /// <para>Published pts grow through loops, reconnects and jumps of the source's clock; after a gap or a jump the first frame has the
 /// discontinuity flag. The last frame of a file that does not loop has the end-of-stream flag.</para>
-/// <para>A frame costs no allocation. Names are resolved by the C library, which cannot be interrupted: a stop during that returns false
+/// <para>A frame costs no allocation, and neither does a packet. Names are resolved by the C library, which cannot be interrupted: a stop during that returns false
 /// when its time is over, and the thread ends by itself without touching the publisher.</para>
 /// </remarks>
 public sealed class CameraPump : IDisposable
 {
+    /// <summary>Time without a reader after which a camera that is decoded on demand closes its decoder.</summary>
+    public static readonly TimeSpan IdleDelay = TimeSpan.FromSeconds(5);
+
+    /// <summary>Begins the text beside the state of a camera that is not decoded because nobody reads it.</summary>
+    public const string IdleText = "idle: decoded when somebody reads it";
+
+    /// <summary>A decoder that cannot be opened now is tried again after that long.</summary>
+    private const long WakeRetryDelay = 1_000_000_000;
+
+    /// <summary>While a paced source waits, readers are looked for at this interval.</summary>
+    private const int ReaderCheckMilliseconds = 50;
+
     /// <summary>A paced source that is later than this starts its pace anew instead of publishing a burst.</summary>
     private const long LargestDelay = 1_000_000_000;
 
@@ -85,8 +97,13 @@ public sealed class CameraPump : IDisposable
     private bool _isLive;
     private bool _wasLost;
     private long _liveSince;
+    private bool _hasPace;
     private long _paceTime;
     private long _pacePts;
+    private bool _isIdle;
+    private long _unreadSince;
+    private long _wakeRetryAt;
+    private string? _wakeObstacle;
 
     /// <summary>Makes a pump; it runs after <see cref="Start"/>.</summary>
     /// <param name="publisher">The stream. Its format is set by the pump.</param>
@@ -113,6 +130,11 @@ public sealed class CameraPump : IDisposable
         if (packets is not null && options.Source is null)
         {
             throw new MediaException(MediaError.InvalidArgument, "A test pattern has no packets: it is drawn, not decoded.");
+        }
+
+        if (options.OnDemand && packets is null)
+        {
+            throw new MediaException(MediaError.InvalidArgument, "Decoding on demand begins with a packet of the past, so it needs a publisher of packets.");
         }
 
         _publisher = publisher;
@@ -219,9 +241,9 @@ public sealed class CameraPump : IDisposable
             }
 
             CameraStatus status = _status;
-            if (status.State is not (CameraState.Starting or CameraState.Live))
+            if (status.IsIdle || status.State is not (CameraState.Starting or CameraState.Live))
             {
-                TellState(rendition, status.State, status.Reason);
+                TellState(rendition, status);
             }
 
             Volatile.Write(ref _renditions, [.. _renditions, rendition]);
@@ -335,8 +357,16 @@ public sealed class CameraPump : IDisposable
             _timeline.BeginRun(_wasLost, source.Info);
             _wasLost = false;
             long frames = _frames + _dropped;
-            PublishAll(source);
-            if (_frames + _dropped == frames)
+            if (_options.OnDemand)
+            {
+                PublishOnDemand((MediaSource)source);
+            }
+            else
+            {
+                PublishAll(source);
+            }
+
+            if (_frames + _dropped == frames && !(_options.OnDemand && source.Packets > 0))
             {
                 return new MediaException(MediaError.InvalidData, $"{SourceName} ended without a single picture. Check that it holds video that is not damaged.");
             }
@@ -381,7 +411,8 @@ public sealed class CameraPump : IDisposable
                 // Frames are copied in the ring's own context. For a ring in main memory only who asks for NVDEC by name gets it.
                 Cuda = _publisher.Cuda ?? (options.Decode == DecodeMode.Nvdec ? options.Cuda : null),
             },
-            _feed);
+            _feed,
+            beginsAsleep: _options.OnDemand);
     }
 
     /// <summary>Waits before the next attempt.</summary>
@@ -437,6 +468,184 @@ public sealed class CameraPump : IDisposable
         }
     }
 
+    /// <summary>Publishes packets all the time, and frames while somebody reads them or a rendition.</summary>
+    private void PublishOnDemand(MediaSource source)
+    {
+        (_isIdle, _unreadSince, _wakeRetryAt, _wakeObstacle) = (false, 0, 0, null);
+        while (!_stopped.IsSet && PassPackets(source))
+        {
+            try
+            {
+                PublishAll(source);
+                if (source.IsAwake)
+                {
+                    return;
+                }
+            }
+            catch (Exception error) when (IsOfDecoder(error))
+            {
+                source.Sleep();
+                ReportSleepless(error);
+            }
+        }
+    }
+
+    /// <summary>Whether it is the decoder or the ring of frames that failed: the packets can go on.</summary>
+    private static bool IsOfDecoder(Exception error) =>
+        error is LinuxException or CudaException ||
+        error is MediaException { Error: MediaError.NotAdmitted or MediaError.NvdecUnsupported or MediaError.UnsupportedCodec or MediaError.UnsupportedFormat } ||
+        (error is CuFramesException { Code: ErrorCode.OutOfResources or ErrorCode.FormatUnsupported } and not MediaException);
+
+    /// <summary>Reads and publishes packets until somebody wants frames and a decoder is open.</summary>
+    /// <returns>False at the end of the source, and when the pump was stopped.</returns>
+    private bool PassPackets(MediaSource source)
+    {
+        bool isPaced = _options.Source!.Paced ?? !source.Info.IsLive;
+        bool hasPace = false;
+        long paceTime = 0, paceDts = 0;
+        while (!_stopped.IsSet)
+        {
+            if (HasReaders())
+            {
+                if (MonotonicClock.NowNanoseconds >= _wakeRetryAt && TryWake(source))
+                {
+                    return true;
+                }
+            }
+            else if (source.Packets > 0)
+            {
+                BeIdle(source);
+            }
+
+            if (!source.TryPassPacket(out long dts))
+            {
+                return false;
+            }
+
+            Count(source);
+            if (isPaced && dts != FrameMetadata.UnknownPts)
+            {
+                long due = paceTime + (dts - paceDts), now = MonotonicClock.NowNanoseconds;
+                if (!hasPace || due < now - LargestDelay || due > now + LargestDelay)
+                {
+                    (hasPace, paceTime, paceDts, due) = (true, now, dts, now);
+                }
+
+                WaitForReaders(due);
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Holds packets back, but nobody who comes meanwhile.</summary>
+    private void WaitForReaders(long due)
+    {
+        bool isWanted = HasReaders();
+        for (long milliseconds; (milliseconds = (due - MonotonicClock.NowNanoseconds + 500_000) / 1_000_000) > 0;)
+        {
+            if (_stopped.Wait((int)Math.Min(milliseconds, ReaderCheckMilliseconds)) || (!isWanted && HasReaders()))
+            {
+                return;
+            }
+        }
+    }
+
+    private bool HasReaders()
+    {
+        if (_publisher.SubscriberCount > 0)
+        {
+            return true;
+        }
+
+        foreach (Rendition rendition in Volatile.Read(ref _renditions))
+        {
+            if (rendition.Publisher.SubscriberCount > 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether nobody has read for so long that the decoder is closed.</summary>
+    private bool HasBeenUnread(long now)
+    {
+        if (HasReaders())
+        {
+            _unreadSince = 0;
+            return false;
+        }
+
+        _unreadSince = _unreadSince == 0 ? now : _unreadSince;
+        return now - _unreadSince >= _options.IdleAfter.Ticks * 100;
+    }
+
+    private bool TryWake(MediaSource source)
+    {
+        try
+        {
+            if (source.TryWake())
+            {
+                (_unreadSince, _hasPace, _wakeObstacle) = (0, false, null);
+                return true;
+            }
+
+            TellWait(_feed!.HasHadKey
+                ? "Waiting for the next key frame: the ring of packets no longer holds the last one. Give packets more memory or time, or the camera a shorter distance of key frames."
+                : "Waiting for the first key frame.");
+        }
+        catch (MediaException error) when (IsOfDecoder(error))
+        {
+            ReportSleepless(error);
+        }
+
+        return false;
+    }
+
+    /// <summary>Tells readers what they wait for, once.</summary>
+    private void TellWait(string text)
+    {
+        if (text != _wakeObstacle)
+        {
+            _wakeObstacle = text;
+            _isIdle = false;
+            _publisher.SetState(_publisher.Head == 0 ? StreamState.Starting : StreamState.Live, text);
+        }
+    }
+
+    /// <summary>Somebody reads and nothing can be decoded now. Packets go on.</summary>
+    private void ReportSleepless(Exception error)
+    {
+        _wakeRetryAt = MonotonicClock.NowNanoseconds + WakeRetryDelay;
+        _isIdle = false;
+        if (error.Message != _wakeObstacle)
+        {
+            _wakeObstacle = error.Message;
+            SetStatus(CameraState.SourceLost, error.Message, error, TimeSpan.FromTicks(WakeRetryDelay / 100), packetsGoOn: true);
+        }
+    }
+
+    /// <summary>Nobody reads: the memory of the frames is given back, and who asks is told.</summary>
+    private void BeIdle(MediaSource source)
+    {
+        if (_isIdle || !_publisher.TryRest())
+        {
+            return;
+        }
+
+        (_isIdle, _wakeRetryAt, _wakeObstacle) = (true, 0, null);
+        if (!_isLive)
+        {
+            _isLive = true;
+            _liveSince = MonotonicClock.NowNanoseconds;
+        }
+
+        MediaInfo info = source.Info;
+        SetStatus(CameraState.Live, $"{IdleText}; {info.Codec} {info.Width}x{info.Height} from {SourceName}.", null, info: info, isIdle: true);
+    }
+
     private void PublishAll(IPictureSource source)
     {
         bool isPaced = _options.Pattern?.Paced ?? _options.Source!.Paced ?? !source.Info.IsLive;
@@ -450,9 +659,11 @@ public sealed class CameraPump : IDisposable
                 metadata.SourcePacket = 0;
             }
 
-            _timeline.Place(ref metadata, MonotonicClock.NowNanoseconds);
+            _timeline.Place(ref metadata, MonotonicClock.NowNanoseconds, frame.IsWaking);
             Configure(source, in frame);
-            if (isPaced)
+
+            // The picture of a decoder that has just woken up is due at once.
+            if (isPaced && !frame.IsWaking)
             {
                 if (!WaitUntilDue(metadata.Pts))
                 {
@@ -469,7 +680,7 @@ public sealed class CameraPump : IDisposable
                 BeginRenditions(source, in frame, in metadata);
                 EndRenditions(FrameFlags.None);
                 Count(source);
-                hasFrame = source.TryReadFrame(out frame);
+                hasFrame = !TrySleep(source) && source.TryReadFrame(out frame);
                 continue;
             }
 
@@ -477,13 +688,14 @@ public sealed class CameraPump : IDisposable
             {
                 Copy(source, in writer);
                 writer.Metadata = metadata;
-                if (_hasEnd)
+                if (_hasEnd && !frame.IsWaking)
                 {
                     BeginRenditions(source, in frame, in metadata);
 
                     // Only the next read tells whether this frame is the last one. A file answers at once.
                     hasFrame = ReadAhead(source, in writer, ref frame);
                     Count(source, metadata.Flags);
+                    hasFrame = hasFrame && !TrySleep(source);
                     continue;
                 }
 
@@ -493,8 +705,20 @@ public sealed class CameraPump : IDisposable
             BeginRenditions(source, in frame, in metadata);
             EndRenditions(FrameFlags.None);
             Count(source, metadata.Flags);
-            hasFrame = source.TryReadFrame(out frame);
+            hasFrame = !TrySleep(source) && source.TryReadFrame(out frame);
         }
+    }
+
+    /// <summary>Closes the decoder of a camera that is decoded on demand, when it is time.</summary>
+    private bool TrySleep(IPictureSource source)
+    {
+        if (!_options.OnDemand || !HasBeenUnread(MonotonicClock.NowNanoseconds))
+        {
+            return false;
+        }
+
+        ((MediaSource)source).Sleep();
+        return true;
     }
 
     /// <summary>Copies the source's frame into the slot; in device memory the copy may still be under way.</summary>
@@ -600,10 +824,14 @@ public sealed class CameraPump : IDisposable
     }
 
     /// <summary>Tells a rendition's readers of a camera that is not live.</summary>
-    private void TellState(Rendition rendition, CameraState state, string reason)
+    private void TellState(Rendition rendition, CameraStatus status)
     {
+        (CameraState state, string reason) = (status.State, status.Reason);
         switch (state)
         {
+            case CameraState.Live when status.IsIdle && rendition.Publisher.SubscriberCount == 0:
+                rendition.SetState(rendition.Publisher.Head == 0 ? StreamState.Starting : StreamState.Live, Rendition.IdleText + ".");
+                break;
             case CameraState.Connecting when _frames == 0:
                 rendition.SetState(StreamState.Starting, reason);
                 break;
@@ -650,8 +878,9 @@ public sealed class CameraPump : IDisposable
     {
         long now = MonotonicClock.NowNanoseconds;
         long due = _paceTime + (pts - _pacePts);
-        if (_frames + _dropped == 0 || due < now - LargestDelay)
+        if (!_hasPace || due < now - LargestDelay)
         {
+            _hasPace = true;
             _paceTime = now;
             _pacePts = pts;
             return true;
@@ -688,6 +917,10 @@ public sealed class CameraPump : IDisposable
             _liveSince = _lastFrameTime;
             Report(source);
         }
+        else if (_isIdle || _wakeObstacle is not null)
+        {
+            Report(source);
+        }
         else if (source.Info.Decoder != _reportedDecoder)
         {
             // In the middle of a stream NVDEC was found unable to decode what comes now.
@@ -702,6 +935,13 @@ public sealed class CameraPump : IDisposable
             : _publisher.Memory == MemoryDomain.Cuda && info.Decoder == MediaSource.Software ? $" They are decoded in software and uploaded. {info.DecoderReason}"
             : null;
         _reportedDecoder = info.Decoder;
+        if (_isIdle || _wakeObstacle is not null)
+        {
+            // What stands beside the state is past.
+            (_isIdle, _wakeObstacle) = (false, null);
+            _publisher.SetState(StreamState.Live);
+        }
+
         SetStatus(CameraState.Live, LiveReason(), null, info: info);
     }
 
@@ -709,7 +949,8 @@ public sealed class CameraPump : IDisposable
 
     private string LiveReason() => $"Frames of {_format} come from {SourceName}.{_conversion}{_decoding}";
 
-    private void SetStatus(CameraState state, string reason, Exception? error, TimeSpan retryDelay = default, MediaInfo? info = null)
+    private void SetStatus(
+        CameraState state, string reason, Exception? error, TimeSpan retryDelay = default, MediaInfo? info = null, bool isIdle = false, bool packetsGoOn = false)
     {
         if (_options.Source is { } source)
         {
@@ -718,18 +959,24 @@ public sealed class CameraPump : IDisposable
 
         CameraStatus status = new(
             state, reason, (error as CuFramesException)?.Code ?? ErrorCode.None, (error as MediaException)?.Error, MonotonicClock.NowNanoseconds,
-            info ?? _status.Info, retryDelay);
+            info ?? _status.Info, retryDelay)
+        {
+            IsIdle = isIdle,
+        };
         lock (_lock)
         {
             // A rendition that is added at this moment is told by Add or here.
             Volatile.Write(ref _status, status);
-            Array.ForEach(_renditions, rendition => TellState(rendition, state, reason));
+            Array.ForEach(_renditions, rendition => TellState(rendition, status));
         }
 
         switch (state)
         {
             case CameraState.Connecting when _frames == 0:
                 _publisher.SetState(StreamState.Starting, reason);
+                break;
+            case CameraState.Live when isIdle:
+                _publisher.SetState(_publisher.Head == 0 ? StreamState.Starting : StreamState.Live, reason);
                 break;
             case CameraState.SourceLost:
                 _publisher.SetState(StreamState.SourceLost, reason);
@@ -746,7 +993,7 @@ public sealed class CameraPump : IDisposable
             case CameraState.Connecting when _packetPublisher is { Head: 0 }:
                 _packetPublisher.SetState(StreamState.Starting, reason);
                 break;
-            case CameraState.SourceLost:
+            case CameraState.SourceLost when !packetsGoOn:
                 _packetPublisher?.SetState(StreamState.SourceLost, reason);
                 break;
             case CameraState.Ended when !_stopped.IsSet:

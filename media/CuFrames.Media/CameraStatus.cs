@@ -17,4 +17,8 @@ public sealed record CameraStatus(
     MediaError? Error,
     long Since,
     MediaInfo? Info,
-    TimeSpan RetryDelay);
+    TimeSpan RetryDelay)
+{
+    /// <summary>Whether nothing is decoded because nobody reads; the state is <see cref="CameraState.Live"/> then.</summary>
+    public bool IsIdle { get; init; }
+}

@@ -16,7 +16,7 @@ public readonly struct MediaFrame
 
     /// <summary>
     /// Times, flags and colour of the frame as the ring carries them. <see cref="FrameMetadata.Pts"/> is in the source's own
-    /// time line; the discontinuity flag is not set here.
+    /// time line. The discontinuity flag is set only where the decoder slept before the frame, or left pictures out.
     /// </summary>
     public FrameMetadata Metadata { get; init; }
 
@@ -28,6 +28,9 @@ public readonly struct MediaFrame
 
     /// <summary>Whether the picture lies in device memory: NVDEC decoded it.</summary>
     public bool IsInDeviceMemory { get; init; }
+
+    /// <summary>Whether the decoder has just woken up: this is the newest key frame, which may be one of before the frame that was read last.</summary>
+    internal bool IsWaking { get; init; }
 
     /// <summary>libav's name of the format that the decoder gave.</summary>
     public string SourceFormat { get; init; }

@@ -1,4 +1,5 @@
 using System.Text;
+using CuFrames.Client;
 using CuFrames.Interop;
 using CuFrames.Media.Internal;
 using CuFrames.Protocol;
@@ -21,6 +22,9 @@ public sealed unsafe class MediaSource : IPictureSource
     /// <summary>Pictures that a decoder may hold back to put them into order: the largest decoded picture buffer of H.264 and H.265.</summary>
     private const int MaxReorder = 16;
 
+    /// <summary>A decoder that comes up from the past lets a camera's packets wait for that long.</summary>
+    private const long CatchUpSlice = 100_000_000;
+
     private readonly MediaSourceOptions _options;
     private readonly AvSourceHandle _handle;
     private AvNative.Text32 _formatField;
@@ -42,6 +46,7 @@ public sealed unsafe class MediaSource : IPictureSource
 
     /// <summary>Where packets are published; null: nowhere, and only those of the video are read.</summary>
     private readonly PacketFeed? _feed;
+    private readonly bool _beginsAsleep;
 
     /// <summary>The packet that was read last.</summary>
     private AvNative.PacketInfo _packet;
@@ -49,8 +54,41 @@ public sealed unsafe class MediaSource : IPictureSource
     /// <summary>Its number: what frames decoded from it name.</summary>
     private ulong _packetNumber;
 
-    /// <summary>It is one of the video and has not gone to the decoder yet.</summary>
+    /// <summary>There is one of the video that has not gone to the decoder yet: the one that was read last, or <see cref="_coded"/>.</summary>
     private bool _hasPacket;
+
+    /// <summary>That one is <see cref="_coded"/>.</summary>
+    private bool _isFromRing;
+
+    /// <summary>A packet of the ring, where it lies.</summary>
+    private AvNative.Coded _coded;
+
+    /// <summary>
+    /// The picture of the packet that is sent, or was sent last, is wanted before another packet: where the decoder holds it back to put pictures into
+    /// order, it is told of an end behind it, and then has to forget both.
+    /// </summary>
+    private bool _isAlone;
+
+    /// <summary>That end was told.</summary>
+    private bool _isDrained;
+
+    /// <summary>Next packet of the ring that is to be decoded before those that are read; 0: none.</summary>
+    private ulong _cursor;
+
+    /// <summary>The decoder was opened in mid-stream and has given no picture yet.</summary>
+    private bool _isWaking;
+
+    /// <summary>Pictures of packets up to this one are of the past and not given; 0: all are given.</summary>
+    private ulong _past;
+
+    /// <summary>Pictures were not given since the last that was.</summary>
+    private bool _hasLeftOut;
+
+    /// <summary>A decoder without its key frame would give rubbish: packets are let go until the next one.</summary>
+    private bool _needsKey;
+
+    /// <summary>Nothing more can be read.</summary>
+    private bool _isAtEnd;
     private bool _endSent;
     private long _rejectedPackets;
 
@@ -65,7 +103,8 @@ public sealed unsafe class MediaSource : IPictureSource
     /// <summary>Makes a source whose packets, of all tracks, are published before they are decoded. Its frames name them.</summary>
     /// <param name="options">What to read and how.</param>
     /// <param name="feed">Publishes them; null: only the video is read, and frames name its packets by their number from 1.</param>
-    internal MediaSource(MediaSourceOptions options, PacketFeed? feed)
+    /// <param name="beginsAsleep">Whether the decoder is opened by <see cref="TryWake"/> rather than at once.</param>
+    internal MediaSource(MediaSourceOptions options, PacketFeed? feed, bool beginsAsleep = false)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.DecodeThreads is < 0 or > 64)
@@ -86,6 +125,7 @@ public sealed unsafe class MediaSource : IPictureSource
         MediaLibrary.Load();
         _options = options;
         _feed = feed;
+        _beginsAsleep = beginsAsleep;
         _handle = AvNative.Create();
         if (_handle.IsInvalid)
         {
@@ -150,7 +190,78 @@ public sealed unsafe class MediaSource : IPictureSource
         }
 
         _feed?.Begin(_handle);
-        OpenDecoder();
+        if (!_beginsAsleep)
+        {
+            OpenDecoder();
+            IsAwake = true;
+        }
+    }
+
+    /// <summary>Whether there is a decoder.</summary>
+    internal bool IsAwake { get; private set; }
+
+    /// <summary>
+    /// Opens a decoder in mid-stream. The next frame is the newest key frame of the ring, and those after it are of packets that come later.
+    /// </summary>
+    /// <returns>False when the ring holds no key frame: the next one has to be waited for.</returns>
+    /// <exception cref="MediaException">There can be no decoder now; packets can be read all the same.</exception>
+    internal bool TryWake()
+    {
+        ulong key = _feed!.NewestKey;
+        if (key == 0)
+        {
+            return false;
+        }
+
+        try
+        {
+            OpenDecoder();
+        }
+        catch
+        {
+            CloseDecoder();
+            throw;
+        }
+
+        (IsAwake, _isWaking, _cursor) = (true, true, key);
+        return true;
+    }
+
+    /// <summary>Closes the decoder and gives back what it has: surfaces, its place among the decoders. Packets can be read all the same.</summary>
+    internal void Sleep()
+    {
+        FinishCopies();
+        CloseDecoder();
+        if (Stream is { } stream)
+        {
+            _upload?.Dispose();
+            _upload = new PictureUpload(stream);
+        }
+
+        _scratch?.Dispose();
+        _scratch = null;
+        (IsAwake, _hasFrame, _hasPacket, _isFromRing, _isAlone, _isDrained, _endSent) = (false, false, false, false, false, false, false);
+        (_cursor, _past, _isWaking, _hasLeftOut, _needsKey) = (0, 0, false, false, false);
+    }
+
+    /// <summary>Reads a packet of whatever track and publishes it, without decoding.</summary>
+    /// <param name="video">Decoding time of a packet of the video in nanoseconds; of others, and where it is not known, <see cref="FrameMetadata.UnknownPts"/>.</param>
+    /// <returns>False at the end of the source.</returns>
+    /// <exception cref="MediaException">The source was lost, or <see cref="Abort"/> was called.</exception>
+    internal bool TryPassPacket(out long video)
+    {
+        video = FrameMetadata.UnknownPts;
+        if (!TryReadPacket())
+        {
+            return false;
+        }
+
+        if (_packet.Track == 0 && _packet.Dts != FrameMetadata.UnknownPts && _feed!.Video is { Parameters: var parameters })
+        {
+            video = (long)((Int128)_packet.Dts * 1_000_000_000 * parameters.TimeBaseNumerator / parameters.TimeBaseDenominator);
+        }
+
+        return true;
     }
 
     /// <inheritdoc/>
@@ -167,10 +278,24 @@ public sealed unsafe class MediaSource : IPictureSource
             int result = Receive();
             switch (result)
             {
+                case AvNative.Ok when !IsWanted():
+                    _hasLeftOut = true;
+                    continue;
                 case AvNative.Ok:
                     _hasFrame = true;
+                    if (!_isDrained && (!_options.KeyframesOnly || _info!.Decoder == Nvdec))
+                    {
+                        // It came by itself. Key frames in software are parted all the same: those that are no IDR pictures would seem to
+                        // miss what was left out between. For NVDEC to forget means to be made anew, which costs more than that.
+                        _isAlone = false;
+                    }
+
                     Describe(in _current, out frame);
+                    (_isWaking, _hasLeftOut) = (false, false);
                     return true;
+                case AvNative.End when _isAlone:
+                    EndAlone();
+                    continue;
                 case AvNative.End:
                     frame = default;
                     return false;
@@ -188,16 +313,42 @@ public sealed unsafe class MediaSource : IPictureSource
                     throw AvText.SourceError(_handle, result, _options);
             }
 
+            if (_isAlone && !_hasPacket && !_isDrained)
+            {
+                _isDrained = true;
+                result = AvNative.SendEnd(_handle);
+                if (result == AvNative.NvdecUnsupported && _options.Decode == DecodeMode.Auto)
+                {
+                    FallBack();
+                    _hasPacket = true;
+                }
+                else if (result != AvNative.InvalidData)
+                {
+                    Require(result);
+                    continue;
+                }
+                else
+                {
+                    _rejectedPackets++;
+                    continue;
+                }
+            }
+
             if (!_hasPacket && !_endSent)
             {
-                if (!TryReadVideo())
+                if (!TryNext())
                 {
                     _endSent = true;
                     Require(AvNative.SendEnd(_handle));
                     continue;
                 }
 
-                if (++packetsWithoutPicture == 1)
+                if (_isFromRing)
+                {
+                    // The past says nothing of what the source sends now.
+                    packetsWithoutPicture = 0;
+                }
+                else if (++packetsWithoutPicture == 1)
                 {
                     firstArrival = _packet.Arrival;
                 }
@@ -211,7 +362,7 @@ public sealed unsafe class MediaSource : IPictureSource
                 _hasPacket = true;
             }
 
-            result = AvNative.SendPacket(_handle, _packetNumber);
+            result = Send();
             if (result == AvNative.Again)
             {
                 continue;
@@ -233,6 +384,7 @@ public sealed unsafe class MediaSource : IPictureSource
             {
                 Require(result);
             }
+
         }
     }
 
@@ -440,7 +592,7 @@ public sealed unsafe class MediaSource : IPictureSource
         Require(AvNative.OpenDecoder(_handle, &decoder));
 
         // The new decoder has to be told of the end too; reading tells it once more.
-        _endSent = false;
+        (_endSent, _isDrained) = (false, false);
         _info = _info! with { Decoder = Software, DecoderReason = reason };
     }
 
@@ -455,19 +607,133 @@ public sealed unsafe class MediaSource : IPictureSource
         }
     }
 
-    /// <summary>Reads on to the next packet of the video. What is read is published.</summary>
+    /// <summary>Chooses the next packet for the decoder: of the ring, where that is behind, else what is read. What is read is published.</summary>
     /// <returns>False at the end of the source.</returns>
-    private bool TryReadVideo()
+    private bool TryNext()
     {
-        while (TryReadPacket())
+        while (_cursor != 0)
         {
-            if (_packet.Track == 0)
+            if (TryNextOfRing())
             {
                 return true;
             }
         }
 
+        _isFromRing = false;
+        while (!_isAtEnd && TryReadPacket())
+        {
+            bool isKey = (_packet.Flags & AvNative.PacketKey) != 0;
+            if (_packet.Track == 0 && (isKey || !(_options.KeyframesOnly || _needsKey)))
+            {
+                _isAlone = _options.KeyframesOnly;
+                _needsKey = false;
+                return true;
+            }
+        }
+
+        _isAtEnd = true;
         return false;
+    }
+
+    /// <summary>Goes one packet on in the ring, and comes to the present at its end.</summary>
+    /// <returns>Whether it is one for the decoder.</returns>
+    private bool TryNextOfRing()
+    {
+        // A camera goes on sending meanwhile. What it sends waits for us in the system's buffers, and readers of packets wait with it.
+        if (Info.IsLive && !_isWaking && !_isAtEnd && MonotonicClock.NowNanoseconds - _packet.Arrival > CatchUpSlice)
+        {
+            _isAtEnd = !TryReadPacket();
+        }
+
+        PacketPublisher ring = _feed!.Publisher;
+        if (_cursor > ring.Head)
+        {
+            (_cursor, _past) = (0, ring.Head);
+            return false;
+        }
+
+        if (!ring.TryRead(_cursor, out PacketDescriptor descriptor, out ReadOnlySpan<byte> data))
+        {
+            // A small ring went round while we were at it: what the decoder has needs packets that are gone.
+            Require(AvNative.Flush(_handle));
+            _cursor = _feed.NewestKey;
+            (_needsKey, _past) = (_cursor == 0, ring.Head);
+            return false;
+        }
+
+        bool isKey = (descriptor.Flags & PacketFlags.Key) != 0;
+        _cursor++;
+        if (descriptor.Track != (uint)_feed.Video!.Number || (_options.KeyframesOnly && !isKey))
+        {
+            return false;
+        }
+
+        fixed (byte* bytes = data)
+        {
+            // Mapped memory: it does not move.
+            _coded = new AvNative.Coded
+            {
+                Size = (uint)sizeof(AvNative.Coded),
+                Bytes = descriptor.Size,
+                Flags = (isKey ? AvNative.PacketKey : 0) | ((descriptor.Flags & PacketFlags.Corrupt) != 0 ? AvNative.PacketCorrupt : 0),
+                Pts = descriptor.Pts,
+                Dts = descriptor.Dts,
+                Duration = descriptor.Duration,
+                Arrival = descriptor.ArrivalTime,
+                Number = descriptor.Sequence,
+                Data = (nint)bytes,
+            };
+        }
+
+        // Nothing that could be wanted follows the newest key frame.
+        _cursor = _options.KeyframesOnly ? 0 : _cursor;
+        _isFromRing = true;
+        _isAlone = _isWaking || _options.KeyframesOnly;
+        return true;
+    }
+
+    /// <summary>A packet behind which an end was told has given its picture, if it gave one.</summary>
+    private void EndAlone()
+    {
+        Require(AvNative.Flush(_handle));
+        (_isAlone, _isDrained) = (false, false);
+        if (_isFromRing && !_options.KeyframesOnly)
+        {
+            // The picture was given at once. Now the decoder comes to the present by the same key frame and what followed it.
+            _cursor = _coded.Number;
+            _isWaking = false;
+        }
+    }
+
+    private int Send()
+    {
+        if (!_isFromRing)
+        {
+            return AvNative.SendPacket(_handle, _packetNumber);
+        }
+
+        fixed (AvNative.Coded* coded = &_coded)
+        {
+            return AvNative.SendCoded(_handle, coded);
+        }
+    }
+
+    /// <summary>Whether the received picture is one for the caller, not one on the way from a key frame to the present.</summary>
+    private bool IsWanted()
+    {
+        if (_isWaking)
+        {
+            return true;
+        }
+
+        if (_cursor != 0 || (_past != 0 && _current.PacketNumber != 0 && _current.PacketNumber <= _past))
+        {
+            return false;
+        }
+
+        // Behind the first picture of the present come those that the decoder put behind it.
+        _past = 0;
+        return true;
     }
 
     /// <summary>Reads the next packet, of whatever track, and publishes it.</summary>
@@ -513,6 +779,13 @@ public sealed unsafe class MediaSource : IPictureSource
             Stream!.Synchronize();
             _isCopying = false;
         }
+    }
+
+    private void CloseDecoder()
+    {
+        AvNative.CloseDecoder(_handle);
+        Leave();
+        _info = _info! with { Decoder = "", DecoderReason = "" };
     }
 
     private int RequirePlanes(int count)
@@ -569,6 +842,7 @@ public sealed unsafe class MediaSource : IPictureSource
         flags |= (info.Flags & AvNative.FrameCorrupt) != 0 ? FrameFlags.Corrupt : 0;
         flags |= (info.Flags & AvNative.FrameInterlaced) != 0 ? FrameFlags.Interlaced : 0;
         flags |= (info.Flags & AvNative.FrameTopFieldFirst) != 0 ? FrameFlags.TopFieldFirst : 0;
+        flags |= _isWaking || _hasLeftOut ? FrameFlags.Discontinuity : 0;
         frame = new MediaFrame
         {
             Width = (int)info.Width,
@@ -577,6 +851,7 @@ public sealed unsafe class MediaSource : IPictureSource
             IsConverted = (info.Flags & AvNative.FrameConverted) != 0,
             IsInDeviceMemory = (info.Flags & AvNative.FrameCuda) != 0,
             SourceFormat = _formatName,
+            IsWaking = _isWaking,
             Metadata = new FrameMetadata
             {
                 Pts = info.Pts,

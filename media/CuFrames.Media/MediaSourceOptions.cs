@@ -28,6 +28,9 @@ public sealed record MediaSourceOptions
     /// <summary>What decodes. Default: <see cref="DecodeMode.Auto"/>, which is software without <see cref="Cuda"/>.</summary>
     public DecodeMode Decode { get; init; }
 
+    /// <summary>Whether key frames alone are decoded, each for itself. For overviews that need a picture now and then. Default: false.</summary>
+    public bool KeyframesOnly { get; init; }
+
     /// <summary>
     /// The context that NVDEC decodes in and that frames are copied into; null, the default: frames go to main memory, decoded in software. It
     /// stays the caller's and must outlive the source; many sources share one, because each context costs hundreds of megabytes.

@@ -157,6 +157,25 @@ public sealed class PacketPublisher : IDisposable
         }
     }
 
+    /// <summary>A packet of the own ring, in place: a decoder that wakes up begins in the past. Publishing thread; nothing changes before it publishes again.</summary>
+    /// <param name="sequence">The packet's.</param>
+    /// <param name="descriptor">What the ring says of it.</param>
+    /// <param name="data">Its bytes; 64 zeros follow.</param>
+    /// <returns>False when it is gone or not there yet.</returns>
+    internal unsafe bool TryRead(ulong sequence, out PacketDescriptor descriptor, out ReadOnlySpan<byte> data)
+    {
+        if (_isDisposed || sequence < Oldest || sequence > Head)
+        {
+            descriptor = default;
+            data = default;
+            return false;
+        }
+
+        _server.Block.ReadDescriptor(sequence, out descriptor);
+        data = new ReadOnlySpan<byte>(_server.Block.BytesAt(descriptor.Position), (int)descriptor.Size);
+        return true;
+    }
+
     private void Require(PacketTrack track)
     {
         ArgumentNullException.ThrowIfNull(track);

@@ -39,7 +39,7 @@ public sealed class ConfigurationTests : IDisposable
         { "cameras:|  a: {source: rtsp://h/, transport: ^upd}", ["cameras.a.transport: found 'upd' (did you mean 'udp'?). Accepted: tcp, udp."] },
         { "cameras:|  a: {source: a.mp4, transport: ^udp}", ["cameras.a.transport: the key has no meaning for a file. Accepted: the key only where the source is a camera's URL."] },
         { "cameras:|  a: {source: test, loop: ^true}", ["cameras.a.loop: the key has no meaning for the test pattern. Accepted: the key only where the source is a camera's URL or a file."] },
-        { "cameras:|  a: {source: rtsp://h/, decode: ^nvdek}", ["cameras.a.decode: found 'nvdek' (did you mean 'nvdec'?). Accepted: auto, nvdec, software."] },
+        { "cameras:|  a: {source: rtsp://h/, decode: ^nvdek}", ["cameras.a.decode: found 'nvdek' (did you mean 'nvdec'?). Accepted: auto, nvdec, software; always, on-demand; all, keyframes; or a list with one word of some of these groups, such as [nvdec, on-demand]."] },
         { "cameras:|  a: {source: test, decode: ^software}", ["cameras.a.decode: the key has no meaning for the test pattern. Accepted: the key only where the source is a camera's URL or a file."] },
         { "cameras:|  a: {source: test, memory: ^cuda_ipc}", ["cameras.a.memory: found 'cuda_ipc' (did you mean 'cuda-ipc'?). Accepted: host, cuda, cuda-ipc."] },
         { "cameras:|  a: {source: test, memory: ^[host]}", ["cameras.a.memory: found a list. Accepted: host, cuda, cuda-ipc."] },
@@ -92,6 +92,10 @@ public sealed class ConfigurationTests : IDisposable
         { "cameras:|  a: {source: ^'rtsp://${CUFRAMES_TEST_NOT_DEFINED}/'}", ["cameras.a.source: the environment variable CUFRAMES_TEST_NOT_DEFINED is not defined."] },
         { "cameras:|  a: {source: ^'rtsp://${A-B}/'}", ["cameras.a.source: found '${' that no variable's name and '}' follow. Accepted: ${NAME}, or $${ for the two characters themselves."] },
         { "cameras:|  a: {source: test, slots: ^'${CUFRAMES_TEST_SECRET}'}", ["cameras.a.slots: found '${CUFRAMES_TEST_SECRET}'. Accepted: a whole number"] },
+        { "cameras:|  a: {source: rtsp://h/, decode: [nvdec, ^software]}", ["cameras.a.decode[1]: 'software' beside 'nvdec'. Accepted: one of auto, nvdec, software."] },
+        { "cameras:|  a: {source: rtsp://h/, decode: [on-demand, ^always, ^fast]}", ["cameras.a.decode[1]: 'always' beside 'on-demand'. Accepted: one of always, on-demand.", "cameras.a.decode[2]: found 'fast'."] },
+        { "cameras:|  a: {source: rtsp://h/, decode: ^on-demand, packets: off}", ["cameras.a.decode: decode: on-demand and packets: off. Accepted: on-demand only with packets:"] },
+        { "defaults: {decode: on-demand}|cameras:|  a: {source: rtsp://h/, packets: ^off}", ["cameras.a.packets: decode: on-demand and packets: off."] },
         { "cameras:|  a: {source: test, packets: ^off}", ["cameras.a.packets: the key has no meaning for the test pattern. Accepted: the key only where the source is a camera's URL or a file."] },
         { "cameras:|  a: {source: a.mp4, packets: ^offf}", ["cameras.a.packets: found 'offf' (did you mean 'off'?). Accepted: on, off, or a mapping with the keys memory, time, readers, such as {memory: 64MiB}."] },
         { "cameras:|  a: {source: a.mp4, packets: {memory: ^1KiB, ^tims: 5s}}", ["cameras.a.packets.memory: found '1KiB'. Accepted: a size from 64KiB to 4GiB", "cameras.a.packets.tims: unknown key 'tims' (did you mean 'time'?). Accepted: memory, time, readers."] },
@@ -209,8 +213,8 @@ public sealed class ConfigurationTests : IDisposable
               password: ${CUFRAMES_TEST_SECRET}
             cameras:
               one: {source: rtsp://h/a, slots: 30, transport: udp, memory_limit: 1.5GiB, readers: {users: [root, 7], groups: [0]}, memory: cuda}
-              two: {source: "http://h/x?token=Geh3imes-Passwort", password_file: pw, open_timeout: 0.5s, enabled: false, decode: software, memory: cuda-ipc, packets: off}
-              three: {source: clips/a.mp4, loop: true, lossless: true, paced: false, decode_threads: 0, readers: everyone, packets: {memory: 16389KiB, time: 10min, readers: everyone}}
+              two: {source: "http://h/x?token=Geh3imes-Passwort", password_file: pw, open_timeout: 0.5s, enabled: false, decode: [keyframes, software], memory: cuda-ipc, packets: off}
+              three: {source: clips/a.mp4, loop: true, lossless: true, paced: false, decode_threads: 0, decode: [on-demand, nvdec], readers: everyone, packets: {memory: 16389KiB, time: 10min, readers: everyone}}
               four: {source: "test:i420@64x48@30000/1001", lossless: 2min}
               five: {source: "rtsp://x:${CUFRAMES_TEST_SECRET}@h/", readers: own}
               "6@small": {source: test, slots: 2, max_slots: 48}
@@ -250,7 +254,7 @@ public sealed class ConfigurationTests : IDisposable
                 enabled: false
                 paced: auto
                 transport: tcp
-                decode: software
+                decode: [software, keyframes]
                 decode_threads: 1
                 loop: false
                 open_timeout: 500ms
@@ -267,7 +271,7 @@ public sealed class ConfigurationTests : IDisposable
                 source: {{_folder.Path}}/clips/a.mp4
                 enabled: true
                 paced: false
-                decode: nvdec
+                decode: [nvdec, on-demand]
                 decode_threads: 0
                 loop: true
                 open_timeout: 10000ms

@@ -43,6 +43,23 @@ public sealed class TimelineTests
         Assert.Equal((7000 + 5_000_000_000 + (2 * Step), FrameFlags.Discontinuity), Place(timeline, 99, now: 101 + 5_000_000_000));
     }
 
+    [Fact]
+    public void A_decoder_that_wakes_up_makes_no_jump()
+    {
+        FrameTimeline timeline = new();
+        timeline.BeginRun(isGap: false, Info);
+        Place(timeline, 1000 * Step, 0);
+
+        // The key frame is an older one than what was seen before the sleep, the next picture one of long after.
+        FrameMetadata key = new() { Pts = 990 * Step, Flags = FrameFlags.Discontinuity };
+        timeline.Place(ref key, 0, isWaking: true);
+        Assert.Equal((1000 * Step) + 1, key.Pts);
+        FrameMetadata next = new() { Pts = 9000 * Step, Flags = FrameFlags.Discontinuity };
+        timeline.Place(ref next, 0);
+        Assert.Equal(9000 * Step, next.Pts);
+        Assert.Equal((9001 * Step, FrameFlags.None), Place(timeline, 9001 * Step, 0));
+    }
+
     [Theory]
     [InlineData(-1_000_000_000)]
     [InlineData(0)]

@@ -35,8 +35,11 @@ internal sealed class FrameTimeline
     /// <summary>Sets the joined pts and, where the source's time line broke, the discontinuity flag.</summary>
     /// <param name="metadata">The frame's own; its pts are replaced.</param>
     /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
-    internal void Place(ref FrameMetadata metadata, long now)
+    /// <param name="isWaking">Whether it is a key frame of the past, shown again or for the first time after a sleep: it may be one of before the last frame.</param>
+    internal void Place(ref FrameMetadata metadata, long now, bool isWaking = false)
     {
+        // Marked already: pictures were left out, so a step forward is no jump of the clock.
+        bool mayStep = (metadata.Flags & FrameFlags.Discontinuity) != 0;
         long duration = metadata.Duration > 0 ? metadata.Duration : _frameDuration;
         bool isFirst = _lastPts == FrameMetadata.UnknownPts;
         long expected = isFirst ? 0 : _lastPts + _lastDuration;
@@ -65,7 +68,11 @@ internal sealed class FrameTimeline
         else
         {
             metadata.Pts += _offset;
-            if (!isFirst && (metadata.Pts <= _lastPts || metadata.Pts > expected + LargestStep))
+            if (!isFirst && isWaking && metadata.Pts <= _lastPts)
+            {
+                metadata.Pts = _lastPts + 1;
+            }
+            else if (!isFirst && (metadata.Pts <= _lastPts || (metadata.Pts > expected + LargestStep && !mayStep)))
             {
                 _offset += expected - metadata.Pts;
                 metadata.Pts = expected;

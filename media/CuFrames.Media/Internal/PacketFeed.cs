@@ -21,8 +21,17 @@ internal sealed unsafe class PacketFeed(PacketPublisher publisher, string source
     private bool _isAnnounced;
     private string _obstacles = "";
 
+    /// <summary>The newest key frame of this connection's video from which on every packet of the video was published; 0: there is none.</summary>
+    private ulong _newestKey;
+
     /// <summary>The stream of packets.</summary>
     internal PacketPublisher Publisher => publisher;
+
+    /// <summary>Whether this connection has sent a key frame.</summary>
+    internal bool HasHadKey { get; private set; }
+
+    /// <summary>Where decoding may begin so that it comes up to the present: the newest key frame, if the ring still holds it; else 0.</summary>
+    internal ulong NewestKey => _newestKey >= publisher.Oldest ? _newestKey : 0;
 
     /// <summary>The stream's track of the video that is decoded; null: there is none yet, or it cannot be published.</summary>
     internal PacketTrack? Video => _tracks[0];
@@ -34,6 +43,8 @@ internal sealed unsafe class PacketFeed(PacketPublisher publisher, string source
         Array.Clear(_tracks);
         Array.Fill(_isInterrupted, _hadConnection);
         _hadConnection = true;
+        HasHadKey = false;
+        _newestKey = 0;
         _isAnnounced = false;
         _obstacles = "";
         AvNative.Track track = new() { Size = (uint)sizeof(AvNative.Track) };
@@ -88,7 +99,14 @@ internal sealed unsafe class PacketFeed(PacketPublisher publisher, string source
         }
 
         _isInterrupted[packet.Track] = false;
-        return publisher.Publish(track, new ReadOnlySpan<byte>((void*)packet.Data, (int)packet.Bytes), metadata);
+        ulong sequence = publisher.Publish(track, new ReadOnlySpan<byte>((void*)packet.Data, (int)packet.Bytes), metadata);
+        if (packet.Track == 0 && (packet.Flags & AvNative.PacketKey) != 0)
+        {
+            HasHadKey = true;
+            _newestKey = sequence;
+        }
+
+        return sequence;
     }
 
     private static PacketFlags FlagsOf(uint flags) =>
@@ -188,6 +206,12 @@ internal sealed unsafe class PacketFeed(PacketPublisher publisher, string source
     private ulong Refuse(in AvNative.PacketInfo packet, PacketTrack track, in PacketMetadata metadata)
     {
         _isInterrupted[packet.Track] = true;
+        if (packet.Track == 0)
+        {
+            HasHadKey |= (packet.Flags & AvNative.PacketKey) != 0;
+            _newestKey = 0;
+        }
+
         try
         {
             return publisher.Publish(track, new ReadOnlySpan<byte>((void*)packet.Data, (int)packet.Bytes), metadata);
