@@ -45,6 +45,9 @@ typedef uint8_t written_byte;
 /* Ticks of an output's clock: 24 years at 90 kHz, and libav's arithmetic with 300 times as much does not overflow. */
 #define MAX_TICKS (INT64_C(1) << 46)
 
+/* MP4 and Matroska need parameter sets of these in their headers. */
+static const enum AVCodecID needy[] = { AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_NONE };
+
 struct track {
     AVStream *stream;
     AVRational time_base;       /* of the caller's times */
@@ -260,7 +263,14 @@ static bool can_carry(uint32_t container, const AVCodecDescriptor *codec)
             return false;
         }
     }
-    return avformat_query_codec(format, codec->id, FF_COMPLIANCE_NORMAL) == 1;
+    if (avformat_query_codec(format, codec->id, FF_COMPLIANCE_NORMAL) == 1)
+        return true;
+    /* Sound that Matroska has no name for goes by its tag of WAVE files, and every reader knows that; libavformat does not say so. */
+    if (container == CUFRAMES_AV_MATROSKA && codec->type == AVMEDIA_TYPE_AUDIO) {
+        const struct AVCodecTag *const tags[] = { avformat_get_riff_audio_tags(), NULL };
+        return av_codec_get_tag(tags, codec->id) != 0;
+    }
+    return false;
 }
 
 int cuframes_av_mux_can_carry(uint32_t container, const char *codec)
@@ -273,6 +283,26 @@ static bool is_among(const AVCodecParameters *parameters, const enum AVCodecID *
 {
     for (; *codecs != AV_CODEC_ID_NONE; codecs++) {
         if (*codecs == parameters->codec_id)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Whether extradata of H.264 or H.265 can be what it should: a configuration record with parameter sets, or a sequence
+ * parameter set behind a start code. libavformat writes anything, and readers find out.
+ */
+static bool is_plausible(const AVCodecParameters *parameters)
+{
+    const uint8_t *data = parameters->extradata;
+    int size = parameters->extradata_size;
+    bool is_hevc = parameters->codec_id == AV_CODEC_ID_HEVC;
+
+    if (size >= 7 && data[0] == 1)
+        return is_hevc ? size > 23 && data[22] > 0 : (data[5] & 31) > 0;
+    for (int i = 0; i + 4 < size; i++) {
+        if (data[i] == 0 && data[i + 1] == 0 && data[i + 2] == 1
+            && (is_hevc ? (data[i + 3] >> 1 & 63) == 33 : (data[i + 3] & 31) == 7))
             return true;
     }
     return false;
@@ -346,6 +376,11 @@ static int add_track(cuframes_av_muxer *muxer, const cuframes_av_track *track, u
     p->codec_id = codec->id;
     if (track->extradata_size && !set_extradata(p, track->extradata, track->extradata_size))
         return fail(muxer, CUFRAMES_AV_NO_MEMORY, "memory ran out");
+    /* What is none is looked for in the packets, as if there were nothing. */
+    if (p->extradata_size && is_among(p, needy) && !is_plausible(p)) {
+        av_freep(&p->extradata);
+        p->extradata_size = 0;
+    }
     p->bits_per_coded_sample = track->bits_per_sample;
     if (codec->type == AVMEDIA_TYPE_VIDEO) {
         p->width = track->width;
@@ -537,7 +572,6 @@ static int find_extradata(cuframes_av_muxer *muxer, AVStream *stream, const AVPa
 
 static int write_header(cuframes_av_muxer *muxer)
 {
-    static const enum AVCodecID needy[] = { AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_NONE };
     static const enum AVCodecID late[] = { AV_CODEC_ID_AC3, AV_CODEC_ID_EAC3, AV_CODEC_ID_NONE };
     AVDictionary *options = NULL;
     char number[32];
@@ -669,7 +703,6 @@ static int start(cuframes_av_muxer *muxer)
 
 static bool is_ready(const cuframes_av_muxer *muxer)
 {
-    static const enum AVCodecID needy[] = { AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_NONE };
     int64_t first = INT64_MAX, last = INT64_MIN;
     bool is_complete = true;
 

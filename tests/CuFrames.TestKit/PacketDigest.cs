@@ -39,8 +39,9 @@ public static class PacketDigest
     }
 
     /// <summary>What ffprobe and a decode of the whole file complain of; empty for a file without fault.</summary>
+    /// <remarks>Pictures keep the file's own times: rounded to the announced frame rate, two of a live camera's may be one.</remarks>
     public static string Faults(string path) =>
-        Run("ffprobe", "-v", "error", "-show_packets", "-show_streams", path).Messages + Run("ffmpeg", "-v", "error", "-i", path, "-map", "0", "-f", "null", "-").Messages;
+        Run("ffprobe", "-v", "error", "-show_packets", "-show_streams", path).Messages + Run("ffmpeg", "-v", "error", "-i", path, "-map", "0", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "null", "-").Messages;
 
     private static string[][] Lines(string path, string track, string codec) => Read(path, track, codec).Fields;
 
