@@ -23,7 +23,7 @@ internal static class LsCommand
             (false, false) => List(),
             (false, true) => ListJson(),
             (true, true) => WatchLines(change => JsonLine.Write(
-                new ChangeReport(JsonLine.SnakeCase(change.Kind.ToString()), StreamReport.From(new StreamProbe(change.Stream, 0))))),
+                new ChangeReport(JsonLine.SnakeCase(change.Kind.ToString()), StreamReport.From(StreamProbe.WithPackets(change.Stream))))),
             (true, false) when Console.IsOutputRedirected => WatchLines(change => Console.Out.WriteLine(TextOf(change))),
             (true, false) => WatchTable(),
         });
@@ -67,7 +67,7 @@ internal static class LsCommand
 
     private static TextTable MakeTable(List<StreamReport> streams)
     {
-        TextTable table = new("KEY", "STATE", "FORMAT", "SIZE", "#FPS", "#READERS", "#DROPPED", "#SLOTS", "DOMAIN", "#HEAD", "PUBLISHER", "~REASON");
+        TextTable table = new("KEY", "STATE", "FORMAT", "SIZE", "#FPS", "#READERS", "#DROPPED", "#SLOTS", "DOMAIN", "PACKETS", "#HEAD", "PUBLISHER", "~REASON");
         foreach (StreamReport stream in streams)
         {
             table.Add(
@@ -80,6 +80,7 @@ internal static class LsCommand
                 $"{stream.Dropped}",
                 stream.Slots is { } slots ? $"{slots}/{stream.MaxSlots}" : "",
                 Words.Domain(stream.Memory, stream.Device),
+                stream.Packets?.Text ?? "",
                 $"{stream.Head}",
                 stream.Publisher ?? "",
                 stream.Reason);
@@ -90,7 +91,7 @@ internal static class LsCommand
 
     private static string TextOf(StreamChange change)
     {
-        StreamReport stream = StreamReport.From(new StreamProbe(change.Stream, 0));
+        StreamReport stream = StreamReport.From(StreamProbe.WithPackets(change.Stream));
         string format = stream.Format is null ? "" : $" {stream.Format} {stream.Width}x{stream.Height}, {stream.Subscribers} readers";
         return $"{DateTime.Now:HH:mm:ss} {JsonLine.SnakeCase(change.Kind.ToString())} {stream.Key}: {stream.State.Replace('_', ' ')}{format}" +
             (stream.Reason.Length > 0 ? $" ({stream.Reason})" : "");

@@ -9,7 +9,10 @@ internal static class MediaChecks
     /// <summary>What cameras send.</summary>
     public static readonly string[] Decoders = ["h264", "hevc", "mjpeg", "av1"];
 
-    public static IEnumerable<Check> All() => [Libav(), .. Decoding()];
+    /// <summary>What each container has to carry.</summary>
+    private static readonly string[] Recorded = ["h264", "hevc", "aac"];
+
+    public static IEnumerable<Check> All() => [Libav(), .. Decoding(), .. Recording()];
 
     private static Check Libav()
     {
@@ -43,5 +46,34 @@ internal static class MediaChecks
         yield return missing.Length == 0
             ? Check.Ok(name, $"{string.Join(", ", Decoders)} in software")
             : Check.Warn(name, $"libavcodec has no decoder for {string.Join(", ", missing)}", "Cameras that send these cannot be read; install a full libavcodec.");
+    }
+
+    /// <summary>What <c>record</c> needs: that libavformat writes the containers, and that they carry what cameras send.</summary>
+    private static IEnumerable<Check> Recording()
+    {
+        const string name = "recording";
+        List<string> missing = [];
+        try
+        {
+            foreach (PacketContainer container in Enum.GetValues<PacketContainer>())
+            {
+                foreach (string codec in Recorded)
+                {
+                    if (!PacketMuxer.CanCarry(container, new TrackParameters { CodecName = codec }))
+                    {
+                        missing.Add($"{codec} in {container}");
+                    }
+                }
+            }
+        }
+        catch (CuFramesException)
+        {
+            // Said by the first line.
+            yield break;
+        }
+
+        yield return missing.Count == 0
+            ? Check.Ok(name, $"{string.Join(", ", Recorded)} in {string.Join(", ", Enum.GetNames<PacketContainer>())}")
+            : Check.Warn(name, $"libavformat cannot write {string.Join(", ", missing)}", "'cuframes record' cannot use these; install a full libavformat.");
     }
 }

@@ -53,9 +53,27 @@ internal sealed record StreamReport
 
     public ErrorReport? Error { get; init; }
 
+    /// <summary>The packets of the key; null: there are none.</summary>
+    public PacketReport? Packets { get; init; }
+
     public static StreamReport From(StreamProbe probe, StreamProbe? earlier = null)
     {
         StreamInfo info = probe.Info;
+        PacketReport? packets = PacketReport.From(probe.Packets);
+        if (info.ErrorCode == ErrorCode.StreamNotFound && probe.Packets is { Description: { } alone } only)
+        {
+            return new StreamReport
+            {
+                Key = info.Key,
+                State = Words.CodeOf(alone.State),
+                Reason = only.StateText,
+                Epoch = packets!.Epoch,
+                Publisher = only.Program,
+                Source = only.Source,
+                Packets = packets,
+            };
+        }
+
         if (info.Description is not { } description)
         {
             return new StreamReport
@@ -64,6 +82,7 @@ internal sealed record StreamReport
                 State = "unavailable",
                 Reason = info.Error,
                 Error = new ErrorReport(Failure.NameOf(info.ErrorCode), (int)info.ErrorCode, info.Error),
+                Packets = packets,
             };
         }
 
@@ -92,6 +111,7 @@ internal sealed record StreamReport
             Epoch = info.Epoch.ToString("x16", System.Globalization.CultureInfo.InvariantCulture),
             Publisher = info.Program,
             Source = info.Source,
+            Packets = packets,
         };
     }
 }

@@ -1,7 +1,6 @@
 using CuFrames.Client;
 using CuFrames.Media;
 using CuFrames.Protocol;
-using Xunit;
 
 namespace CuFrames.Daemon.Tests;
 
