@@ -44,8 +44,8 @@ internal sealed class OnDemandBenchmark : IBenchmark
     public void Report(RawData raw, Section section)
     {
         section.Text(
-            $"{raw.Parameters["cameras that decode on demand"]} cameras of 1080p at 25 frames per second with a key frame every 2 s and `decode: on-demand`, and one that always decodes, in one " +
-            "cuframesd, in software. A reader comes to one after the other, at any time between two key frames, when the camera has become idle, and right after that to the one that always decodes. " +
+            $"{raw.Parameters["cameras that decode on demand"]} cameras of 1080p at 25 frames per second with a key frame every 2 s and `decode: on-demand` in one cuframesd, and one that always decodes in " +
+            "another, in software. A reader comes to one after the other, at any time between two key frames, when the camera has become idle, and right after that to the one that always decodes. " +
             $"The time runs from before it connects until it holds a frame. {raw.Parameters["readers of each kind"]} comings in each repetition; percentiles are of a repetition. \"Age\" is how old the picture " +
             "of that first frame is: on demand it is that of the newest key frame. \"Live\" is the time until it holds a frame whose packet arrived after its coming.");
         Row onDemand = Add(raw, section, OnDemand, "decode: on-demand", Aim);

@@ -70,7 +70,7 @@ internal sealed class OnDemandPart : IPart
         }
 
         output.WriteLine(FormattableString.Invariant(
-            $"\nFrom subscribe to the first frame in ms, 2 s between key frames, {(int)figures["samples"]!} readers each, aim {Aim}; decoders of {(int)figures["cameras"]!} idle cameras: {(int)figures["decoders_while_idle"]!}, aim 0"));
+            $"\nFrom subscribe to the first frame in ms, 2 s between key frames, {(int)figures["samples"]!} readers each, aim {Aim}; decoders of {(int)figures["cameras"]!} idle cameras: {(long)figures["decoders_while_idle"]!}, aim 0"));
         output.WriteLine($"{"camera",-12} {"p50",8} {"p99",8} {"most",8}   {"its age p50",12}   {"to one of after that, p50",26} {"p99",8}");
         foreach (string name in (string[])["on_demand", "always"])
         {
