@@ -242,7 +242,13 @@ public sealed class CudaPictureScalerTests : IDisposable
         {
             _stream.Copy(new CudaCopy
             {
-                Source = (ulong)first, SourcePitch = row, Destination = memory.Address, DestinationPitch = pitch, DestinationIsDevice = true, RowBytes = row, Rows = Height,
+                Source = (ulong)first,
+                SourcePitch = row,
+                Destination = memory.Address,
+                DestinationPitch = pitch,
+                DestinationIsDevice = true,
+                RowBytes = row,
+                Rows = Height,
             });
             _stream.Synchronize();
         }
