@@ -15,27 +15,15 @@ namespace CuFrames.Media.Tests;
 /// </summary>
 [Trait("needs", "gpu")]
 [Collection("cuda")]
-public sealed class CudaPictureScalerTests : IDisposable
+public sealed class CudaPictureScalerTests(CudaPictureScalerTests.Device device) : IClassFixture<CudaPictureScalerTests.Device>
 {
     // Half a step is rounding; the rest is what single precision loses, in steps of 255 and of 1023.
     private const double Tolerance = 0.5 + 0.002;
 
     private static readonly TensorOptions ImageNet = new() { Mean = new TensorChannels(0.485, 0.456, 0.406), Std = new TensorChannels(0.229, 0.224, 0.225) };
 
-    private readonly CudaContext _context;
-    private readonly CudaStream _stream;
-
-    public CudaPictureScalerTests()
-    {
-        _context = TestCuda.IsReal ? TestCuda.Device.OpenContext() : CudaDouble.OpenContext();
-        _stream = CudaStream.Create(_context);
-    }
-
-    public void Dispose()
-    {
-        _stream.Dispose();
-        _context.Dispose();
-    }
+    private readonly CudaContext _context = device.Context;
+    private readonly CudaStream _stream = device.Stream;
 
     /// <summary>601, 709 and 2020, limited and full, 8 and 10 bits, to RGB.</summary>
     [Theory]
@@ -520,5 +508,29 @@ public sealed class CudaPictureScalerTests : IDisposable
             Plane2 = source.Planes.Length > 2 ? source.Planes[2] : default,
         };
         return source;
+    }
+
+    /// <summary>One context for all, and the kernel loaded once: on a GPU both take their time.</summary>
+    public sealed class Device : IDisposable
+    {
+        private readonly RenditionKernel _kernel;
+
+        public Device()
+        {
+            Context = TestCuda.IsReal ? TestCuda.Device.OpenContext() : CudaDouble.OpenContext();
+            Stream = CudaStream.Create(Context);
+            _kernel = RenditionKernel.Use(Context);
+        }
+
+        public CudaContext Context { get; }
+
+        public CudaStream Stream { get; }
+
+        public void Dispose()
+        {
+            _kernel.Release();
+            Stream.Dispose();
+            Context.Dispose();
+        }
     }
 }
