@@ -12,6 +12,7 @@ internal sealed class CameraHarness : IDisposable
     private readonly TemporaryDirectory _directory = new();
     private readonly List<CameraStatus> _statuses = [];
     private readonly FrameSubscriber[] _subscribers;
+    private readonly List<FrameSubscriber> _owned = [];
 
     public CameraHarness(
         CameraOptions options, bool subscribe = true, FrameMemory memory = FrameMemory.Host, CudaContext? cuda = null, int readers = 1,
@@ -113,8 +114,16 @@ internal sealed class CameraHarness : IDisposable
         return (frame.Metadata, $"{PixelFormats.Name(frame.PixelFormat)} {frame.Width}x{frame.Height}", samples);
     }
 
+    /// <summary>Readers of renditions end before the pump does, which else waits for them.</summary>
+    public FrameSubscriber Own(FrameSubscriber reader)
+    {
+        _owned.Add(reader);
+        return reader;
+    }
+
     public void Dispose()
     {
+        _owned.ForEach(reader => reader.Dispose());
         foreach (FrameSubscriber subscriber in _subscribers)
         {
             subscriber.Dispose();

@@ -155,6 +155,36 @@ public sealed class NvdecDoubleTests : IDisposable
         }
     }
 
+    /// <summary>The same for a kernel that reads it.</summary>
+    [Fact]
+    public void A_surface_is_kept_until_its_rendition_is_made()
+    {
+        using MediaSource source = Open(_clips.H264("a.mp4", 640, 368, 1, "-bf", "0"), DecodeMode.Nvdec);
+        using CudaPictureScaler scaler = new(_context, PixelFormat.Nv12, 640, 368, PictureFit.Letterbox);
+        DeviceBuffer[] buffers = [.. Enumerable.Range(0, 25).Select(_ => new DeviceBuffer(_context, source.Stream!, PixelFormat.Nv12, 640, 368))];
+        try
+        {
+            foreach (DeviceBuffer buffer in buffers)
+            {
+                Assert.True(source.TryReadFrame(out _));
+                Assert.True(source.IsFrameOnDevice);
+                source.EnqueueScale(scaler, buffer.Planes);
+            }
+
+            Assert.False(source.TryReadFrame(out _));
+            Assert.False(source.IsFrameOnDevice);
+            Assert.Equal(MediaError.InvalidArgument, Assert.Throws<MediaException>(() => source.EnqueueScale(scaler, buffers[0].Planes)).Error);
+            for (int i = 0; i < buffers.Length; i++)
+            {
+                RequireValue(buffers[i].Samples(source.Stream!), i);
+            }
+        }
+        finally
+        {
+            Array.ForEach(buffers, buffer => buffer.Dispose());
+        }
+    }
+
     /// <summary>As many reference and reordered pictures as the codec allows, in frames and fields, and damage: libavcodec never wants for a surface.</summary>
     [Theory]
     [InlineData("h264", false)]
