@@ -30,6 +30,10 @@ internal sealed class RecordSession : IDisposable
     private readonly bool[] _toldNotCarried = new bool[PacketBlockLayout.TrackCapacity];
 
     private PacketSubscriber? _subscriber;
+
+    // Of the present connection, as of the newest track that was seen.
+    private int _knownTracks;
+    private int _pictureTrack = -1;
     private PacketPosition? _last;
     private RecordFile? _file;
     private DateTimeOffset _fileEnd = DateTimeOffset.MaxValue;
@@ -164,6 +168,7 @@ internal sealed class RecordSession : IDisposable
         DropPending();
         _subscriber!.Dispose();
         _subscriber = null;
+        _knownTracks = 0;
     }
 
     private void Take(in Packet packet)
@@ -194,7 +199,7 @@ internal sealed class RecordSession : IDisposable
             return;
         }
 
-        int pictures = PictureTrack();
+        int pictures = PictureTrack(packet.Track);
         bool isPicture = packet.Track.Number == pictures;
         bool canBegin = pictures < 0 || (isPicture && packet.IsKey);
         if ((packet.Flags & PacketFlags.Discontinuity) != 0)
@@ -275,18 +280,16 @@ internal sealed class RecordSession : IDisposable
     }
 
     /// <summary>Number of the track whose key frames files begin with; -1: there is none.</summary>
-    private int PictureTrack()
+    private int PictureTrack(PacketTrack taken)
     {
-        IReadOnlyList<PacketTrack> tracks = _subscriber!.Tracks;
-        for (int i = 0; i < tracks.Count; i++)
+        if (taken.Number >= _knownTracks)
         {
-            if (tracks[i].Kind == TrackKind.Video)
-            {
-                return i;
-            }
+            PacketTrack[] tracks = [.. _subscriber!.Tracks];
+            _knownTracks = tracks.Length;
+            _pictureTrack = Array.FindIndex(tracks, track => track.Kind == TrackKind.Video);
         }
 
-        return -1;
+        return _pictureTrack;
     }
 
     /// <summary>Data that no reader of the container would know again is left out; pictures and sound are not: that is an error.</summary>
@@ -380,7 +383,7 @@ internal sealed class RecordSession : IDisposable
         catch (PacketLostException)
         {
             _overwritten++;
-            _awaitsKey |= packet.Track.Number == PictureTrack();
+            _awaitsKey |= packet.Track.Number == PictureTrack(packet.Track);
         }
         catch (MediaException error) when (RecordFile.IsOfPacket(error))
         {

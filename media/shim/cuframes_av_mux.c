@@ -768,7 +768,10 @@ int cuframes_av_mux_write(cuframes_av_muxer *muxer, const cuframes_av_mux_packet
     muxer->packet->pts = packet->pts;
     muxer->packet->dts = packet->dts;
     muxer->packet->duration = packet->duration;
-    muxer->packet->flags = (packet->flags & CUFRAMES_AV_MUX_KEY ? AV_PKT_FLAG_KEY : 0)
+    /* Sound can be decoded from anywhere, whether its source says so or not. */
+    bool is_key = packet->flags & CUFRAMES_AV_MUX_KEY
+        || muxer->tracks[packet->track].stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
+    muxer->packet->flags = (is_key ? AV_PKT_FLAG_KEY : 0)
         | (packet->flags & CUFRAMES_AV_MUX_CORRUPT ? AV_PKT_FLAG_CORRUPT : 0)
         | (packet->flags & CUFRAMES_AV_MUX_DISPOSABLE ? AV_PKT_FLAG_DISPOSABLE : 0);
     int result;

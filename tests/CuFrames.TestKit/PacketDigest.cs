@@ -6,7 +6,8 @@ namespace CuFrames.TestKit;
 /// <summary>What <c>ffmpeg -c copy -f framemd5</c> says of each packet of a file: the proof that two files have the same packets.</summary>
 /// <remarks>
 /// Containers dress packets differently. Both sides are brought to one form by ffmpeg's own filters: H.264 and H.265 to start codes, without the
-/// parameter sets and delimiters that a container needs or does not need in band, AAC without ADTS headers.
+/// parameter sets and delimiters that a container needs or does not need in band, AAC without ADTS headers. Of H.265 the SEI before a picture is left
+/// out too: ffmpeg's MP4 has x265's in its header, and puts it before each key frame when it is read.
 /// </remarks>
 public static class PacketDigest
 {
@@ -50,7 +51,7 @@ public static class PacketDigest
         string filter = codec switch
         {
             "h264" => "h264_mp4toannexb,filter_units=remove_types=7|8|9",
-            "hevc" => "hevc_mp4toannexb,filter_units=remove_types=32|33|34|35",
+            "hevc" => "hevc_mp4toannexb,filter_units=remove_types=32|33|34|35|39",
             "aac" => "aac_adtstoasc",
             _ => "null",
         };
