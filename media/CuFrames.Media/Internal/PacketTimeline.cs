@@ -29,6 +29,9 @@ internal sealed class PacketTimeline
     private long _newest;
     private long _newestArrival;
 
+    // When the last of the output is over that is shown or heard.
+    private long _end;
+
     /// <summary>Makes a timeline.</summary>
     /// <param name="tracks">Parameters of the tracks; results are in units of their time bases.</param>
     internal PacketTimeline(ReadOnlySpan<TrackParameters> tracks)
@@ -73,8 +76,10 @@ internal sealed class PacketTimeline
             }
             else if (Jumped(known - origin, own, times))
             {
-                // Where the clocks before and after have nothing in common, the time that went by is that between the arrivals.
-                _origin = origin = known - (_newest + Math.Clamp(Subtract(times.Arrival, _newestArrival), 1, LongestGap));
+                // Where the clocks before and after have nothing in common, the time that went by is that between the arrivals; and what was to
+                // be shown before is over.
+                long passed = Math.Max(Subtract(times.Arrival, _newestArrival), _end - _newest);
+                _origin = origin = known - (_newest + Math.Clamp(passed, 1, LongestGap));
                 Jumps++;
             }
 
@@ -119,6 +124,7 @@ internal sealed class PacketTimeline
             _newestArrival = times.Arrival;
         }
 
+        _end = Math.Max(_end, own.ToNanoseconds(Limit((Int128)presentation + Math.Min(duration, own.ToUnitsLimited(LongestDrift)))));
         return new PlacedTimes(presentation, decoding, duration);
     }
 
