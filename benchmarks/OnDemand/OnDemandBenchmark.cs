@@ -53,11 +53,11 @@ internal sealed class OnDemandBenchmark : IBenchmark
         section.Table(
             ["camera", "first frame p50, ms", "p99, ms", "most, ms", "its age p50, ms", "live p50, ms", "live p99, ms"],
             [onDemand.Texts("on demand, idle before"), always.Texts("always decoding")]);
-        Figure open = section.Add(new Figure("decoders of idle cameras", "", raw.Values(Idle, "decoders")) with { Aim = 0, AimIsUpperBound = true });
-        Figure pictures = section.Add(new Figure("pictures decoded for idle cameras", "", raw.Values(Idle, "pictures")) with { Aim = 0, AimIsUpperBound = true });
+        Figure open = section.Add(new Figure("decoders of idle cameras", "", raw.Values(Idle, "decoders")) { Aim = 0, AimIsUpperBound = true });
+        Figure pictures = section.Add(new Figure("pictures decoded for idle cameras", "", raw.Values(Idle, "pictures")) { Aim = 0, AimIsUpperBound = true });
         Figure idle = section.Add(new Figure("CPU time of an idle camera", "ms per second", raw.Values(Idle, "cpu_ms_per_camera")));
         Figure busy = section.Add(new Figure("CPU time of a camera that decodes", "ms per second", raw.Values(Idle, "always_cpu_ms")));
-        Figure missed = section.Add(new Figure("packets missed by a reader of all packets meanwhile", "", raw.Values(Idle, "packets_missed")) with { Aim = 0, AimIsUpperBound = true });
+        Figure missed = section.Add(new Figure("packets missed by a reader of all packets meanwhile", "", raw.Values(Idle, "packets_missed")) { Aim = 0, AimIsUpperBound = true });
         section.Text(
             $"While nobody reads: {open.Range} decoders open and {pictures.Range} pictures decoded for all of them in {IdleWindow.TotalSeconds} s, counted as the daemon calls libavcodec; CPU {idle.Range} ms per " +
             $"second and camera, where the daemon with one camera that decodes uses {busy.Range}. A reader of all packets of one of the cameras missed {missed.Range} of {raw.Values(Idle, "packets").Sum()}.");
@@ -68,7 +68,11 @@ internal sealed class OnDemandBenchmark : IBenchmark
         string[][] rows = [.. raw.Table(Samples).Where(row => row[1] == camera)];
         Figure Of(string what, int column, Func<double[], double> choose, double? bound = null) => section.Add(new Figure(
             $"{what}, {name}", "ms",
-            [.. rows.GroupBy(row => row[0]).Select(group => choose([.. group.Select(row => double.Parse(row[column], CultureInfo.InvariantCulture) / 1e6)]))]) with { Aim = bound, AimIsUpperBound = true });
+            [.. rows.GroupBy(row => row[0]).Select(group => choose([.. group.Select(row => double.Parse(row[column], CultureInfo.InvariantCulture) / 1e6)]))])
+        {
+            Aim = bound,
+            AimIsUpperBound = true,
+        });
         double Middle(double[] values) => Statistics.Percentile(values, 0.5);
         double High(double[] values) => Statistics.Percentile(values, 0.99);
         return new Row(
