@@ -19,13 +19,15 @@ internal static class CommandLine
           cuframes-conformance publisher --socket PATH [--json] [--only PATTERN] [--format-change] [--allow-unprovoked]
           cuframes-conformance subscriber [--json] [--only PATTERN] [--allow-unprovoked] -- COMMAND...
           cuframes-conformance packet-publisher --socket PATH [--json] [--only PATTERN] [--allow-unprovoked]
-          cuframes-conformance list (publisher | subscriber | packet-publisher)
+          cuframes-conformance packet-subscriber [--json] [--only PATTERN] [--allow-unprovoked] -- COMMAND...
+          cuframes-conformance list (publisher | subscriber | packet-publisher | packet-subscriber)
 
         Small implementations to try the suite on; with --break they do one thing wrong (--break list names them):
 
           cuframes-conformance example-publisher --socket PATH [--break NAME] [--format-change-ms N] [--rests] [--until-input-ends]
           cuframes-conformance example-subscriber [--break NAME]
           cuframes-conformance example-packet-publisher --socket PATH [--break NAME] [--until-input-ends]
+          cuframes-conformance example-packet-subscriber [--break NAME]
 
         Exit code: 0 all passed, 1 a check failed, 64 wrong usage. README.md beside the source says more.
         """;
@@ -40,7 +42,11 @@ internal static class CommandLine
                 case "publisher":
                     return CheckPublisher(options);
                 case "subscriber":
-                    return CheckSubscriber(options);
+                    return CheckSubscriber(options, SubscriberSuite.Checks, SubscriberContext.Frames);
+                case "packet-subscriber":
+                    return CheckSubscriber(options, PacketSubscriberChecks.All, SubscriberContext.Packets);
+                case "example-packet-subscriber":
+                    return RunExamplePacketSubscriber(options);
                 case "packet-publisher":
                     return CheckPacketPublisher(options);
                 case "example-packet-publisher":
@@ -80,20 +86,20 @@ internal static class CommandLine
         return report.Success ? 0 : Failure;
     }
 
-    private static int CheckSubscriber(OptionReader options)
+    private static int CheckSubscriber(OptionReader options, IReadOnlyList<Check<SubscriberContext>> checks, string name)
     {
         IReadOnlyList<string> command = options.Command();
         bool json = options.Flag("--json");
         bool allowUnprovoked = options.Flag("--allow-unprovoked");
         string? only = options.Value("--only");
         options.End();
-        using var context = new SubscriberContext(command);
+        using var context = new SubscriberContext(command, name);
 
         // Whoever stops the suite stops the command too, and nothing stays in /tmp.
         using PosixSignalRegistration terminate = StopAt(PosixSignal.SIGTERM, () => Abandon(context));
         using PosixSignalRegistration interrupt = StopAt(PosixSignal.SIGINT, () => Abandon(context));
         var report = new Report(Console.Out, json, allowUnprovoked);
-        CheckRunner.Run(SubscriberSuite.Checks, context, only, report.Add);
+        CheckRunner.Run(checks, context, only, report.Add);
         report.End();
         return report.Success ? 0 : Failure;
     }
@@ -106,14 +112,15 @@ internal static class CommandLine
 
     private static int List(OptionReader options)
     {
-        string suite = options.Positional("publisher, subscriber or packet-publisher");
+        string suite = options.Positional("publisher, subscriber, packet-publisher or packet-subscriber");
         options.End();
         IEnumerable<(string Id, string Title)> checks = suite switch
         {
             "publisher" => PublisherSuite.Checks.Select(check => (check.Id, check.Title)),
             "subscriber" => SubscriberSuite.Checks.Select(check => (check.Id, check.Title)),
             "packet-publisher" => PacketPublisherChecks.All.Select(check => (check.Id, check.Title)),
-            _ => throw new FormatException($"There are the suites publisher, subscriber and packet-publisher, not '{suite}'."),
+            "packet-subscriber" => PacketSubscriberChecks.All.Select(check => (check.Id, check.Title)),
+            _ => throw new FormatException($"There are the suites publisher, subscriber, packet-publisher and packet-subscriber, not '{suite}'."),
         };
         foreach ((string id, string title) in checks)
         {
@@ -162,6 +169,21 @@ internal static class CommandLine
             ? set
             : throw new FormatException("CUFRAMES_DIR is not set: it names the directory with conformance.sock.");
         using var subscriber = new ExampleSubscriber(Path.Combine(directory, "conformance.sock"), Console.Out, fault);
+        using PosixSignalRegistration terminate = StopAt(PosixSignal.SIGTERM, subscriber.Stop);
+        using PosixSignalRegistration interrupt = StopAt(PosixSignal.SIGINT, subscriber.Stop);
+        StopAtEndOfInput(subscriber.Stop);
+        subscriber.Run();
+        return 0;
+    }
+
+    private static int RunExamplePacketSubscriber(OptionReader options)
+    {
+        PacketSubscriberFault fault = Fault<PacketSubscriberFault>(options.Value("--break"));
+        options.End();
+        string directory = Environment.GetEnvironmentVariable("CUFRAMES_DIR") is { Length: > 0 } set
+            ? set
+            : throw new FormatException("CUFRAMES_DIR is not set: it names the directory with conformance+packets.sock.");
+        using var subscriber = new ExamplePacketSubscriber(Path.Combine(directory, "conformance+packets.sock"), Console.Out, fault);
         using PosixSignalRegistration terminate = StopAt(PosixSignal.SIGTERM, subscriber.Stop);
         using PosixSignalRegistration interrupt = StopAt(PosixSignal.SIGINT, subscriber.Stop);
         StopAtEndOfInput(subscriber.Stop);

@@ -20,6 +20,12 @@ internal sealed class PacketWelcome
         ReadOnlySpan<byte> bytes = packet.Bytes;
         Expect.That(bytes.Length >= Limits.HeaderSize && bytes[5] == (byte)MessageType.WELCOME,
             "WELCOME", bytes.Length > 5 ? packet.Bytes[5] == (byte)MessageType.REFUSE ? packet.Parse().ToString() : $"message type {bytes[5]}" : $"{bytes.Length} bytes");
+        return new PacketWelcome(ReadTlvs(bytes));
+    }
+
+    /// <summary>The TLVs of a message whose header was looked at.</summary>
+    public static IReadOnlyList<Tlv> ReadTlvs(ReadOnlySpan<byte> bytes)
+    {
         List<Tlv> tlvs = [];
         for (int at = Limits.HeaderSize; at < bytes.Length;)
         {
@@ -30,7 +36,7 @@ internal sealed class PacketWelcome
             at += Limits.TlvHeadSize + ((length + 7) & ~7);
         }
 
-        return new PacketWelcome(tlvs);
+        return tlvs;
     }
 
     public bool Has(TlvType type) => Tlvs.Any(tlv => tlv.Type == (ushort)type);

@@ -25,4 +25,7 @@ internal enum ErrorCode : uint
     CONTROL_BLOCK_INVALID = 22,
     FRAME_INVALID = 23,
     DISCONNECTED = 27,
+    PACKET_INVALID = 35,
+    PACKET_LOST = 36,
+    PACKET_TOO_LARGE = 37,
 }

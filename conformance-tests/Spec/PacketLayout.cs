@@ -17,6 +17,8 @@ internal static class PacketLayout
     public const int PageSize = 4_096;
     public const int Alignment = 64;
     public const int Zeros = 64;
+    public const int StreamDescriptionSize = 64;
+    public const int TrackDescriptionSize = 88;
     public const uint KindVideo = 1;
     public const uint FlagKey = 1;
     public const uint FlagParametersChanged = 8;

@@ -11,7 +11,6 @@ namespace CuFrames.Conformance.SubscriberChecks;
 /// </summary>
 internal sealed class Stage : IDisposable
 {
-    private const string Key = "conformance";
     private const int ConnectMilliseconds = 10_000;
 
     private readonly IReadOnlyList<string> _command;
@@ -23,13 +22,15 @@ internal sealed class Stage : IDisposable
     // Written by the thread that handles a signal, read by the one that runs the check.
     private volatile bool _abandoned;
 
-    public Stage(IReadOnlyList<string> command)
+    /// <param name="command">The command under test.</param>
+    /// <param name="name">Name of lock and socket: that of frames is the key, that of packets another (14.1).</param>
+    public Stage(IReadOnlyList<string> command, string name)
     {
         _command = command;
         _directory = Directory.CreateTempSubdirectory("cuframes-conformance-").FullName;
-        string file = Path.Combine(_directory, Key + ".lock");
+        string file = Path.Combine(_directory, name + ".lock");
         _lock = FileLock.TryAcquire(file) ?? throw new IOException($"{file} is locked, in a directory that was just made.");
-        _listener = UnixSocket.Listen(Path.Combine(_directory, Key + ".sock"), 64, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        _listener = UnixSocket.Listen(Path.Combine(_directory, name + ".sock"), 64, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         _subject = new Subject(command, _directory);
     }
 

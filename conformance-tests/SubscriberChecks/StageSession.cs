@@ -10,30 +10,21 @@ using CuFrames.Interop;
 namespace CuFrames.Conformance.SubscriberChecks;
 
 /// <summary>One connection of the subscriber under test, with a publisher played step by step. For one thread.</summary>
-internal sealed class StageSession : IDisposable
+internal sealed class StageSession : StagedConnection
 {
-    public const int AnswerMilliseconds = 3_000;
-
-    private const int LineMilliseconds = 5_000;
     private const ulong SubscriberId = 17;
 
-    private readonly Stage _stage;
     private readonly Dictionary<ulong, string> _hashes = [];
-    private readonly List<Message> _messages = [];
     private Ring? _ring;
     private SubscriberPage? _page;
     private FileDescriptor? _pageDescriptor;
     private uint _lastRung;
-    private bool _hungUp;
 
     private StageSession(Stage stage, Connection connection, Message hello)
+        : base(stage, connection)
     {
-        _stage = stage;
-        Connection = connection;
         Hello = hello;
     }
-
-    public Connection Connection { get; }
 
     public Message Hello { get; }
 
@@ -45,37 +36,20 @@ internal sealed class StageSession : IDisposable
 
     public uint Granted { get; private set; }
 
-    public Subject Subject => _stage.Subject;
-
-    /// <summary>Messages from the subscriber that were read so far.</summary>
-    public IReadOnlyList<Message> Messages => _messages;
-
     /// <summary>The command connects and says HELLO.</summary>
     public static StageSession Accept(Stage stage)
     {
-        while (true)
+        (Connection connection, byte[] first) = AcceptFirst(stage);
+        try
         {
-            Connection connection = stage.Accept();
-            using Packet packet = connection.Receive(AnswerMilliseconds);
-            if (packet.Kind == PacketKind.HangUp || (connection.Socket.Poll(IoEvents.Readable, 0) & IoEvents.HangUp) != 0)
-            {
-                // A connection that the command has given up meanwhile: the check before took longer than its patience.
-                connection.Dispose();
-                continue;
-            }
-
-            try
-            {
-                Expect.That(packet.Kind == PacketKind.Packet, "HELLO at once (3.1)", packet.Kind.ToString());
-                Message hello = packet.Parse();
-                Expect.That(hello.Type == MessageType.HELLO, "HELLO first (3.1)", hello.ToString());
-                return new StageSession(stage, connection, hello);
-            }
-            catch
-            {
-                connection.Dispose();
-                throw;
-            }
+            Message hello = Message.Parse(first, 0);
+            Expect.That(hello.Type == MessageType.HELLO, "HELLO first (3.1)", hello.ToString());
+            return new StageSession(stage, connection, hello);
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
         }
     }
 
@@ -219,60 +193,16 @@ internal sealed class StageSession : IDisposable
     }
 
     /// <summary>The next line of a frame of this session.</summary>
-    public SubjectLine ExpectFrameLine()
-    {
-        var watch = Stopwatch.StartNew();
-        while (watch.ElapsedMilliseconds < LineMilliseconds)
-        {
-            if (Subject.Next(50) is { Event: null } line && line.Epoch == Ring.Epoch)
-            {
-                return line;
-            }
-
-            CheckAlive();
-            Wake();
-        }
-
-        throw Expect.Failure($"the line of frame {Ring.Head} within {LineMilliseconds} ms",
-            Subject.Unreadable is { } text ? $"the line '{text}'" : "none");
-    }
+    public SubjectLine ExpectFrameLine() => ExpectLine(Ring.Epoch, () => $"frame {Ring.Head}", Wake);
 
     /// <summary>No line of a frame of this session may come for a while.</summary>
-    public void ExpectNoFrameLine(int milliseconds, string expected)
-    {
-        var watch = Stopwatch.StartNew();
-        while (watch.ElapsedMilliseconds < milliseconds)
-        {
-            if (Subject.Next(20) is { Event: null } line && line.Epoch == Ring.Epoch)
-            {
-                throw Expect.Failure(expected, line.Text);
-            }
-        }
-    }
-
-    public void ExpectEvent(string name, ErrorCode? code, int milliseconds = LineMilliseconds)
-    {
-        var watch = Stopwatch.StartNew();
-        string expected = code is { } value ? $"the event '{name}' with code {(uint)value}" : $"the event '{name}'";
-        while (Subject.Next(milliseconds - (int)watch.ElapsedMilliseconds) is { } line)
-        {
-            if (line.Event is null)
-            {
-                continue;
-            }
-
-            Expect.That(line.Event == name && (code is null || line.Code == (uint)code), expected, line.Text);
-            return;
-        }
-
-        throw Expect.Failure($"{expected} within {milliseconds} ms", "none");
-    }
+    public void ExpectNoFrameLine(int milliseconds, string expected) => ExpectNoLine(Ring.Epoch, milliseconds, expected);
 
     /// <summary>Reads until a message of a type about a segment comes.</summary>
     public void ExpectAnswer(MessageType type, uint segment)
     {
         var watch = Stopwatch.StartNew();
-        while (!_messages.Exists(message => message.Type == type && message.UInt32(TlvType.SEGMENT_ID) == segment))
+        while (!Messages.Any(message => message.Type == type && message.UInt32(TlvType.SEGMENT_ID) == segment))
         {
             CheckAlive();
             Expect.That(watch.ElapsedMilliseconds < LineMilliseconds, $"{type} of segment {segment}", Found());
@@ -280,72 +210,12 @@ internal sealed class StageSession : IDisposable
         }
     }
 
-    /// <summary>Expects BYE with a code, then a hang-up.</summary>
-    public void ExpectBye(ErrorCode code, int milliseconds = AnswerMilliseconds)
+    public override void Dispose()
     {
-        var watch = Stopwatch.StartNew();
-        while (!_hungUp && watch.ElapsedMilliseconds < milliseconds)
-        {
-            Read(50);
-        }
-
-        Message? bye = _messages.Find(message => message.Type == MessageType.BYE);
-        Expect.That(bye is not null && bye.Error == code && _hungUp, $"BYE {code}, then a hang-up",
-            Found() + (_hungUp ? ", then a hang-up" : $", and no hang-up within {milliseconds} ms"));
-    }
-
-    /// <summary>Expects a hang-up without BYE.</summary>
-    public void ExpectQuietHangUp(int milliseconds = AnswerMilliseconds)
-    {
-        var watch = Stopwatch.StartNew();
-        while (!_hungUp && watch.ElapsedMilliseconds < milliseconds)
-        {
-            Read(50);
-        }
-
-        Expect.That(_hungUp && !_messages.Exists(message => message.Type == MessageType.BYE), "a hang-up without an answer",
-            Found() + (_hungUp ? ", then a hang-up" : ", and no hang-up"));
-    }
-
-    /// <summary>The subscriber must not have left.</summary>
-    public void CheckAlive()
-    {
-        Read(0);
-        Expect.That(!_hungUp, "that the subscriber stays connected", Found() + ", then a hang-up");
-    }
-
-    public void Dispose()
-    {
-        Connection.Dispose();
+        base.Dispose();
         _page?.Dispose();
         _pageDescriptor?.Dispose();
         _ring?.Dispose();
-    }
-
-    private string Found() => _messages.Count == 0 ? "no message" : string.Join(", ", _messages);
-
-    private void Read(int timeoutMilliseconds)
-    {
-        while (!_hungUp)
-        {
-            using Packet packet = Connection.Receive(timeoutMilliseconds);
-            timeoutMilliseconds = 0;
-            if (packet.Kind == PacketKind.Nothing)
-            {
-                return;
-            }
-
-            if (packet.Kind == PacketKind.HangUp)
-            {
-                _hungUp = true;
-                return;
-            }
-
-            Expect.That(packet.Kind == PacketKind.Packet, "messages of at most 65,536 bytes without descriptors (2.2)", packet.Kind.ToString());
-            Message message = packet.Parse();
-            Expect.Equal(Limits.Version, message.Version, $"in the header of {message.Type} version");
-            _messages.Add(message);
-        }
     }
 
     private byte[] BuildWelcome(WelcomeOptions options)

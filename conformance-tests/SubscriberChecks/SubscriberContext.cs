@@ -1,8 +1,13 @@
 namespace CuFrames.Conformance.SubscriberChecks;
 
 /// <summary>The subscriber under test.</summary>
-internal sealed class SubscriberContext(IReadOnlyList<string> command) : IDisposable
+/// <param name="command">Its command.</param>
+/// <param name="name">Name of the socket that it connects to: <see cref="Frames"/> or <see cref="Packets"/>.</param>
+internal sealed class SubscriberContext(IReadOnlyList<string> command, string name = SubscriberContext.Frames) : IDisposable
 {
+    public const string Frames = "conformance";
+    public const string Packets = "conformance+packets";
+
     private readonly Lock _lock = new();
     private readonly List<Stage> _stages = [];
     private Stage? _stage;
@@ -13,7 +18,7 @@ internal sealed class SubscriberContext(IReadOnlyList<string> command) : IDispos
     /// <summary>A stage with a command of its own, for a check that runs beside the others. It lasts as long as this object.</summary>
     public Stage OpenStage()
     {
-        var stage = new Stage(command);
+        var stage = new Stage(command, name);
         lock (_lock)
         {
             _stages.Add(stage);

@@ -11,8 +11,9 @@ internal sealed class Message
 
     private readonly List<Tlv> _tlvs = [];
 
-    private Message(MessageType type, byte version, uint correlation, int descriptorCount)
+    private Message(MessageType type, byte version, uint correlation, int descriptorCount, bool isForPackets)
     {
+        IsForPackets = isForPackets;
         Type = type;
         Version = version;
         Correlation = correlation;
@@ -20,6 +21,9 @@ internal sealed class Message
     }
 
     public MessageType Type { get; }
+
+    /// <summary>Whether it was read by the rules of section 14.</summary>
+    public bool IsForPackets { get; }
 
     public byte Version { get; }
 
@@ -51,8 +55,11 @@ internal sealed class Message
     }
 
     /// <summary>Reads a packet.</summary>
+    /// <param name="packet">Its bytes.</param>
+    /// <param name="descriptorCount">How many descriptors came with it.</param>
+    /// <param name="isForPackets">Whether HELLO and WELCOME are those of section 14.</param>
     /// <exception cref="WireException">It breaks the document.</exception>
-    public static Message Parse(ReadOnlySpan<byte> packet, int descriptorCount)
+    public static Message Parse(ReadOnlySpan<byte> packet, int descriptorCount, bool isForPackets = false)
     {
         if (packet.Length is < Limits.HeaderSize or > Limits.MaxMessageSize)
         {
@@ -77,7 +84,7 @@ internal sealed class Message
             throw new WireException(ErrorCode.PROTOCOL_ERROR, "2.7", $"the message type is {packet[5]}");
         }
 
-        var message = new Message(type, packet[4], BinaryPrimitives.ReadUInt32LittleEndian(packet[12..]), descriptorCount);
+        var message = new Message(type, packet[4], BinaryPrimitives.ReadUInt32LittleEndian(packet[12..]), descriptorCount, isForPackets);
         message.ReadTlvs(packet[Limits.HeaderSize..]);
         message.CheckPresence();
         message.CheckDescriptors();
@@ -91,7 +98,7 @@ internal sealed class Message
     /// <summary>A TLV that the message must carry.</summary>
     public Tlv Get(TlvType type) => Has(type)
         ? _tlvs.Find(tlv => tlv.Type == (ushort)type)
-        : throw new WireException(ErrorCode.PROTOCOL_ERROR, MessageRules.Paragraph(Type), $"{Type} does not carry {type}");
+        : throw new WireException(ErrorCode.PROTOCOL_ERROR, MessageRules.Paragraph(Type, IsForPackets), $"{Type} does not carry {type}");
 
     public uint UInt32(TlvType type) => Get(type).UInt32;
 
@@ -150,7 +157,7 @@ internal sealed class Message
     private void Keep(Tlv tlv)
     {
         var type = (TlvType)tlv.Type;
-        if (!MessageRules.Knows(Type, type))
+        if (!MessageRules.Knows(Type, type, IsForPackets))
         {
             if (tlv.MustUnderstand)
             {
@@ -160,7 +167,7 @@ internal sealed class Message
             return;
         }
 
-        if (Has(type) && type != TlvType.DOMAIN)
+        if (Has(type) && !MessageRules.Repeats(type))
         {
             throw new WireException(ErrorCode.PROTOCOL_ERROR, "2.6", $"{Type} carries {type} twice");
         }

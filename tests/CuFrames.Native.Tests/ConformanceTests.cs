@@ -15,6 +15,7 @@ public sealed class ConformanceTests
     // What tests/CuFrames.Conformance.Tests demands of the SDK itself.
     private const int LeastPublisherChecks = 100;
     private const int LeastSubscriberChecks = 150;
+    private const int LeastPacketSubscriberChecks = 100;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(240);
 
     [Theory]
@@ -55,6 +56,11 @@ public sealed class ConformanceTests
     [MemberData(nameof(Languages.Each), MemberType = typeof(Languages))]
     public void The_subscriber_passes(string language) =>
         RequirePassed(language, LeastSubscriberChecks, ["subscriber", "--json", "--", .. Languages.Command(language), "conform-subscriber", Key]);
+
+    [Theory]
+    [MemberData(nameof(Languages.Each), MemberType = typeof(Languages))]
+    public void The_subscriber_of_packets_passes(string language) =>
+        RequirePassed(language, LeastPacketSubscriberChecks, ["packet-subscriber", "--json", "--", .. Languages.Command(language), "conform-packet-subscriber", Key]);
 
     private static bool Listens(string socket)
     {

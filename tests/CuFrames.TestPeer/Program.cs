@@ -30,8 +30,10 @@ switch (args)
         return ConformPublisherCommand.Run(key, int.Parse(delay, CultureInfo.InvariantCulture));
     case ["conform-subscriber", var key]:
         return ConformSubscriberCommand.Run(key);
+    case ["conform-packet-subscriber", var key]:
+        return ConformPacketSubscriberCommand.Run(key);
     default:
         Console.Error.WriteLine("usage: CuFrames.TestPeer publish|read|publisher|subscriber|device|allocations|packet-publish|packet-read|packet-allocations --option value ... | " +
-            "conform-publisher KEY [--format-change-ms N | --rests] | conform-subscriber KEY");
+            "conform-publisher KEY [--format-change-ms N | --rests] | conform-subscriber KEY | conform-packet-subscriber KEY");
         return 64;
 }

@@ -23,7 +23,7 @@ internal static class ConformSubscriberCommand
             stop.Cancel();
         });
         ConformInput.CancelAtEnd(stop);
-        var options = new SubscriberOptions { Leases = 2, WaitForStream = true, OnEvent = Tell };
+        var options = new SubscriberOptions { Leases = 2, WaitForStream = true, OnEvent = ConformEvents.Tell };
         while (!stop.IsCancellationRequested)
         {
             try
@@ -34,11 +34,11 @@ internal static class ConformSubscriberCommand
             catch (StreamUnavailableException exception)
             {
                 // Also a handshake that ended without an answer; the suite looks at the code.
-                WriteEvent(exception.Code == ErrorCode.Disconnected ? "disconnected" : "refused", exception.Code);
+                ConformEvents.Write(exception.Code == ErrorCode.Disconnected ? "disconnected" : "refused", exception.Code);
             }
             catch (ProtocolException exception)
             {
-                WriteEvent("disconnected", exception.Code);
+                ConformEvents.Write("disconnected", exception.Code);
             }
         }
 
@@ -83,15 +83,4 @@ internal static class ConformSubscriberCommand
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
-
-    private static void Tell(SubscriberEvent told)
-    {
-        if (told.Kind is SubscriberEventKind.Evicted or SubscriberEventKind.Disconnected)
-        {
-            WriteEvent(told.Kind == SubscriberEventKind.Evicted ? "evicted" : "disconnected", told.Code);
-        }
-    }
-
-    private static void WriteEvent(string name, ErrorCode code) =>
-        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{{\"event\":\"{name}\",\"code\":{(uint)code}}}"));
 }

@@ -139,3 +139,47 @@ int run_conform_subscriber(const char *key) {
   }
   return 0;
 }
+
+/* Reads until a call fails. */
+static int32_t read_packets(cuframes_packet_subscriber *subscriber) {
+  while (!is_stopped()) {
+    cuframes_packet packet = CUFRAMES_PACKET_INIT;
+    int32_t code = cuframes_packet_subscriber_next(subscriber, CUFRAMES_MILLISECONDS(200), &packet);
+    if (code == CUFRAMES_TIMED_OUT) {
+      continue;
+    }
+    if (code != CUFRAMES_OK) {
+      return code;
+    }
+    char hex[SHA256_HEX_BYTES];
+    sha256 hash;
+    sha256_begin(&hash);
+    sha256_add(&hash, packet.data, packet.data_size);
+    sha256_end(&hash, hex);
+    if (cuframes_packet_check(&packet) == CUFRAMES_OK) {
+      printf("{\"sequence\":%" PRIu64 ",\"epoch\":\"%016" PRIx64 "\",\"sha256\":\"%s\",\"missed\":%" PRIu64 "}\n", packet.sequence, packet.epoch, hex,
+             packet.missed);
+      fflush(stdout);
+    }
+  }
+  return CUFRAMES_OK;
+}
+
+int run_conform_packet_subscriber(const char *key) {
+  cuframes_packet_subscriber_options wanted = CUFRAMES_PACKET_SUBSCRIBER_OPTIONS_INIT;
+  wanted.wait_for_stream = 1;
+  wanted.on_event = tell;
+  watch();
+  while (!is_stopped()) {
+    cuframes_packet_subscriber *subscriber = NULL;
+    int32_t code = cuframes_packet_subscriber_open(key, &wanted, &subscriber);
+    if (code == CUFRAMES_OK) {
+      code = read_packets(subscriber);
+    }
+    if (code != CUFRAMES_OK) {
+      say_end(code == CUFRAMES_DISCONNECTED || is_violation(code) ? "disconnected" : "refused", code);
+    }
+    cuframes_packet_subscriber_close(subscriber);
+  }
+  return 0;
+}

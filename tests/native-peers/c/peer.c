@@ -146,6 +146,10 @@ int main(int count, char **words) {
   if (strcmp(command, "conform-subscriber") == 0 && count == 3) {
     return run_conform_subscriber(words[2]);
   }
-  die_of_usage("usage: %s publish|read|publisher|subscriber --option value ... | conform-publisher KEY [--format-change-ms N] | conform-subscriber KEY",
+  if (strcmp(command, "conform-packet-subscriber") == 0 && count == 3) {
+    return run_conform_packet_subscriber(words[2]);
+  }
+  die_of_usage("usage: %s publish|read|publisher|subscriber --option value ... | conform-publisher KEY [--format-change-ms N] | conform-subscriber KEY | "
+               "conform-packet-subscriber KEY",
                words[0]);
 }

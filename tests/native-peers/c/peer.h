@@ -14,6 +14,7 @@ int run_publisher_steps(const options *options);
 int run_subscriber_steps(const options *options);
 int run_conform_publisher(const char *key, int64_t format_change);
 int run_conform_subscriber(const char *key);
+int run_conform_packet_subscriber(const char *key);
 
 /* Ends the process with the library's sentence if a call failed. */
 void require(int32_t code, const char *what);

@@ -151,6 +151,7 @@ int is_violation(int32_t code) {
     case CUFRAMES_SEGMENT_INVALID:
     case CUFRAMES_CONTROL_BLOCK_INVALID:
     case CUFRAMES_FRAME_INVALID:
+    case CUFRAMES_PACKET_INVALID:
       return 1;
     default:
       return 0;

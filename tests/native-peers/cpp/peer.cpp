@@ -847,24 +847,62 @@ void conform_read(cuframes::Subscriber &subscriber) {
   }
 }
 
+// Tells the end of a connection.
+void tell_end(const cuframes::Event &event) {
+  if (event.kind == CUFRAMES_EVENT_EVICTED || event.kind == CUFRAMES_EVENT_DISCONNECTED) {
+    say_event(event.kind == CUFRAMES_EVENT_EVICTED ? "evicted" : "disconnected", event.code);
+  }
+}
+
+// An error that ended a connection: also a handshake that ended without an answer; the suite looks at the code.
+void say_failure(const cuframes::Error &error) {
+  const bool is_disconnected = error.code() == CUFRAMES_DISCONNECTED || is_violation(error.code()) != 0;
+  say_event(is_disconnected ? "disconnected" : "refused", static_cast<std::uint32_t>(error.code()));
+}
+
+int conform_packet_subscriber(const char *key) {
+  end_with_input_or_sigterm();
+  while (!is_ending()) {
+    cuframes::PacketSubscriberOptions made;
+    made.wait_for_stream = true;
+    made.on_event = tell_end;
+    try {
+      cuframes::PacketSubscriber subscriber(key, std::move(made));
+      while (!is_ending()) {
+        const auto packet = subscriber.next(milliseconds(200));
+        if (!packet) {
+          continue;
+        }
+        sha256 hash;
+        sha256_begin(&hash);
+        sha256_add(&hash, packet->data.data(), packet->data.size());
+        std::array<char, SHA256_HEX_BYTES> hex;
+        sha256_end(&hash, hex.data());
+        if (packet->is_valid()) {
+          std::printf("{\"sequence\":%llu,\"epoch\":\"%016llx\",\"sha256\":\"%s\",\"missed\":%llu}\n", static_cast<unsigned long long>(packet->sequence),
+                      static_cast<unsigned long long>(packet->epoch), hex.data(), static_cast<unsigned long long>(packet->missed));
+          std::fflush(stdout);
+        }
+      }
+    } catch (const cuframes::Error &error) {
+      say_failure(error);
+    }
+  }
+  return 0;
+}
+
 int conform_subscriber(const char *key) {
   end_with_input_or_sigterm();
   while (!is_ending()) {
     cuframes::SubscriberOptions made;
     made.leases = 2;
     made.wait_for_stream = true;
-    made.on_event = [](const cuframes::Event &event) {
-      if (event.kind == CUFRAMES_EVENT_EVICTED || event.kind == CUFRAMES_EVENT_DISCONNECTED) {
-        say_event(event.kind == CUFRAMES_EVENT_EVICTED ? "evicted" : "disconnected", event.code);
-      }
-    };
+    made.on_event = tell_end;
     try {
       cuframes::Subscriber subscriber(key, std::move(made));
       conform_read(subscriber);
     } catch (const cuframes::Error &error) {
-      // Also a handshake that ended without an answer; the suite looks at the code.
-      const bool is_disconnected = error.code() == CUFRAMES_DISCONNECTED || is_violation(error.code()) != 0;
-      say_event(is_disconnected ? "disconnected" : "refused", static_cast<std::uint32_t>(error.code()));
+      say_failure(error);
     }
   }
   return 0;
@@ -894,7 +932,10 @@ int run(int argc, char **argv) {
   if (command == "conform-subscriber" && argc == 3) {
     return conform_subscriber(argv[2]);
   }
-  std::fprintf(stderr, "usage: cpp-peer publish|read|publisher|subscriber --option value ... | conform-publisher KEY [--format-change-ms N] | conform-subscriber KEY\n");
+  if (command == "conform-packet-subscriber" && argc == 3) {
+    return conform_packet_subscriber(argv[2]);
+  }
+  std::fprintf(stderr, "usage: cpp-peer publish|read|publisher|subscriber --option value ... | conform-publisher KEY [--format-change-ms N] | conform-subscriber KEY | conform-packet-subscriber KEY\n");
   return USAGE_ERROR;
 }
 

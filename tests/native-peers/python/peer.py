@@ -10,7 +10,7 @@ import publishing
 import reading
 from arguments import Arguments
 
-USAGE = "usage: peer.py publish|read|publisher|subscriber --option value ... | conform-publisher KEY [--format-change-ms N] | conform-subscriber KEY"
+USAGE = "usage: peer.py publish|read|publisher|subscriber --option value ... | conform-publisher KEY [--format-change-ms N] | conform-subscriber KEY | conform-packet-subscriber KEY"
 
 
 def main() -> int:
@@ -29,6 +29,8 @@ def main() -> int:
             return publishing.conform(rest[0], int(change) if change else None)
         if command == "conform-subscriber" and rest:
             return reading.conform(rest[0])
+        if command == "conform-packet-subscriber" and rest:
+            return reading.conform_packets(rest[0])
     print(USAGE, file=sys.stderr)
     return 64
 

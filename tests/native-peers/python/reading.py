@@ -253,6 +253,31 @@ class StepReader:
 def conform(key: str) -> int:
     """A subscriber as the conformance suite wants it: a line for each frame, released before the line is written, and a line for each end of a
     connection; then it connects again."""
+    _end_with_input_or_sigterm()
+    while True:
+        try:
+            with cuframes.Subscriber(key, wait_for_stream=True, on_event=_tell_end) as subscriber:
+                for frame in subscriber:
+                    _tell_frame(frame)
+        except cuframes.Error as error:
+            _tell_error(error)
+
+
+def conform_packets(key: str) -> int:
+    """As :func:`conform`, of packets."""
+    _end_with_input_or_sigterm()
+    while True:
+        try:
+            with cuframes.PacketSubscriber(key, wait_for_stream=True, on_event=_tell_end) as subscriber:
+                for packet in subscriber:
+                    digest = hashlib.sha256(packet.data).hexdigest()
+                    if packet.is_valid:
+                        print(json.dumps({"sequence": packet.sequence, "epoch": f"{packet.epoch:016x}", "sha256": digest, "missed": packet.missed}), flush=True)
+        except cuframes.Error as error:
+            _tell_error(error)
+
+
+def _end_with_input_or_sigterm() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
     def watch() -> None:
@@ -262,20 +287,15 @@ def conform(key: str) -> int:
 
     threading.Thread(target=watch, daemon=True).start()
 
-    def tell(event: cuframes.Event) -> None:
-        if event.kind in ("evicted", "disconnected"):
-            _say_event(event.kind, event.code)
 
-    while True:
-        try:
-            with cuframes.Subscriber(key, wait_for_stream=True, on_event=tell) as subscriber:
-                for frame in subscriber:
-                    _tell_frame(frame)
-        except cuframes.ProtocolError as error:
-            _say_event("disconnected", error.code)
-        except cuframes.Error as error:
-            # Also a handshake that ended without an answer; the suite looks at the code.
-            _say_event("disconnected" if error.code == 27 else "refused", error.code)
+def _tell_end(event: cuframes.Event) -> None:
+    if event.kind in ("evicted", "disconnected"):
+        _say_event(event.kind, event.code)
+
+
+def _tell_error(error: cuframes.Error) -> None:
+    # Also a handshake that ended without an answer; the suite looks at the code.
+    _say_event("disconnected" if error.code == 27 or isinstance(error, cuframes.ProtocolError) else "refused", error.code)
 
 
 def _tell_frame(frame: cuframes.Frame) -> None:
