@@ -472,10 +472,18 @@ public sealed class CameraPump : IDisposable
     private void PublishOnDemand(MediaSource source)
     {
         (_isIdle, _unreadSince, _wakeRetryAt, _wakeObstacle) = (false, 0, 0, null);
-        while (!_stopped.IsSet && PassPackets(source))
+        bool isBegun = HasReaders();
+        while (!_stopped.IsSet && (isBegun || PassPackets(source)))
         {
             try
             {
+                if (isBegun)
+                {
+                    // Somebody has read what came before, or waits: the connection or the loop begins like any other.
+                    isBegun = false;
+                    source.BeginAwake();
+                }
+
                 PublishAll(source);
                 if (source.IsAwake)
                 {

@@ -213,18 +213,17 @@ public sealed unsafe class MediaSource : IPictureSource
             return false;
         }
 
-        try
-        {
-            OpenDecoder();
-        }
-        catch
-        {
-            CloseDecoder();
-            throw;
-        }
-
+        OpenOrClose();
         (IsAwake, _isWaking, _cursor) = (true, true, key);
         return true;
+    }
+
+    /// <summary>Opens a decoder before the first packet is read, for those who read already: no picture is left out.</summary>
+    /// <exception cref="MediaException">There can be no decoder now; packets can be read all the same.</exception>
+    internal void BeginAwake()
+    {
+        OpenOrClose();
+        IsAwake = true;
     }
 
     /// <summary>Closes the decoder and gives back what it has: surfaces, its place among the decoders. Packets can be read all the same.</summary>
@@ -541,6 +540,19 @@ public sealed unsafe class MediaSource : IPictureSource
     private static long Nanoseconds(TimeSpan time) => time == TimeSpan.MaxValue ? 0 : time.Ticks * 100;
 
     private bool IsInDeviceMemory => _hasFrame && (_current.Flags & AvNative.FrameCuda) != 0;
+
+    private void OpenOrClose()
+    {
+        try
+        {
+            OpenDecoder();
+        }
+        catch
+        {
+            CloseDecoder();
+            throw;
+        }
+    }
 
     private void OpenDecoder()
     {

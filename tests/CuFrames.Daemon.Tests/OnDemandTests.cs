@@ -16,7 +16,7 @@ public sealed class OnDemandTests : IDisposable
     [Fact]
     public void Idle_cameras_have_no_decoder_however_their_readers_went()
     {
-        string path = _clips.WithSound("a.mp4", 320, 240, 20);
+        string path = _clips.WithSound("a.mp4", 320, 240, 60);
         DecoderAudit audit = new(_clips.Folder);
         using DaemonProcess daemon = new(
             $$"""
