@@ -276,7 +276,11 @@ public sealed class RecordTests : IDisposable
         using PacketPublisher publisher = _source.Publish();
         PacketTrack track = publisher.AddTrack(TrackKind.Audio, new TrackParameters
         {
-            Codec = Codec.PcmAlaw, CodecName = "pcm_alaw", TimeBaseDenominator = 8000, SampleRate = 8000, Channels = 1,
+            Codec = Codec.PcmAlaw,
+            CodecName = "pcm_alaw",
+            TimeBaseDenominator = 8000,
+            SampleRate = 8000,
+            Channels = 1,
         });
         publisher.Publish(track, new byte[160], PacketMetadata.Unknown);
         string path = _source.PathOf("r.ts");

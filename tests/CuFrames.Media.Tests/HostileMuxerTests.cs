@@ -12,13 +12,26 @@ public sealed class HostileMuxerTests
 
     private static readonly TrackParameters Video = new()
     {
-        Codec = Codec.H264, CodecName = "h264", TimeBaseDenominator = 90_000, Width = 320, Height = 240, FrameRateNumerator = 25, FrameRateDenominator = 1,
-        ColourMatrix = 2, ColourPrimaries = 2, ColourTransfer = 2,
+        Codec = Codec.H264,
+        CodecName = "h264",
+        TimeBaseDenominator = 90_000,
+        Width = 320,
+        Height = 240,
+        FrameRateNumerator = 25,
+        FrameRateDenominator = 1,
+        ColourMatrix = 2,
+        ColourPrimaries = 2,
+        ColourTransfer = 2,
     };
 
     private static readonly TrackParameters Alaw = new()
     {
-        Codec = Codec.PcmAlaw, CodecName = "pcm_alaw", TimeBaseDenominator = 8000, SampleRate = 8000, Channels = 1, BitsPerSample = 8,
+        Codec = Codec.PcmAlaw,
+        CodecName = "pcm_alaw",
+        TimeBaseDenominator = 8000,
+        SampleRate = 8000,
+        Channels = 1,
+        BitsPerSample = 8,
     };
 
     [Fact]
