@@ -260,12 +260,13 @@ public sealed class RenditionTests : IDisposable
         ulong packet = 0;
         for (int round = 0; round < 4; round++)
         {
-            // It holds a frame when it is killed.
+            // It holds a frame when it is killed. It is there when a frame was made for it.
+            ulong idle = daemon.WaitFor("a@half", info => Step(1) && info.Description!.MemoryBytes == 0).Description!.Head;
             using PeerProcess peer = PeerProcess.Start("subscriber", "--dir", daemon.RuntimeDirectory, "--key", "a@half");
             peer.Ask("open");
             peer.Send("next 30000");
             ulong before = packet;
-            while (daemon.Probe("a@half").Description!.Head == 0 || packet < before + 20)
+            while (daemon.Probe("a@half").Description!.Head == idle || packet < before + 20)
             {
                 Step(1);
             }
@@ -289,10 +290,14 @@ public sealed class RenditionTests : IDisposable
         {
             for (int i = 0; i < frames; i++)
             {
-                using Frame frame = camera.Next(DaemonProcess.Patience);
-                using Frame scaled = large.Next(DaemonProcess.Patience);
-                packet = packet == 0 ? frame.Metadata.SourcePacket : packet + 1;
-                Assert.Equal(packet, frame.Metadata.SourcePacket);
+                // Not held while the other is waited for: a camera whose ring is full would wait for us.
+                using (Frame frame = camera.Next(DaemonProcess.Patience))
+                {
+                    packet = packet == 0 ? frame.Metadata.SourcePacket : packet + 1;
+                    Assert.Equal(packet, frame.Metadata.SourcePacket);
+                }
+
+                large.Next(DaemonProcess.Patience).Dispose();
             }
 
             return true;

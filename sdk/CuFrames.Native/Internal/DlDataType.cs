@@ -9,6 +9,9 @@ internal struct DlDataType
     /// <summary>kDLUInt.</summary>
     public const byte UnsignedInteger = 1;
 
+    /// <summary>kDLFloat.</summary>
+    public const byte Float = 2;
+
     public byte Code;
     public byte Bits;
     public ushort Lanes;

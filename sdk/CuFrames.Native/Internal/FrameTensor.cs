@@ -54,11 +54,12 @@ internal static unsafe class FrameTensor
         return (nint)block;
     }
 
-    /// <summary>Shape (rows, columns), or (rows, columns, samples) where samples are interleaved.</summary>
+    /// <summary>Shape (rows, columns), or (rows, columns, samples) where samples are interleaved, or (3, rows, columns) of a tensor.</summary>
     private static DlTensor Describe(NativePlane plane, PixelFormat format, int index, long* shape, long* strides)
     {
         int samples = SamplesOf(format, index);
-        int bytes = format == PixelFormat.P010 ? 2 : 1;
+        int bytes = PixelFormats.SampleBytes(format);
+        bool isTensor = PixelFormats.IsTensor(format);
         shape[0] = plane.Rows;
         shape[1] = plane.RowBytes / (samples * bytes);
         strides[0] = plane.Pitch / bytes;
@@ -68,12 +69,17 @@ internal static unsafe class FrameTensor
             shape[2] = samples;
             strides[2] = 1;
         }
+        else if (isTensor)
+        {
+            (shape[0], shape[1], shape[2]) = (3, plane.Rows / 3, shape[1]);
+            (strides[0], strides[1], strides[2]) = (shape[1] * shape[2], shape[2], 1);
+        }
 
         return new DlTensor
         {
             Data = plane.Data,
-            Dimensions = samples > 1 ? 3 : 2,
-            DataType = new DlDataType { Code = DlDataType.UnsignedInteger, Bits = (byte)(bytes * 8), Lanes = 1 },
+            Dimensions = samples > 1 || isTensor ? 3 : 2,
+            DataType = new DlDataType { Code = PixelFormats.IsFloat(format) ? DlDataType.Float : DlDataType.UnsignedInteger, Bits = (byte)(bytes * 8), Lanes = 1 },
             Shape = shape,
             Strides = strides,
         };

@@ -120,7 +120,7 @@ enum cuframes_error {
   CUFRAMES_INTERNAL = 1007          /* a fault of the library; the text has what a report needs */
 };
 
-/* DRM FourCCs. */
+/* DRM FourCCs, and our own for tensors: one plane without padding, an array (3, height, width) whose first index is the channel (docs/protocol.md 10.2). */
 enum cuframes_pixel_format {
   CUFRAMES_FORMAT_UNKNOWN = 0,
   CUFRAMES_NV12 = 0x3231564E,  /* 8 bit 4:2:0: Y plane, interleaved UV plane */
@@ -130,7 +130,22 @@ enum cuframes_pixel_format {
   CUFRAMES_RGB24 = 0x34324742, /* bytes R, G, B */
   CUFRAMES_BGR24 = 0x34324752, /* bytes B, G, R */
   CUFRAMES_RGBA = 0x34324241,  /* bytes R, G, B, A */
-  CUFRAMES_BGRA = 0x34325241   /* bytes B, G, R, A */
+  CUFRAMES_BGRA = 0x34325241,  /* bytes B, G, R, A */
+  CUFRAMES_RGBP = 0x50424752,     /* tensor of bytes: R, G, B */
+  CUFRAMES_BGRP = 0x50524742,     /* tensor of bytes: B, G, R */
+  CUFRAMES_RGBP_F16 = 0x48504752, /* tensor of IEEE 754 half precision numbers: R, G, B */
+  CUFRAMES_BGRP_F16 = 0x48504742, /* tensor of IEEE 754 half precision numbers: B, G, R */
+  CUFRAMES_RGBP_F32 = 0x46504752, /* tensor of IEEE 754 single precision numbers: R, G, B */
+  CUFRAMES_BGRP_F32 = 0x46504742  /* tensor of IEEE 754 single precision numbers: B, G, R */
+};
+
+/* What a sample is. */
+enum cuframes_sample_type {
+  CUFRAMES_SAMPLE_NONE = 0,
+  CUFRAMES_SAMPLE_UINT8 = 1,
+  CUFRAMES_SAMPLE_UINT16 = 2,
+  CUFRAMES_SAMPLE_FLOAT16 = 3,
+  CUFRAMES_SAMPLE_FLOAT32 = 4
 };
 
 enum cuframes_memory {
@@ -272,9 +287,9 @@ typedef struct cuframes_packet_publisher cuframes_packet_publisher;
 typedef struct cuframes_plane {
   void *data;         /* first visible byte: an address in main memory, or a CUDA device pointer if the frame's memory is CUDA. A reader
                          must not write there: main memory is mapped read-only, and so is device memory where the device can do it */
-  int64_t pitch;      /* bytes from one row to the next, a multiple of 64 */
+  int64_t pitch;      /* bytes from one row to the next: a multiple of 64, but of a tensor the bytes of a row */
   int64_t row_bytes;  /* bytes that a row holds, without padding */
-  int64_t rows;
+  int64_t rows;       /* of a tensor those of all three channels, one after the other */
 } cuframes_plane;
 
 /* What is known of a frame besides its pixels (docs/protocol.md 4.5). */
@@ -640,6 +655,13 @@ CUFRAMES_API uint32_t cuframes_pixel_format_parse(const char *name);
 /* Bytes of a picture without padding, planes in order: what cuframes_frame_copy needs. 0: no such format or size. Any thread. */
 CUFRAMES_API int64_t cuframes_picture_bytes(uint32_t pixel_format, uint32_t width, uint32_t height);
 
+/* What a sample of a pixel format is: one of cuframes_sample_type; CUFRAMES_SAMPLE_NONE for no format. Any thread. */
+CUFRAMES_API uint32_t cuframes_sample_type(uint32_t pixel_format);
+
+/* Shape of a plane as an array of samples: (rows, columns), (rows, columns, samples) where samples are interleaved, (3, rows, columns) of a tensor.
+ * Returns the number of dimensions and sets as many extents; 0: no such format, plane or size. Any thread. */
+CUFRAMES_API uint32_t cuframes_plane_shape(uint32_t pixel_format, uint32_t plane, uint32_t width, uint32_t height, int64_t shape[3]);
+
 /* ------------------------------------------------------------------------------------------------------------ directory */
 
 /* Copies the path of the runtime directory ($CUFRAMES_DIR, /run/cuframes, $XDG_RUNTIME_DIR/cuframes: docs/protocol.md 1.2). INVALID_ARGUMENT
@@ -718,8 +740,8 @@ CUFRAMES_API int32_t cuframes_frame_copy(const cuframes_frame *frame, void *dest
 /* Makes a DLPack tensor of a plane, which is one more owner of the frame: a DLManagedTensor, or with versioned = 1 a DLManagedTensorVersioned (1.0)
  * that is marked read-only. Its deleter releases the frame, behind the CUDA stream if has_stream is 1 (the consumer's: its work must be in it before it
  * deletes the tensor), and may be called by any thread. Shape: (rows, columns) for a plane of one sample, (rows, columns, samples) for interleaved
- * ones (UV: 2, RGB24 and BGR24: 3, RGBA and BGRA: 4); type uint8, for P010 uint16; strides as the pitch says. Errors: INVALID_HANDLE,
- * INVALID_ARGUMENT, FRAME_LOST. Any thread. */
+ * ones (UV: 2, RGB24 and BGR24: 3, RGBA and BGRA: 4), (3, rows, columns) for tensors; type as cuframes_sample_type says; strides as the pitch says. Errors:
+ * INVALID_HANDLE, INVALID_ARGUMENT, FRAME_LOST. Any thread. */
 CUFRAMES_API int32_t cuframes_frame_to_dlpack(const cuframes_frame *frame, uint32_t plane, uint32_t versioned, void *stream, uint32_t has_stream, void **tensor);
 
 /* ------------------------------------------------------------------------------------------------------------ publishing */

@@ -291,12 +291,29 @@ int32_t cuframes_set_log(cuframes_log_callback callback, void *user, uint32_t le
     HAND_OVER(managed_set_log(callback, user, level));
 }
 
+/* For each plane the samples side by side; chroma planes (all but the first) are halved in both directions. */
 static const struct {
     uint32_t format;
     const char *name;
+    uint32_t sample;
+    uint32_t planes;
+    uint8_t samples[3];
+    uint8_t is_tensor;
 } pixel_formats[] = {
-    {CUFRAMES_NV12, "nv12"},   {CUFRAMES_I420, "i420"},   {CUFRAMES_P010, "p010"}, {CUFRAMES_GRAY8, "gray8"},
-    {CUFRAMES_RGB24, "rgb24"}, {CUFRAMES_BGR24, "bgr24"}, {CUFRAMES_RGBA, "rgba"}, {CUFRAMES_BGRA, "bgra"}};
+    {CUFRAMES_NV12, "nv12", CUFRAMES_SAMPLE_UINT8, 2, {1, 2}, 0},
+    {CUFRAMES_I420, "i420", CUFRAMES_SAMPLE_UINT8, 3, {1, 1, 1}, 0},
+    {CUFRAMES_P010, "p010", CUFRAMES_SAMPLE_UINT16, 2, {1, 2}, 0},
+    {CUFRAMES_GRAY8, "gray8", CUFRAMES_SAMPLE_UINT8, 1, {1}, 0},
+    {CUFRAMES_RGB24, "rgb24", CUFRAMES_SAMPLE_UINT8, 1, {3}, 0},
+    {CUFRAMES_BGR24, "bgr24", CUFRAMES_SAMPLE_UINT8, 1, {3}, 0},
+    {CUFRAMES_RGBA, "rgba", CUFRAMES_SAMPLE_UINT8, 1, {4}, 0},
+    {CUFRAMES_BGRA, "bgra", CUFRAMES_SAMPLE_UINT8, 1, {4}, 0},
+    {CUFRAMES_RGBP, "rgbp", CUFRAMES_SAMPLE_UINT8, 1, {1}, 1},
+    {CUFRAMES_BGRP, "bgrp", CUFRAMES_SAMPLE_UINT8, 1, {1}, 1},
+    {CUFRAMES_RGBP_F16, "rgbp_f16", CUFRAMES_SAMPLE_FLOAT16, 1, {1}, 1},
+    {CUFRAMES_BGRP_F16, "bgrp_f16", CUFRAMES_SAMPLE_FLOAT16, 1, {1}, 1},
+    {CUFRAMES_RGBP_F32, "rgbp_f32", CUFRAMES_SAMPLE_FLOAT32, 1, {1}, 1},
+    {CUFRAMES_BGRP_F32, "bgrp_f32", CUFRAMES_SAMPLE_FLOAT32, 1, {1}, 1}};
 
 #define PIXEL_FORMATS (sizeof pixel_formats / sizeof *pixel_formats)
 
@@ -318,6 +335,47 @@ uint32_t cuframes_pixel_format_parse(const char *name) {
     }
 
     return CUFRAMES_FORMAT_UNKNOWN;
+}
+
+uint32_t cuframes_sample_type(uint32_t pixel_format) {
+    for (size_t i = 0; i < PIXEL_FORMATS; i++) {
+        if (pixel_formats[i].format == pixel_format) {
+            return pixel_formats[i].sample;
+        }
+    }
+
+    return CUFRAMES_SAMPLE_NONE;
+}
+
+uint32_t cuframes_plane_shape(uint32_t pixel_format, uint32_t plane, uint32_t width, uint32_t height, int64_t shape[3]) {
+    size_t i = 0;
+    while (i < PIXEL_FORMATS && pixel_formats[i].format != pixel_format) {
+        i++;
+    }
+
+    /* The protocol's limit (docs/protocol.md 4.8). */
+    const uint32_t most = 16384;
+    if (i == PIXEL_FORMATS || plane >= pixel_formats[i].planes || width == 0 || height == 0 || width > most || height > most || shape == NULL) {
+        return 0;
+    }
+
+    const int64_t rows = plane > 0 ? (height + 1) / 2 : height;
+    const int64_t columns = plane > 0 ? (width + 1) / 2 : width;
+    if (pixel_formats[i].is_tensor) {
+        shape[0] = 3;
+        shape[1] = rows;
+        shape[2] = columns;
+        return 3;
+    }
+
+    shape[0] = rows;
+    shape[1] = columns;
+    if (pixel_formats[i].samples[plane] == 1) {
+        return 2;
+    }
+
+    shape[2] = pixel_formats[i].samples[plane];
+    return 3;
 }
 
 int64_t cuframes_picture_bytes(uint32_t pixel_format, uint32_t width, uint32_t height) {

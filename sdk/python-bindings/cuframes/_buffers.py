@@ -31,7 +31,7 @@ _from_buffer.restype = py_object
 _from_buffer.argtypes = [ctypes.POINTER(_PyBuffer)]
 
 # Formats live as long as views that were made of them.
-_FORMATS = {1: b"B", 2: b"H"}
+_FORMATS = {(1, False): b"B", (2, False): b"H", (2, True): b"e", (4, True): b"f"}
 
 
 @functools.lru_cache(maxsize=256)
@@ -49,7 +49,7 @@ def flat_view(pointer: int, size: int, readonly: bool, keeper: object) -> memory
     return view.toreadonly() if readonly else view
 
 
-def shaped_view(pointer: int, shape: Tuple[int, ...], strides: Tuple[int, ...], itemsize: int, readonly: bool) -> memoryview:
+def shaped_view(pointer: int, shape: Tuple[int, ...], strides: Tuple[int, ...], itemsize: int, readonly: bool, is_float: bool = False) -> memoryview:
     """A view with dimensions and strides. It keeps nothing alive: whoever hands it out must see to that."""
     dimensions = len(shape)
     numbers = c_ssize_t * dimensions
@@ -58,6 +58,6 @@ def shaped_view(pointer: int, shape: Tuple[int, ...], strides: Tuple[int, ...], 
         size *= length
     # CPython copies the arrays.
     described = _PyBuffer(
-        pointer, None, size, itemsize, 1 if readonly else 0, dimensions, _FORMATS[itemsize], numbers(*shape), numbers(*strides), None, None)
+        pointer, None, size, itemsize, 1 if readonly else 0, dimensions, _FORMATS[itemsize, is_float], numbers(*shape), numbers(*strides), None, None)
     view: memoryview = _from_buffer(ctypes.byref(described))
     return view

@@ -86,7 +86,7 @@ def capsule_of(tensor: int, versioned: bool) -> Any:
     return _new(tensor, _VERSIONED_NAME if versioned else _NAME, _destructor_address)
 
 
-def new_tensor(pointer: int, device: Tuple[int, int], shape: Tuple[int, ...], strides: Tuple[int, ...], itemsize: int, versioned: bool) -> int:
+def new_tensor(pointer: int, device: Tuple[int, int], shape: Tuple[int, ...], strides: Tuple[int, ...], itemsize: int, versioned: bool, is_float: bool = False) -> int:
     """A managed tensor of memory that it does not own, writable, in one piece of memory that free() gives back.
 
     ``strides`` are in bytes.
@@ -111,7 +111,7 @@ def new_tensor(pointer: int, device: Tuple[int, int], shape: Tuple[int, ...], st
     tensor.data = pointer
     tensor.device_type, tensor.device_id = device
     tensor.ndim = dimensions
-    tensor.type_code, tensor.type_bits, tensor.type_lanes = 1, 8 * itemsize, 1  # kDLUInt
+    tensor.type_code, tensor.type_bits, tensor.type_lanes = 2 if is_float else 1, 8 * itemsize, 1  # kDLFloat, kDLUInt
     tensor.shape = ctypes.cast(lengths, POINTER(c_int64))
     tensor.strides = ctypes.cast(steps, POINTER(c_int64))
     return int(address)

@@ -45,6 +45,8 @@ _PROTOTYPES: Dict[str, Tuple[Any, ...]] = {
     "cuframes_pixel_format_name": (c_char_p, c_uint32),
     "cuframes_pixel_format_parse": (c_uint32, c_char_p),
     "cuframes_picture_bytes": (c_int64, c_uint32, c_uint32, c_uint32),
+    "cuframes_sample_type": (c_uint32, c_uint32),
+    "cuframes_plane_shape": (c_uint32, c_uint32, c_uint32, c_uint32, c_uint32, POINTER(c_int64)),
     "cuframes_runtime_directory": (c_int, c_char_p, c_size_t),
     "cuframes_list": (c_int, c_char_p, POINTER(c_void_p)),
     "cuframes_probe": (c_int, c_char_p, c_char_p, POINTER(c_void_p)),

@@ -25,6 +25,10 @@ class PixelFormatKind(NamedTuple):
     name: str
     itemsize: int
     planes: Tuple[PlaneKind, ...]
+    #: Whether samples are floating-point numbers.
+    is_float: bool = False
+    #: Whether the plane is an array (3, height, width) without padding.
+    is_tensor: bool = False
 
 
 PIXEL_FORMATS: Dict[int, PixelFormatKind] = {
@@ -36,6 +40,12 @@ PIXEL_FORMATS: Dict[int, PixelFormatKind] = {
     0x34324752: PixelFormatKind("bgr24", 1, (PlaneKind("bgr", 3),)),
     0x34324241: PixelFormatKind("rgba", 1, (PlaneKind("rgba", 4),)),
     0x34325241: PixelFormatKind("bgra", 1, (PlaneKind("bgra", 4),)),
+    0x50424752: PixelFormatKind("rgbp", 1, (PlaneKind("rgb", 1),), False, True),
+    0x50524742: PixelFormatKind("bgrp", 1, (PlaneKind("bgr", 1),), False, True),
+    0x48504752: PixelFormatKind("rgbp_f16", 2, (PlaneKind("rgb", 1),), True, True),
+    0x48504742: PixelFormatKind("bgrp_f16", 2, (PlaneKind("bgr", 1),), True, True),
+    0x46504752: PixelFormatKind("rgbp_f32", 4, (PlaneKind("rgb", 1),), True, True),
+    0x46504742: PixelFormatKind("bgrp_f32", 4, (PlaneKind("bgr", 1),), True, True),
 }
 
 MEMORIES = {1: "host", 2: "cuda", 3: "cuda-ipc"}
@@ -82,7 +92,11 @@ def number_of(words: Mapping[int, str], word: str, what: str) -> int:
 
 def pixel_format_number(name: str) -> int:
     """The FourCC of a pixel format's name."""
-    return number_of({number: kind.name for number, kind in PIXEL_FORMATS.items()}, name, "pixel format")
+    wanted = name.lower() if isinstance(name, str) else name
+    for number, kind in PIXEL_FORMATS.items():
+        if kind.name == wanted:
+            return number
+    raise InvalidArgument(f"{name!r} is no pixel format; there are {', '.join(repr(kind.name) for kind in PIXEL_FORMATS.values())}.", 1000, "INVALID_ARGUMENT")
 
 
 def pixel_format_word(number: int) -> str:

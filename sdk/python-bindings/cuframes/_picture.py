@@ -8,6 +8,7 @@ picture is done by ``bytes.translate`` on the few samples of luma that share a c
 from __future__ import annotations
 
 import functools
+import math
 import struct
 import zlib
 from array import array
@@ -45,6 +46,10 @@ def picture_of(data: Any, pixel_format: str, width: int, height: int, matrix: in
         samples = len(pixel_format.rstrip("248"))
         channels = [bytes(view[pixel_format.index(name)::samples]) for name in "rgb"]
         picture = Picture(width, height, *channels)
+    elif pixel_format.startswith(("rgbp", "bgrp")):
+        shades = _shades(view, pixel_format)
+        first, second, third = (shades[channel * size:(channel + 1) * size] for channel in range(3))
+        picture = Picture(width, height, first, second, third) if pixel_format.startswith("r") else Picture(width, height, third, second, first)
     else:
         columns, rows = (width + 1) // 2, (height + 1) // 2
         if pixel_format == "p010":
@@ -61,6 +66,18 @@ def picture_of(data: Any, pixel_format: str, width: int, height: int, matrix: in
             matrix = _BT709 if height >= _HIGH_DEFINITION else _BT601
         picture = _convert(luma, u, v, width, height, matrix, is_full_range)
     return turned(picture, rotation)
+
+
+def _shades(view: memoryview, pixel_format: str) -> bytes:
+    """A tensor's numbers as bytes: the smallest finite one is 0, the largest 255, over all channels alike; bytes as they are."""
+    if not pixel_format.endswith(("_f16", "_f32")):
+        return view.tobytes()
+    code, size = ("e", 2) if pixel_format.endswith("_f16") else ("f", 4)
+    numbers = struct.unpack(f"<{len(view) // size}{code}", view)
+    finite = [number for number in numbers if math.isfinite(number)]
+    least, most = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    factor = 255 / (most - least) if most > least else 0.0
+    return bytes(0 if number != number else int((min(max(number, least), most) - least) * factor + 0.5) for number in numbers)
 
 
 def turned(picture: Picture, quarter_turns: int) -> Picture:

@@ -92,7 +92,7 @@ class Frame(PlaneSource):
 
     @property
     def pixel_format(self) -> str:
-        """``"nv12"``, ``"i420"``, ``"p010"``, ``"gray8"``, ``"rgb24"``, ``"bgr24"``, ``"rgba"`` or ``"bgra"``."""
+        """``"nv12"``, ``"i420"``, ``"p010"``, ``"gray8"``, ``"rgb24"``, ``"bgr24"``, ``"rgba"``, ``"bgra"``, or a tensor: ``"rgbp"``, ``"bgrp"``, ``"rgbp_f16"``, ``"bgrp_f16"``, ``"rgbp_f32"``, ``"bgrp_f32"``."""
         return _names.pixel_format_word(self._structure.pixel_format)
 
     @property
@@ -207,12 +207,12 @@ class Frame(PlaneSource):
 
     @property
     def rgb(self) -> Plane:
-        """The plane of RGB24."""
+        """The plane of RGB24, and of tensors in this order."""
         return self._named("rgb")
 
     @property
     def bgr(self) -> Plane:
-        """The plane of BGR24."""
+        """The plane of BGR24, and of tensors in this order."""
         return self._named("bgr")
 
     @property

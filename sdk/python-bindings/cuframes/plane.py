@@ -45,7 +45,7 @@ class Plane:
     Any thread may use a plane.
     """
 
-    __slots__ = ("_source", "_raw", "_kind", "_itemsize", "_index", "_readonly", "_holds", "__weakref__")
+    __slots__ = ("_source", "_raw", "_kind", "_picture", "_itemsize", "_index", "_readonly", "_holds", "__weakref__")
 
     def __init__(self, source: PlaneSource, index: int, readonly: bool) -> None:
         structure = source._structure
@@ -53,6 +53,7 @@ class Plane:
         self._source = source
         self._raw: CPlane = structure.planes[index]
         self._kind = picture.planes[index]
+        self._picture = picture
         self._itemsize = picture.itemsize
         self._index = index
         self._readonly = readonly
@@ -70,10 +71,13 @@ class Plane:
 
     @property
     def shape(self) -> Tuple[int, ...]:
-        """``(rows, columns)``, and for interleaved samples ``(rows, columns, samples)``: UV 2, RGB24 and BGR24 3, RGBA and BGRA 4."""
+        """``(rows, columns)``, and for interleaved samples ``(rows, columns, samples)``: UV 2, RGB24 and BGR24 3, RGBA and BGRA 4. Of a tensor
+        (``"rgbp"`` and its kin) ``(3, rows, columns)``: contiguous, what models take with one more dimension before it."""
         samples = self._kind.samples
         rows = int(self._raw.rows)
         columns = int(self._raw.row_bytes) // (self._itemsize * samples)
+        if self._picture.is_tensor:
+            return (3, rows // 3, columns)
         return (rows, columns) if samples == 1 else (rows, columns, samples)
 
     @property
@@ -81,12 +85,14 @@ class Plane:
         """Bytes from one element to the next, in each dimension of the shape."""
         samples = self._kind.samples
         pitch = int(self._raw.pitch)
+        if self._picture.is_tensor:
+            return (pitch * (int(self._raw.rows) // 3), pitch, self._itemsize)
         return (pitch, self._itemsize) if samples == 1 else (pitch, samples * self._itemsize, self._itemsize)
 
     @property
     def dtype(self) -> str:
-        """``"uint8"``, or ``"uint16"`` for P010, whose samples are in the upper 10 bits."""
-        return "uint16" if self._itemsize == 2 else "uint8"
+        """``"uint8"``; ``"uint16"`` for P010, whose samples are in the upper 10 bits; ``"float16"`` and ``"float32"`` for tensors of numbers."""
+        return f"{'float' if self._picture.is_float else 'uint'}{8 * self._itemsize}"
 
     @property
     def itemsize(self) -> int:
@@ -95,7 +101,7 @@ class Plane:
 
     @property
     def rows(self) -> int:
-        """Rows."""
+        """Rows; of a tensor those of all three channels."""
         return int(self._raw.rows)
 
     @property
@@ -105,7 +111,7 @@ class Plane:
 
     @property
     def pitch(self) -> int:
-        """Bytes from one row to the next, a multiple of 64."""
+        """Bytes from one row to the next: a multiple of 64, but of a tensor what a row holds."""
         return int(self._raw.pitch)
 
     @property
@@ -210,7 +216,7 @@ class Plane:
             if flags & 1 and self._readonly:  # PyBUF_WRITABLE
                 raise BufferError("The plane is read-only: copy it and write to the copy.")
             self._hold()
-            return _buffers.shaped_view(self._raw.data, self.shape, self.strides, self._itemsize, self._readonly)
+            return _buffers.shaped_view(self._raw.data, self.shape, self.strides, self._itemsize, self._readonly, self._picture.is_float)
 
     def __repr__(self) -> str:
         return f"<cuframes.Plane {self.name} {self.dtype} {self.shape} in {self.memory} memory>"
@@ -228,7 +234,7 @@ class Plane:
         return {
             "shape": self.shape,
             "strides": self.strides,
-            "typestr": "<u2" if self._itemsize == 2 else "|u1",
+            "typestr": "|u1" if self._itemsize == 1 else f"<{'f' if self._picture.is_float else 'u'}{self._itemsize}",
             "data": (int(self._raw.data or 0), self._readonly),
         }
 

@@ -24,7 +24,7 @@ class Publisher(StreamPublisher):
                 with publisher.frame() as frame:
                     numpy.asarray(frame.rgb)[:] = picture
 
-    - ``key``: the stream. ``pixel_format``: ``"nv12"``, ``"i420"``, ``"p010"``, ``"gray8"``, ``"rgb24"``, ``"bgr24"``, ``"rgba"`` or ``"bgra"``; ``width`` and ``height``: visible columns and rows,
+    - ``key``: the stream. ``pixel_format``: ``"nv12"``, ``"i420"``, ``"p010"``, ``"gray8"``, ``"rgb24"``, ``"bgr24"``, ``"rgba"``, ``"bgra"``, or a tensor: ``"rgbp"``, ``"bgrp"``, ``"rgbp_f16"``, ``"bgrp_f16"``, ``"rgbp_f32"``, ``"bgrp_f32"``; ``width`` and ``height``: visible columns and rows,
       1 to 16384. Without a format :meth:`configure` must come before the first frame.
     - ``rate``: frames per second as readers are told: a number or a ``Fraction`` such as ``Fraction(30000, 1001)``; None: not known.
     - ``colour_matrix``, ``colour_primaries``, ``colour_transfer``: numbers of ITU-T H.273, 2 is unspecified; ``colour_range``: ``"unknown"``, ``"limited"``, ``"full"``. Each frame may say

@@ -224,12 +224,12 @@ class WritableFrame(PlaneSource):
 
     @property
     def rgb(self) -> Plane:
-        """The plane of RGB24."""
+        """The plane of RGB24, and of tensors in this order."""
         return self._named("rgb")
 
     @property
     def bgr(self) -> Plane:
-        """The plane of BGR24."""
+        """The plane of BGR24, and of tensors in this order."""
         return self._named("bgr")
 
     @property
@@ -325,7 +325,7 @@ class WritableFrame(PlaneSource):
 
     def _tensor(self, plane: Plane, versioned: bool, stream: Optional[int]) -> int:
         self._hold(False)
-        return _dlpack.new_tensor(plane._raw.data, plane.__dlpack_device__(), plane.shape, plane.strides, plane.itemsize, versioned)
+        return _dlpack.new_tensor(plane._raw.data, plane.__dlpack_device__(), plane.shape, plane.strides, plane.itemsize, versioned, plane._picture.is_float)
 
 
 def _whole(value: int, what: str, least: int, end: int) -> int:

@@ -18,8 +18,14 @@ PATIENCE = 60
 
 FORMATS = [
     ("nv12", 94, 62), ("nv12", 65, 33), ("i420", 65, 33), ("p010", 94, 62), ("p010", 33, 17), ("gray8", 101, 7), ("rgb24", 33, 9), ("bgr24", 64, 8),
-    ("rgba", 31, 5), ("bgra", 64, 48),
+    ("rgba", 31, 5), ("bgra", 64, 48), ("rgbp", 33, 9), ("bgrp", 64, 8), ("rgbp_f16", 33, 9), ("bgrp_f16", 31, 5), ("rgbp_f32", 65, 33), ("bgrp_f32", 17, 9),
 ]
+
+
+def dtype_of(pixel_format):
+    """Name of the type of a format's samples."""
+    return {"_f16": "float16", "_f32": "float32"}.get(pixel_format[-4:], "uint16" if pixel_format == "p010" else "uint8")
+
 
 _PEERS = {
     "python": [sys.executable, str(ROOT / "tests" / "native-peers" / "python" / "peer.py")],

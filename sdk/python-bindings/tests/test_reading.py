@@ -28,7 +28,7 @@ def test_every_byte_of_every_format_from_another_process(peers, directory, langu
                 assert checker.fault_of(frame) is None
                 picture = stamp.picture_of(support.number(frame), pixel_format, width, height)
                 for plane, wanted in zip(frame.planes, picture):
-                    dtype = numpy.uint16 if pixel_format == "p010" else numpy.uint8
+                    dtype = numpy.dtype(support.dtype_of(pixel_format))
                     for array in (numpy.asarray(plane), numpy.from_dlpack(plane)):
                         assert array.dtype == dtype and array.shape == plane.shape and array.strides == plane.strides
                         assert array.__array_interface__["data"] == (plane.pointer, True)
@@ -47,9 +47,12 @@ def test_shapes_and_names(directory):
     wanted = {
         "nv12": {"y": (33, 65), "uv": (17, 33, 2)}, "p010": {"y": (33, 65), "uv": (17, 33, 2)}, "i420": {"y": (33, 65), "u": (17, 33), "v": (17, 33)},
         "gray8": {"y": (33, 65)}, "rgb24": {"rgb": (33, 65, 3)}, "bgr24": {"bgr": (33, 65, 3)}, "rgba": {"rgba": (33, 65, 4)}, "bgra": {"bgra": (33, 65, 4)},
+        "rgbp": {"rgb": (3, 33, 65)}, "bgrp": {"bgr": (3, 33, 65)}, "rgbp_f16": {"rgb": (3, 33, 65)}, "bgrp_f16": {"bgr": (3, 33, 65)},
+        "rgbp_f32": {"rgb": (3, 33, 65)}, "bgrp_f32": {"bgr": (3, 33, 65)},
     }
     names = {name for shapes in wanted.values() for name in shapes}
-    with cuframes.Publisher("a", directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=support.PATIENCE) as subscriber:
+    with cuframes.Publisher("a", directory=directory, memory_limit=64 << 20) as publisher, cuframes.Subscriber(
+            "a", directory=directory, timeout=support.PATIENCE) as subscriber:
         for pixel_format, shapes in wanted.items():
             publisher.configure(pixel_format, 65, 33)
             support.publish(publisher)
@@ -60,7 +63,7 @@ def test_shapes_and_names(directory):
                     if name in shapes:
                         plane = getattr(frame, name)
                         assert plane.shape == shapes[name] and plane.pointer == frame.planes[plane.index].pointer
-                        assert plane.dtype == ("uint16" if pixel_format == "p010" else "uint8")
+                        assert plane.dtype == support.dtype_of(pixel_format)
                     else:
                         with pytest.raises(AttributeError, match="has no plane"):
                             getattr(frame, name)

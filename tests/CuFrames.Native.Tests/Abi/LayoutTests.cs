@@ -113,6 +113,33 @@ public sealed class LayoutTests
         Assert.Equal(expected, lines.Where(line => line.StartsWith("format ", StringComparison.Ordinal) || line.StartsWith("bytes ", StringComparison.Ordinal)));
     }
 
+    [Fact]
+    public void Shapes_are_those_that_the_geometry_gives()
+    {
+        using CProgram program = CProgram.Compile("names.c");
+        string[] lines = program.Run().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        List<string> expected = [];
+        foreach (PixelFormat format in PixelFormats.All)
+        {
+            for (int plane = 0; plane < 4; plane++)
+            {
+                int bytes = PixelFormats.SampleBytes(format);
+                int type = bytes == 4 ? 4 : PixelFormats.IsFloat(format) ? 3 : bytes;
+                string shape = "";
+                if (plane < PixelFormats.PlaneCount(format))
+                {
+                    int rows = PixelFormats.Rows(format, plane, 361), columns = plane == 0 ? 641 : 321;
+                    int samples = PixelFormats.RowBytes(format, plane, 641) / bytes / columns;
+                    shape = PixelFormats.IsTensor(format) ? $" 3 {rows / 3} {columns}" : samples > 1 ? $" {rows} {columns} {samples}" : $" {rows} {columns}";
+                }
+
+                expected.Add(string.Create(CultureInfo.InvariantCulture, $"shape {(uint)format} {type} {plane}{shape}"));
+            }
+        }
+
+        Assert.Equal(expected, lines.Where(line => line.StartsWith("shape ", StringComparison.Ordinal)));
+    }
+
     private static void RequireSame(string enumeration, IEnumerable<KeyValuePair<string, long>> twins)
     {
         string[] members = Header.Enumerations[enumeration];

@@ -165,6 +165,7 @@ public sealed class ReadingTests
         [
             new(PixelFormat.I420, 65, 33), new(PixelFormat.P010, 66, 34), new(PixelFormat.Gray8, 1, 1), new(PixelFormat.Rgb24, 321, 181),
             new(PixelFormat.Bgr24, 3, 5), new(PixelFormat.Rgba, 17, 9), new(PixelFormat.Bgra, 640, 2), new(PixelFormat.Nv12, 1279, 33),
+            new(PixelFormat.Rgbp, 65, 33), new(PixelFormat.BgrpF16, 17, 9), new(PixelFormat.RgbpF32, 3, 5),
         ];
         using TestStream stream = Publish(memory);
         using StepPeer reader = Read(language, memory, stream, "--leases", "3", "--delivery", "inorder");

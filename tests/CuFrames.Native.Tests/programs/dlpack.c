@@ -43,7 +43,9 @@ typedef struct dl_managed_tensor_versioned {
 } dl_managed_tensor_versioned;
 
 static void check_tensor(const dl_tensor *tensor, const cuframes_frame *frame, uint32_t plane) {
-    int64_t bytes = frame->pixel_format == CUFRAMES_P010 ? 2 : 1;
+    const uint32_t type = cuframes_sample_type(frame->pixel_format);
+    int64_t bytes = type == CUFRAMES_SAMPLE_UINT8 ? 1 : type == CUFRAMES_SAMPLE_FLOAT32 ? 4 : 2;
+    const int is_float = type == CUFRAMES_SAMPLE_FLOAT16 || type == CUFRAMES_SAMPLE_FLOAT32;
     int64_t samples = 1;
     switch (frame->pixel_format) {
     case CUFRAMES_NV12:
@@ -62,7 +64,24 @@ static void check_tensor(const dl_tensor *tensor, const cuframes_frame *frame, u
 
     CHECK(tensor->data == frame->planes[plane].data && tensor->byte_offset == 0);
     CHECK(tensor->device.device_type == 1 && tensor->device.device_id == 0);
-    CHECK(tensor->dtype.code == 1 && tensor->dtype.bits == 8 * bytes && tensor->dtype.lanes == 1);
+    CHECK(tensor->dtype.code == (is_float ? 2 : 1) && tensor->dtype.bits == 8 * bytes && tensor->dtype.lanes == 1);
+
+    int64_t shape[3];
+    CHECK(tensor->ndim == (int32_t)cuframes_plane_shape(frame->pixel_format, plane, frame->width, frame->height, shape));
+    CHECK(memcmp(tensor->shape, shape, (size_t)tensor->ndim * sizeof *shape) == 0);
+    if (tensor->ndim == 3 && samples == 1) {
+        /* A tensor: one piece, channel after channel. */
+        CHECK(tensor->shape[0] == 3 && tensor->shape[1] == frame->height && tensor->shape[2] == frame->width);
+        CHECK(tensor->strides[0] == (int64_t)frame->height * frame->width && tensor->strides[1] == frame->width && tensor->strides[2] == 1);
+        for (int64_t row = 0; row < 3 * (int64_t)frame->height; row++) {
+            for (int64_t byte = 0; byte < (int64_t)frame->width * bytes; byte++) {
+                CHECK(((const uint8_t *)tensor->data)[row * frame->width * bytes + byte] == stamp(frame->sequence, plane, row, byte));
+            }
+        }
+
+        return;
+    }
+
     CHECK(tensor->ndim == (samples == 1 ? 2 : 3));
     CHECK(tensor->shape[0] == frame->planes[plane].rows);
     CHECK(tensor->shape[1] * samples * bytes == frame->planes[plane].row_bytes);
@@ -85,7 +104,8 @@ static void check_tensor(const dl_tensor *tensor, const cuframes_frame *frame, u
 
 int main(int count, char **arguments) {
     (void)count;
-    static const uint32_t formats[] = {CUFRAMES_NV12, CUFRAMES_I420, CUFRAMES_P010, CUFRAMES_GRAY8, CUFRAMES_RGB24, CUFRAMES_BGR24, CUFRAMES_RGBA, CUFRAMES_BGRA};
+    static const uint32_t formats[] = {CUFRAMES_NV12, CUFRAMES_I420, CUFRAMES_P010, CUFRAMES_GRAY8, CUFRAMES_RGB24, CUFRAMES_BGR24, CUFRAMES_RGBA, CUFRAMES_BGRA,
+        CUFRAMES_RGBP, CUFRAMES_BGRP, CUFRAMES_RGBP_F16, CUFRAMES_BGRP_F16, CUFRAMES_RGBP_F32, CUFRAMES_BGRP_F32};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         cuframes_publisher *publisher = open_publisher(arguments[1], formats[i], 66, 50);
         cuframes_subscriber *subscriber = open_subscriber(arguments[1], CUFRAMES_NEWEST, 2);

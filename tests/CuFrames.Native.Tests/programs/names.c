@@ -6,7 +6,8 @@
 #include <ctype.h>
 
 int main(void) {
-    static const uint32_t formats[] = {CUFRAMES_NV12, CUFRAMES_I420, CUFRAMES_P010, CUFRAMES_GRAY8, CUFRAMES_RGB24, CUFRAMES_BGR24, CUFRAMES_RGBA, CUFRAMES_BGRA};
+    static const uint32_t formats[] = {CUFRAMES_NV12, CUFRAMES_I420, CUFRAMES_P010, CUFRAMES_GRAY8, CUFRAMES_RGB24, CUFRAMES_BGR24, CUFRAMES_RGBA, CUFRAMES_BGRA,
+        CUFRAMES_RGBP, CUFRAMES_BGRP, CUFRAMES_RGBP_F16, CUFRAMES_BGRP_F16, CUFRAMES_RGBP_F32, CUFRAMES_BGRP_F32};
     static const uint32_t sizes[][2] = {{1, 1}, {641, 361}, {1920, 1080}, {16384, 16384}};
 
     for (int32_t code = -10; code < 2000; code++) {
@@ -33,6 +34,25 @@ int main(void) {
     CHECK(cuframes_pixel_format_name(12345) == NULL);
     CHECK(cuframes_pixel_format_parse("nv21") == CUFRAMES_FORMAT_UNKNOWN);
     CHECK(cuframes_pixel_format_parse(NULL) == CUFRAMES_FORMAT_UNKNOWN);
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        for (uint32_t plane = 0; plane < 4; plane++) {
+            int64_t shape[3] = {0, 0, 0};
+            uint32_t dimensions = cuframes_plane_shape(formats[i], plane, 641, 361, shape);
+            printf("shape %u %u %u", (unsigned)formats[i], (unsigned)cuframes_sample_type(formats[i]), (unsigned)plane);
+            for (uint32_t k = 0; k < dimensions; k++) {
+                printf(" %lld", (long long)shape[k]);
+            }
+
+            printf("\n");
+        }
+    }
+
+    int64_t extents[3];
+    CHECK(cuframes_sample_type(12345) == CUFRAMES_SAMPLE_NONE);
+    CHECK(cuframes_plane_shape(12345, 0, 10, 10, extents) == 0);
+    CHECK(cuframes_plane_shape(CUFRAMES_NV12, 0, 16385, 10, extents) == 0);
+    CHECK(cuframes_plane_shape(CUFRAMES_NV12, 0, 10, 0, extents) == 0);
+    CHECK(cuframes_plane_shape(CUFRAMES_NV12, 0, 10, 10, NULL) == 0);
     CHECK(cuframes_picture_bytes(12345, 10, 10) == 0);
     CHECK(cuframes_picture_bytes(CUFRAMES_NV12, 16385, 10) == 0);
     CHECK(cuframes_picture_bytes(CUFRAMES_NV12, 0, 10) == 0);

@@ -11,7 +11,7 @@ import numpy
 STEP = 0x9E3779B97F4A7C15
 MASK = (1 << 64) - 1
 
-# Bytes of a sample, and of each plane: samples side by side, and by how much columns and rows are halved.
+# Bytes of a sample, and of each plane: samples side by side, and by how much columns and rows are halved. Tensors have three times the rows.
 FORMATS = {
     "nv12": (1, [(1, 0), (2, 1)]),
     "i420": (1, [(1, 0), (1, 1), (1, 1)]),
@@ -21,7 +21,14 @@ FORMATS = {
     "bgr24": (1, [(3, 0)]),
     "rgba": (1, [(4, 0)]),
     "bgra": (1, [(4, 0)]),
+    "rgbp": (1, [(1, 0)]),
+    "bgrp": (1, [(1, 0)]),
+    "rgbp_f16": (2, [(1, 0)]),
+    "bgrp_f16": (2, [(1, 0)]),
+    "rgbp_f32": (4, [(1, 0)]),
+    "bgrp_f32": (4, [(1, 0)]),
 }
+TENSORS = ("rgbp", "bgrp")
 
 
 def number_of(epoch: int, sequence: int) -> int:
@@ -38,6 +45,8 @@ def pts_of(sequence: int) -> int:
 def plane_sizes(pixel_format: str, width: int, height: int) -> Tuple[Tuple[int, int], ...]:
     """Rows and bytes of a row of each plane."""
     itemsize, planes = FORMATS[pixel_format]
+    if pixel_format.startswith(TENSORS):
+        return ((3 * height, width * itemsize),)
     return tuple(
         ((height + halved) >> halved, ((width + halved) >> halved) * samples * itemsize) for samples, halved in planes)
 
