@@ -23,6 +23,7 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
 
     private readonly RetryDelay _delay = new();
     private CudaStream? _probe;
+    private IDisposable? _kernel;
     private string? _failure;
     private string? _logged;
     private bool _isOpening;
@@ -73,10 +74,12 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
             string? failure = null;
             CudaContext? context = null;
             CudaStream? probe = null;
+            IDisposable? kernel = null;
             try
             {
                 context = FindDevice().OpenContext();
                 probe = CudaStream.Create(context);
+                kernel = LoadKernel(context);
             }
             catch (Exception error)
             {
@@ -85,7 +88,7 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
                 failure = error is CuFramesException ? error.Message : $"An internal error: {error.GetType().Name}: {error.Message} Please report it.";
             }
 
-            post(() => Finish(context, probe, failure));
+            post(() => Finish(context, probe, kernel, failure));
         })
         {
             IsBackground = true,
@@ -112,6 +115,7 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
     public void Dispose()
     {
         _isDisposed = true;
+        _kernel?.Dispose();
         _probe?.Dispose();
         Context?.Dispose();
         Context = null;
@@ -130,18 +134,35 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
             "Correct the key, or check CUDA_VISIBLE_DEVICES and, in a container, the devices that are passed in; then restart the daemon.");
     }
 
-    private void Finish(CudaContext? context, CudaStream? probe, string? failure)
+    /// <summary>
+    /// Loads the kernel of renditions, so that no camera's thread waits while the driver compiles it. Null if the driver refuses: each rendition that
+    /// needs it finds the same and says so.
+    /// </summary>
+    private static IDisposable? LoadKernel(CudaContext context)
+    {
+        try
+        {
+            return CudaPictureScaler.LoadKernel(context);
+        }
+        catch (CudaException error) when (!error.IsSticky)
+        {
+            return null;
+        }
+    }
+
+    private void Finish(CudaContext? context, CudaStream? probe, IDisposable? kernel, string? failure)
     {
         _isOpening = false;
         Attempts++;
         if (_isDisposed)
         {
+            kernel?.Dispose();
             probe?.Dispose();
             context?.Dispose();
             return;
         }
 
-        (Context, _probe, _failure) = (context, probe, failure);
+        (Context, _probe, _kernel, _failure) = (context, probe, kernel, failure);
         if (context is null)
         {
             TimeSpan delay = _delay.Next();

@@ -513,13 +513,13 @@ public sealed class CudaPictureScalerTests(CudaPictureScalerTests.Device device)
     /// <summary>One context for all, and the kernel loaded once: on a GPU both take their time.</summary>
     public sealed class Device : IDisposable
     {
-        private readonly RenditionKernel _kernel;
+        private readonly IDisposable _kernel;
 
         public Device()
         {
             Context = TestCuda.IsReal ? TestCuda.Device.OpenContext() : CudaDouble.OpenContext();
             Stream = CudaStream.Create(Context);
-            _kernel = RenditionKernel.Use(Context);
+            _kernel = CudaPictureScaler.LoadKernel(Context);
         }
 
         public CudaContext Context { get; }
@@ -528,7 +528,7 @@ public sealed class CudaPictureScalerTests(CudaPictureScalerTests.Device device)
 
         public void Dispose()
         {
-            _kernel.Release();
+            _kernel.Dispose();
             Stream.Dispose();
             Context.Dispose();
         }
