@@ -43,6 +43,13 @@ STREAM_DESCRIPTION = [
     ("subscribers", 36, "I"), ("head", 40, "Q"), ("dropped", 48, "Q"), ("memory_bytes", 56, "Q"), ("device_uuid", 64, "16s"),
     ("colour_matrix", 80, "B"), ("colour_range", 81, "B"), ("colour_primaries", 82, "B"), ("colour_transfer", 83, "B"),
     ("lease_timeout_ms", 84, "I"), ("evicted", 88, "Q")]
+PACKET_STREAM = [
+    ("state", 0, "I"), ("tracks", 4, "I"), ("subscribers", 8, "I"), ("reserved", 12, "I"), ("head", 16, "Q"), ("oldest", 24, "Q"),
+    ("byte_capacity", 32, "Q"), ("buffered_time", 40, "Q"), ("refused", 48, "Q"), ("evicted", 56, "Q")]
+TRACK_DESCRIPTION = [
+    ("track", 0, "I"), ("kind", 4, "I"), ("codec", 8, "I"), ("width", 12, "I"), ("height", 16, "I"), ("sample_rate", 20, "I"),
+    ("channels", 24, "I"), ("frame_rate_numerator", 28, "I"), ("frame_rate_denominator", 32, "I"), ("reserved", 36, "I"), ("packets", 40, "Q"),
+    ("language", 48, "8s"), ("codec_name", 56, "32s")]
 CONTROL_BLOCK = [
     ("magic", 0, "Q"), ("layout_version", 8, "I"), ("slot_size", 12, "I"), ("index_entry_size", 16, "I"),
     ("slot_capacity", 20, "I"), ("index_capacity", 24, "I"), ("total_size", 28, "I"), ("index_offset", 32, "I"),
@@ -197,11 +204,18 @@ IN_PLACE = {
     "BYE": ["ERROR_CODE", "ERROR_TEXT"],
     "EVENT": ["CUDA_EVENT"],
 }
-STRINGS = {"PROGRAM", "STREAM_KEY", "SOURCE", "ERROR_TEXT"}
+# The same where packets are offered, by 14.2 and 14.3.
+PACKETS_IN_PLACE = {
+    "HELLO": ["VERSION_RANGE", "PACKETS", "FEATURES", "PROGRAM", "WAKES", "PROBE", "DELIVERY", "LEASES", "DOMAIN", "FENCES"],
+    "WELCOME": ["PACKETS", "VERSION", "FEATURES", "EPOCH", "STREAM_KEY", "PACKET_STREAM", "TRACK", "PROGRAM", "SOURCE", "STATE_TEXT",
+                "SUBSCRIBER_ID", "WAKES"],
+}
+STRINGS = {"PROGRAM", "STREAM_KEY", "SOURCE", "ERROR_TEXT", "STATE_TEXT"}
 WORDS = {"DELIVERY", "LEASES", "FENCES", "WAKES", "VERSION", "ERROR_CODE", "SEGMENT_ID", "NOTICE_KIND"}
 LONG_WORDS = {"FEATURES", "EPOCH", "SUBSCRIBER_ID", "START"}
 TLV_LAYOUTS = {"DOMAIN": DOMAIN_OFFER, "STREAM_DESCRIPTION": STREAM_DESCRIPTION, "SEGMENT": SEGMENT_DESCRIPTION,
-               "VERSION_RANGE": [("lowest", 0, "H"), ("highest", 2, "H")], "CUDA_EVENT": CUDA_EVENT}
+               "VERSION_RANGE": [("lowest", 0, "H"), ("highest", 2, "H")], "CUDA_EVENT": CUDA_EVENT,
+               "PACKET_STREAM": PACKET_STREAM, "TRACK": TRACK_DESCRIPTION}
 
 
 def decode(name, value):
@@ -215,7 +229,7 @@ def decode(name, value):
         return fields(TLV_LAYOUTS[name], value)
     if name == "CUDA_IPC_HANDLE":
         return value[:64].hex()
-    return True  # PROBE: it is there
+    return True  # PROBE and PACKETS: it is there
 
 
 def walk(payload):
@@ -227,14 +241,14 @@ def walk(payload):
         position += 8 + length + (-length % 8)
 
 
-def message_fields(packet):
+def message_fields(packet, in_place=IN_PLACE):
     names = {number: name for name, number in TLVS.items()}
     kinds = {number: name for name, number in MESSAGES.items()}
     head = fields(MESSAGE_HEADER, packet)
     kind = kinds[head["type"]]
     return {"message": kind, "version": head["version"], "correlation_id": head["correlation_id"],
             "tlvs": [{"name": names[number], "value": decode(names[number], value)}
-                     for number, _, value in walk(packet[16:]) if names.get(number) in IN_PLACE[kind]]}
+                     for number, _, value in walk(packet[16:]) if names.get(number) in in_place[kind]]}
 
 
 def tlv_vectors():
@@ -911,6 +925,86 @@ def track_parameters_vectors():
     return vectors
 
 
+def packet_message_vectors():
+    must = tlv("PACKETS", flags=MUST_UNDERSTAND)
+    protocol = "PROTOCOL_ERROR"
+
+    def hello(*extra, leave_out=(), replace=None, version=1):
+        parts = {"VERSION_RANGE": tlv("VERSION_RANGE", versions(1, 1)), "PACKETS": must}
+        parts.update(replace or {})
+        return message("HELLO", *[part for name, part in parts.items() if name not in leave_out], *extra, version=version, correlation=11)
+
+    def stream(**changes):
+        return tlv("PACKET_STREAM", pack(PACKET_STREAM, 64, {
+            "state": 1, "tracks": 2, "subscribers": 3, "head": 1000, "oldest": 901, "byte_capacity": 1 << 25, "buffered_time": 4_000_000_000,
+            "refused": 1, "evicted": 2, **changes}))
+
+    def track(number, **changes):
+        video = {"kind": 1, "codec": 1, "width": 1920, "height": 1080, "frame_rate_numerator": 25, "frame_rate_denominator": 1, "packets": 700,
+                 "codec_name": b"h264"}
+        audio = {"kind": 2, "codec": 256, "sample_rate": 48000, "channels": 2, "packets": 300, "language": b"deu", "codec_name": b"aac"}
+        return tlv("TRACK", pack(TRACK_DESCRIPTION, 88, {"track": number, **(audio if number else video), **changes}))
+
+    def welcome(*extra, leave_out=(), replace=None, tracks=None, version=1):
+        parts = {"PACKETS": must, "VERSION": tlv("VERSION", u32(1)), "FEATURES": tlv("FEATURES", u64(0)),
+                 "EPOCH": tlv("EPOCH", u64(0xFEDCBA9876543210)), "STREAM_KEY": tlv("STREAM_KEY", b"front-door"), "PACKET_STREAM": stream(),
+                 "SUBSCRIBER_ID": tlv("SUBSCRIBER_ID", u64(3)), "WAKES": tlv("WAKES", u32(3))}
+        parts.update(replace or {})
+        return message("WELCOME", *[part for name, part in parts.items() if name not in leave_out],
+                       *([track(0), track(1)] if tracks is None else tracks), *extra, version=version, correlation=11)
+
+    probe_only = ("SUBSCRIBER_ID", "WAKES")
+    good = [
+        ("hello-smallest", "14.2", "publisher", 0, hello()),
+        ("hello-full", "14.2", "publisher", 0, hello(tlv("FEATURES", u64(0)), tlv("PROGRAM", "enregistreur é".encode()), tlv("WAKES", u32(3)))),
+        ("hello-probe", "14.2", "publisher", 0, hello(tlv("PROBE"))),
+        ("hello-packets-longer-value", "2.6", "publisher", 0, hello(replace={"PACKETS": tlv("PACKETS", b"\xff" * 5, flags=MUST_UNDERSTAND)})),
+        ("hello-with-what-means-nothing", "14.2", "publisher", 0, hello(
+            tlv("DELIVERY", u32(2)), tlv("LEASES", u32(4)), tlv("DOMAIN", HOST_OFFER), tlv("FENCES", u32(1)))),
+        ("hello-unknown-tlv", "2.6", "publisher", 0, hello(tlv(0x7777, b"from the future"))),
+        ("welcome", "14.3", "subscriber", 2, welcome(tlv("PROGRAM", b"cuframesd"), tlv("SOURCE", b"rtsp://camera/1"), tlv("STATE_TEXT", b"all is well"))),
+        ("welcome-to-a-probe", "14.3", "subscriber", 0, welcome(leave_out=probe_only)),
+        ("welcome-no-track-yet", "14.3", "subscriber", 2, welcome(
+            replace={"PACKET_STREAM": stream(state=0, tracks=0, head=0, oldest=1, buffered_time=0)}, tracks=[])),
+        ("welcome-tracks-in-another-order", "14.3", "subscriber", 2, welcome(tracks=[track(1), track(0)])),
+        ("welcome-eight-tracks", "14.3", "subscriber", 2, welcome(
+            replace={"PACKET_STREAM": stream(tracks=8)}, tracks=[track(number) for number in range(8)])),
+        ("welcome-codec-not-in-the-table", "14.7", "subscriber", 2, welcome(tracks=[track(0, codec=0, codec_name=b"vvc"), track(1)])),
+        ("welcome-longest-names", "14.3", "subscriber", 2, welcome(tracks=[track(0, codec_name=b"x" * 32), track(1, language=b"abcdefgh")])),
+        ("welcome-nothing-left", "14.3", "subscriber", 2, welcome(replace={"PACKET_STREAM": stream(head=1000, oldest=1001)})),
+        ("welcome-longer-values", "2.6", "subscriber", 2, welcome(
+            replace={"PACKET_STREAM": tlv("PACKET_STREAM", pack(PACKET_STREAM, 64, {"state": 1, "tracks": 0, "oldest": 1}) + b"\xff" * 16)}, tracks=[])),
+        ("welcome-unknown-tlv", "2.6", "subscriber", 2, welcome(tlv(0x7777, b"from the future"))),
+    ]
+    bad = [
+        ("hello-without-packets", "14.2", "publisher", 0, hello(leave_out=("PACKETS",)), protocol),
+        ("hello-without-version-range", "14.2", "publisher", 0, hello(leave_out=("VERSION_RANGE",)), protocol),
+        ("hello-packets-twice", "2.6", "publisher", 0, hello(must), protocol),
+        ("hello-unknown-with-must-understand", "2.6", "publisher", 0, hello(tlv(0x7777, flags=MUST_UNDERSTAND)), "UNSUPPORTED_TLV"),
+        *[(f"welcome-without-{name.lower().replace('_', '-')}", "14.3", "subscriber", 2, welcome(leave_out=(name,)), protocol)
+          for name in ("PACKETS", "VERSION", "FEATURES", "EPOCH", "STREAM_KEY", "PACKET_STREAM", "SUBSCRIBER_ID", "WAKES")],
+        ("welcome-epoch-zero", "2.8", "subscriber", 2, welcome(replace={"EPOCH": tlv("EPOCH", u64(0))}), protocol),
+        ("welcome-packet-stream-too-short", "2.6", "subscriber", 2, welcome(replace={"PACKET_STREAM": tlv("PACKET_STREAM", b"\0" * 63)}), protocol),
+        ("welcome-nine-tracks", "14.3", "subscriber", 2, welcome(replace={"PACKET_STREAM": stream(tracks=9)}), protocol),
+        ("welcome-subscribers-above", "14.3", "subscriber", 2, welcome(replace={"PACKET_STREAM": stream(subscribers=1 << 31)}), protocol),
+        ("welcome-track-twice", "14.3", "subscriber", 2, welcome(tracks=[track(0), track(0)]), protocol),
+        ("welcome-track-left-out", "14.3", "subscriber", 2, welcome(tracks=[track(0)]), protocol),
+        ("welcome-track-too-many", "14.3", "subscriber", 2, welcome(tracks=[track(0), track(1), track(2)]), protocol),
+        ("welcome-track-beyond", "14.3", "subscriber", 2, welcome(tracks=[track(0), track(7)]), protocol),
+        ("welcome-track-too-short", "2.6", "subscriber", 2, welcome(tracks=[track(0), tlv("TRACK", b"\0" * 87)]), protocol),
+        ("welcome-track-too-wide", "14.3", "subscriber", 2, welcome(tracks=[track(0, width=16385), track(1)]), protocol),
+        ("welcome-track-channels-above", "14.3", "subscriber", 2, welcome(tracks=[track(0), track(1, channels=256)]), protocol),
+        ("welcome-codec-name-not-ascii", "14.3", "subscriber", 2, welcome(tracks=[track(0, codec_name=b"h\xc3\xa9"), track(1)]), protocol),
+        ("welcome-unknown-with-must-understand", "2.6", "subscriber", 2, welcome(tlv(0x7777, flags=MUST_UNDERSTAND)), "UNSUPPORTED_TLV"),
+    ]
+
+    def common(name, paragraph, receiver, descriptors, packet):
+        return {"name": name, "paragraph": paragraph, "receiver": receiver, "descriptors": descriptors, "hex": packet.hex()}
+
+    return [{**common(*vector), "fields": message_fields(vector[4], PACKETS_IN_PLACE)} for vector in good] + \
+           [{**common(*vector[:5]), **error(vector[5])} for vector in bad]
+
+
 FILES = {
     "message-headers.json": header_vectors,
     "tlvs.json": tlv_vectors,
@@ -925,6 +1019,7 @@ FILES = {
     "packet-blocks.json": packet_block_vectors,
     "packet-descriptors.json": packet_descriptor_vectors,
     "track-parameters.json": track_parameters_vectors,
+    "packet-messages.json": packet_message_vectors,
 }
 
 

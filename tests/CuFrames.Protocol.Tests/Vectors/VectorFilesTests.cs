@@ -9,7 +9,7 @@ public sealed class VectorFilesTests
     public void Every_file_has_a_test() => Assert.Equal(
         [
             "control-blocks.json", "frame-meta.json", "index-entries.json", "message-headers.json", "messages.json",
-            "packet-blocks.json", "packet-descriptors.json", "pictures.json", "slots.json", "stream-keys.json", "subscriber-pages.json", "tlvs.json",
+            "packet-blocks.json", "packet-descriptors.json", "packet-messages.json", "pictures.json", "slots.json", "stream-keys.json", "subscriber-pages.json", "tlvs.json",
             "track-parameters.json",
         ],
         Directory.EnumerateFiles(VectorFile.Folder, "*.json", SearchOption.AllDirectories)
