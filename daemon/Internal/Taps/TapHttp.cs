@@ -170,7 +170,7 @@ internal sealed class TapHttp : IDisposable
             return;
         }
 
-        using CancellationTokenSource gone = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _ending.Token);
+        using CancellationTokenSource gone = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, point.Ending.Token, _ending.Token);
         TapException? error = await _clients.ServeAsync(client, response.Body, gone.Token, length => response.ContentLength = length).ConfigureAwait(false);
         if (error is not null && !response.HasStarted && !gone.IsCancellationRequested)
         {

@@ -52,7 +52,9 @@ internal sealed class TapServer : IDisposable
 
         if (isChanged || points.Count != _points.Count || now >= _nextCheck)
         {
+            IEnumerable<TapPoint> before = _points.Values;
             _points = points;
+            End(before.Except(points.Values));
             _nextCheck = now + Second;
             UpdateSockets(directory);
         }
@@ -67,11 +69,20 @@ internal sealed class TapServer : IDisposable
     /// <summary>Ends all taps.</summary>
     public void Dispose()
     {
+        End(_points.Values);
         _sockets.Dispose();
         _http?.Dispose();
         if (_folder is not null)
         {
             RemoveIfEmpty(_folder);
+        }
+    }
+
+    private static void End(IEnumerable<TapPoint> points)
+    {
+        foreach (TapPoint point in points)
+        {
+            point.Ending.Cancel();
         }
     }
 

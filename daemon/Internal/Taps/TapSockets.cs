@@ -53,7 +53,7 @@ internal sealed class TapSockets : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Closes the sockets, and ends the clients, of taps that are not wanted any more, and closes sockets whose path is gone.</summary>
+    /// <summary>Closes the sockets of taps that are not wanted any more, and those whose path is gone.</summary>
     /// <param name="wanted">Those that are, by path.</param>
     internal void Keep(IReadOnlyDictionary<string, (TapPoint Point, TapKind Kind)> wanted)
     {
@@ -64,7 +64,7 @@ internal sealed class TapSockets : IDisposable
                 bool isWanted = wanted.TryGetValue(listener.Path, out (TapPoint Point, TapKind) tap) && ReferenceEquals(tap.Point, listener.Point);
                 if (!isWanted || !File.Exists(listener.Path))
                 {
-                    Close(token, listener, endClients: !isWanted);
+                    Close(token, listener);
                 }
             }
         }
@@ -85,7 +85,7 @@ internal sealed class TapSockets : IDisposable
             try
             {
                 nint token = ++_lastToken;
-                _listeners.Add(token, new Listener(path, point, kind, socket, new CancellationTokenSource()));
+                _listeners.Add(token, new Listener(path, point, kind, socket));
                 _events.Add(socket, IoEvents.Readable, token);
             }
             catch
@@ -97,7 +97,7 @@ internal sealed class TapSockets : IDisposable
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Closes all sockets, and waits a moment for clients, which were told to end before.</summary>
     public void Dispose()
     {
         _isEnding = true;
@@ -108,7 +108,7 @@ internal sealed class TapSockets : IDisposable
         {
             foreach ((nint token, Listener listener) in _listeners)
             {
-                Close(token, listener, endClients: true);
+                Close(token, listener);
             }
 
             tasks = [.. _tasks];
@@ -118,15 +118,11 @@ internal sealed class TapSockets : IDisposable
         _events.Dispose();
     }
 
-    private void Close(nint token, Listener listener, bool endClients)
+    private void Close(nint token, Listener listener)
     {
         _listeners.Remove(token);
         _events.Remove(listener.Socket.Descriptor);
         listener.Socket.Dispose();
-        if (endClients)
-        {
-            listener.Ending.Cancel();
-        }
     }
 
     private void Run()
@@ -186,7 +182,7 @@ internal sealed class TapSockets : IDisposable
 
         NetworkStream stream = connection.ToStream();
         TapClient client = new(point, listener.Kind, IsHttp: false, name);
-        Task task = Task.Run(() => ServeAsync(client, stream, listener.Ending.Token));
+        Task task = Task.Run(() => ServeAsync(client, stream));
         _tasks.Add(task);
         _ = task.ContinueWith(Forget, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
@@ -199,9 +195,9 @@ internal sealed class TapSockets : IDisposable
         }
     }
 
-    private async Task ServeAsync(TapClient client, NetworkStream stream, CancellationToken ending)
+    private async Task ServeAsync(TapClient client, NetworkStream stream)
     {
-        using CancellationTokenSource gone = CancellationTokenSource.CreateLinkedTokenSource(ending);
+        using CancellationTokenSource gone = CancellationTokenSource.CreateLinkedTokenSource(client.Point.Ending.Token);
         await using (stream.ConfigureAwait(false))
         {
             Task watch = WatchAsync(client, stream, gone);
@@ -230,5 +226,5 @@ internal sealed class TapSockets : IDisposable
         await gone.CancelAsync().ConfigureAwait(false);
     }
 
-    private sealed record Listener(string Path, TapPoint Point, TapKind Kind, UnixSocket Socket, CancellationTokenSource Ending);
+    private sealed record Listener(string Path, TapPoint Point, TapKind Kind, UnixSocket Socket);
 }
