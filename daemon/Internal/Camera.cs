@@ -76,7 +76,7 @@ internal sealed class Camera(CameraConfiguration configuration, string directory
 
             foreach (RenditionStream rendition in _renditions.Where(rendition => rendition.IsPublished))
             {
-                yield return new TapStream(rendition.Key, FrameMemory.Host, configuration.Readers, PacketReaders: null);
+                yield return new TapStream(rendition.Key, configuration.MemoryOf(rendition.Configuration), configuration.Readers, PacketReaders: null);
             }
         }
     }
