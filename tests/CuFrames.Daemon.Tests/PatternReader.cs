@@ -12,11 +12,31 @@ internal static class PatternReader
     public static (ulong Sequence, ulong Epoch, long Number) Next(FrameSubscriber reader)
     {
         using Frame frame = reader.Next(DaemonProcess.Patience);
+        return (frame.Sequence, frame.Epoch, Verify(frame));
+    }
+
+    /// <summary>Takes the next frame if it is there, which must be whole.</summary>
+    /// <returns>Number of the picture; -1: there is none.</returns>
+    public static long Poll(FrameSubscriber reader)
+    {
+        if (!reader.TryNext(TimeSpan.Zero, out Frame frame))
+        {
+            return -1;
+        }
+
+        using (frame)
+        {
+            return Verify(frame);
+        }
+    }
+
+    private static long Verify(Frame frame)
+    {
         long number = (long)frame.Metadata.SourcePacket - 1;
         string? fault = FindFault(frame, number);
         Assert.True(fault is null, fault);
         frame.ThrowIfInvalid();
-        return (frame.Sequence, frame.Epoch, number);
+        return number;
     }
 
     private static unsafe string? FindFault(Frame frame, long number)
