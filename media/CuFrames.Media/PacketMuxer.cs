@@ -248,10 +248,23 @@ public sealed unsafe class PacketMuxer : IDisposable
 
         AvMuxerHandle before = _handle;
         TrackParameters[] all = [.. _parameters];
+        try
+        {
+            if (_given > 0)
+            {
+                FinishNative();
+            }
+        }
+        catch (MediaException error) when (error.Error == MediaError.InvalidData)
+        {
+            // A packet that was held back: it is counted, and is not the one that is written now.
+        }
+
         _parameters[index] = parameters with { TimeBaseNumerator = old.TimeBaseNumerator, TimeBaseDenominator = old.TimeBaseDenominator };
         AvMuxerHandle next;
         try
         {
+            // The times go on as they were: the same is taken off them.
             next = Open(isContinued: _given > 0);
         }
         catch
@@ -260,23 +273,13 @@ public sealed unsafe class PacketMuxer : IDisposable
             throw;
         }
 
-        try
-        {
-            if (_given > 0)
-            {
-                FinishNative();
-            }
-        }
-        finally
-        {
-            AvMuxNative.Counts counts = Counts();
-            _writtenBefore += (long)counts.Written;
-            _refusedBefore += (long)counts.Refused;
-            _bytesBefore += _length;
-            _length = 0;
-            before.Dispose();
-            _handle = next;
-        }
+        AvMuxNative.Counts counts = Counts();
+        _writtenBefore += (long)counts.Written;
+        _refusedBefore += (long)counts.Refused;
+        _bytesBefore += _length;
+        _length = 0;
+        before.Dispose();
+        _handle = next;
     }
 
     private void FinishNative()
@@ -358,6 +361,7 @@ public sealed unsafe class PacketMuxer : IDisposable
             {
                 Size = (uint)sizeof(AvMuxNative.Options),
                 Container = (uint)Container,
+                Shift = isContinued ? Counts().Shift : 0,
                 Flags = (_output.CanSeek ? AvMuxNative.Seekable : 0) | (isContinued ? AvMuxNative.Discontinuity : 0),
             };
             uint failed;

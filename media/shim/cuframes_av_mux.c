@@ -76,6 +76,7 @@ struct cuframes_av_muxer {
     struct track tracks[MAX_TRACKS];
     uint32_t track_count;
     uint32_t container;
+    bool is_continued;          /* the times are those of an output that was begun before */
     bool is_started, is_finished;
     bool header_written;
     int failure;                /* result that stays; 0: none */
@@ -502,6 +503,8 @@ int cuframes_av_mux_open(cuframes_av_muxer *muxer, const cuframes_av_mux_options
         return leave(fail_for_good(muxer, CUFRAMES_AV_INVALID_ARGUMENT));
     }
     muxer->container = options->container;
+    muxer->is_continued = options->flags & CUFRAMES_AV_MUX_DISCONTINUITY;
+    muxer->shift_us = muxer->is_continued ? options->shift_us : 0;
     int result = open_output(muxer, options->flags & CUFRAMES_AV_MUX_SEEKABLE);
     if (result == CUFRAMES_AV_OK && muxer->container == CUFRAMES_AV_MPEGTS
         && options->flags & CUFRAMES_AV_MUX_DISCONTINUITY
@@ -679,7 +682,8 @@ static int start(cuframes_av_muxer *muxer)
         if (time < earliest)
             earliest = time;
     }
-    muxer->shift_us = muxer->held_count ? earliest : 0;
+    if (!muxer->is_continued)
+        muxer->shift_us = muxer->held_count ? earliest : 0;
     muxer->is_started = true;
     int failure = write_header(muxer);
     if (failure != CUFRAMES_AV_OK)
@@ -827,6 +831,7 @@ int cuframes_av_mux_get_counts(cuframes_av_muxer *muxer, cuframes_av_mux_counts 
     counts->written = muxer->written;
     counts->refused = muxer->refused;
     counts->held = muxer->held_count;
+    counts->shift_us = muxer->shift_us;
     return CUFRAMES_AV_OK;
 }
 

@@ -74,6 +74,7 @@ typedef struct cuframes_av_mux_options {
     uint32_t container;      /* enum cuframes_av_container */
     uint32_t flags;          /* enum cuframes_av_mux_flags; unknown bits are refused */
     uint32_t reserved;       /* 0 */
+    int64_t shift_us;        /* with CUFRAMES_AV_MUX_DISCONTINUITY: taken off all times, as the muxer before did; else 0 */
 } cuframes_av_mux_options;
 
 /* Times are in units of the track's time base, relative to the beginning of the output, and known. */
@@ -93,6 +94,7 @@ typedef struct cuframes_av_mux_counts {
     uint64_t written;        /* packets that are in the output */
     uint64_t refused;        /* packets that were damaged, and are not in it */
     uint64_t held;           /* packets that wait for the header */
+    int64_t shift_us;        /* what is taken off all times; known when started */
 } cuframes_av_mux_counts;
 
 typedef struct cuframes_av_muxer cuframes_av_muxer;

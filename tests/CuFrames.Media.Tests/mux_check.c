@@ -163,7 +163,7 @@ int main(int argc, char **argv)
         load(argv[i]);
     for (long round = atol(argv[2]); round; round--) {
         cuframes_av_muxer *muxer = cuframes_av_mux_create();
-        cuframes_av_mux_options options = { .size = sizeof options, .container = 1 + (uint32_t)below(3), .flags = (uint32_t)below(4) };
+        cuframes_av_mux_options options = { .size = sizeof options, .container = 1 + (uint32_t)below(3), .flags = (uint32_t)below(4), .shift_us = wild(0) };
         cuframes_av_mux_counts counts = { .size = sizeof counts };
         cuframes_av_track tracks[8];
         const struct sample *kinds[8];

@@ -54,6 +54,7 @@ internal static unsafe partial class AvMuxNative
         public uint Container;
         public uint Flags;
         public uint Reserved;
+        public long Shift;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -112,6 +113,7 @@ internal static unsafe partial class AvMuxNative
         public ulong Written;
         public ulong Refused;
         public ulong Held;
+        public long Shift;
     }
 
     [InlineArray(40)]
