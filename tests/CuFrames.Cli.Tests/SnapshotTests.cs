@@ -64,6 +64,50 @@ public sealed class SnapshotTests : IDisposable
         Assert.Equal(Expected(samples, "rgb24", "in_range=pc", filter), found);
     }
 
+    [Theory]
+    [InlineData(PixelFormat.Rgbp)]
+    [InlineData(PixelFormat.BgrpF16)]
+    [InlineData(PixelFormat.RgbpF32)]
+    public void A_tensor_is_shown_from_its_smallest_to_its_largest_number(PixelFormat format)
+    {
+        byte[] rgb = Samples("rgb24");
+        (rgb[0], rgb[1]) = (0, 255);
+        byte[] tensor = new byte[PixelFormats.PictureBytes(format, Width, Height)];
+        int area = Width * Height;
+        for (int pixel = 0; pixel < area; pixel++)
+        {
+            for (int channel = 0; channel < 3; channel++)
+            {
+                byte sample = rgb[(3 * pixel) + (format == PixelFormat.BgrpF16 ? 2 - channel : channel)];
+                int index = (channel * area) + pixel;
+                switch (PixelFormats.SampleBytes(format))
+                {
+                    case 1:
+                        tensor[index] = sample;
+                        break;
+                    case 2:
+                        BitConverter.TryWriteBytes(tensor.AsSpan(2 * index), (Half)(sample - 100));
+                        break;
+                    default:
+                        BitConverter.TryWriteBytes(tensor.AsSpan(4 * index), (sample - 100) * 0.25f);
+                        break;
+                }
+            }
+        }
+
+        using FramePublisher publisher = Publish(format, tensor, 0, ColourRange.Full, 0);
+        Assert.Equal(rgb, Snapshot(out int width, out int height));
+        Assert.Equal((Width, Height), (width, height));
+        CliResult result = CliProcess.Run(_directory.Path, "snapshot", "front", _files.PathOf("again.png"), "--json");
+        result.RequireSuccess();
+        Assert.Equal(PixelFormats.Name(format), result.Json.GetProperty("format").GetString());
+        if (PixelFormats.IsFloat(format))
+        {
+            double unit = format == PixelFormat.BgrpF16 ? 1 : 0.25;
+            Assert.Equal((-100 * unit, 155 * unit), (result.Json.GetProperty("least").GetDouble(), result.Json.GetProperty("most").GetDouble()));
+        }
+    }
+
     [Fact]
     public void A_file_that_exists_is_left_alone_unless_it_is_forced()
     {
