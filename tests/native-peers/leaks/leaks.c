@@ -168,6 +168,88 @@ static void move_frames(int64_t count) {
   cuframes_publisher_close(publisher);
 }
 
+enum { PACKET_BYTES = 1000 };
+
+static cuframes_packet_publisher *open_packet_publisher(void) {
+  static cuframes_packet_track track = CUFRAMES_PACKET_TRACK_INIT;
+  cuframes_packet_publisher *publisher;
+  cuframes_packet_publisher_options options = CUFRAMES_PACKET_PUBLISHER_OPTIONS_INIT;
+  options.directory = directory;
+  options.byte_capacity = 65536;
+  track.kind = CUFRAMES_TRACK_VIDEO;
+  track.codec = CUFRAMES_CODEC_H264;
+  track.time_base_numerator = 1;
+  track.time_base_denominator = 90000;
+  track.extradata_size = 100;
+  require(cuframes_packet_publisher_open("leaks", &options, &publisher), "cuframes_packet_publisher_open");
+  require(cuframes_packet_publisher_add_track(publisher, &track, NULL), "cuframes_packet_publisher_add_track");
+  return publisher;
+}
+
+static cuframes_packet_subscriber *open_packet_subscriber(void) {
+  cuframes_packet_subscriber *subscriber;
+  cuframes_packet_subscriber_options options = CUFRAMES_PACKET_SUBSCRIBER_OPTIONS_INIT;
+  options.directory = directory;
+  require(cuframes_packet_subscriber_open("leaks", &options, &subscriber), "cuframes_packet_subscriber_open");
+  return subscriber;
+}
+
+/* Publishes a packet, takes it and looks at all of it; asks for its track, and keeps its memory for a moment. */
+static void move_packet(cuframes_packet_publisher *publisher, cuframes_packet_subscriber *subscriber) {
+  static uint8_t value;
+  static uint8_t bytes[PACKET_BYTES];
+  static uint8_t copy[PACKET_BYTES];
+  static cuframes_packet_track track = CUFRAMES_PACKET_TRACK_INIT;
+  cuframes_packet packet = CUFRAMES_PACKET_INIT;
+  uint64_t sequence = 0;
+  memset(bytes, ++value, sizeof bytes);
+  packet.data = bytes;
+  packet.data_size = sizeof bytes;
+  packet.flags = CUFRAMES_PACKET_FLAG_KEY;
+  require(cuframes_packet_publisher_publish(publisher, &packet, &sequence), "cuframes_packet_publisher_publish");
+  packet = (cuframes_packet)CUFRAMES_PACKET_INIT;
+  require(cuframes_packet_subscriber_next(subscriber, CUFRAMES_MILLISECONDS(10000), &packet), "cuframes_packet_subscriber_next");
+  require(cuframes_packet_get_track(&packet, &track), "cuframes_packet_get_track");
+  require(cuframes_packet_retain(&packet), "cuframes_packet_retain");
+  require(cuframes_packet_copy(&packet, copy, sizeof copy), "cuframes_packet_copy");
+  if (packet.sequence != sequence || packet.data_size != sizeof bytes || memcmp(packet.data, bytes, sizeof bytes) != 0 || memcmp(copy, bytes, sizeof bytes) != 0) {
+    die("packet %llu is not the one that was published", (unsigned long long)sequence);
+  }
+  require(cuframes_packet_check(&packet), "cuframes_packet_check");
+  require(cuframes_packet_release(&packet), "cuframes_packet_release");
+}
+
+static void open_packet_subscribers(int64_t count) {
+  cuframes_packet_publisher *publisher = open_packet_publisher();
+  for (int64_t i = 0; i < count; i++) {
+    cuframes_packet_subscriber *subscriber = open_packet_subscriber();
+    if (i > 0) {
+      /* The newest key frame is there already. */
+      cuframes_packet packet = CUFRAMES_PACKET_INIT;
+      require(cuframes_packet_subscriber_next(subscriber, CUFRAMES_MILLISECONDS(10000), &packet), "cuframes_packet_subscriber_next");
+    }
+    move_packet(publisher, subscriber);
+    cuframes_packet_subscriber_close(subscriber);
+  }
+  cuframes_packet_publisher_close(publisher);
+}
+
+static void move_packets(int64_t count) {
+  cuframes_packet_publisher *publisher = open_packet_publisher();
+  cuframes_packet_subscriber *subscriber = open_packet_subscriber();
+  for (int64_t i = 0; i < count; i++) {
+    move_packet(publisher, subscriber);
+  }
+  cuframes_packet_subscriber_close(subscriber);
+  cuframes_packet_publisher_close(publisher);
+}
+
+static void open_packet_publishers(int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    move_packets(1);
+  }
+}
+
 static void compare(const char *what, void (*act)(int64_t), int64_t warm_up, int64_t count) {
   act(warm_up);
   struct figures before;
@@ -205,6 +287,12 @@ int main(int count, char **words) {
   compare("subscribers", open_subscribers, rounds, rounds);
   compare("publishers", open_publishers, rounds, rounds);
   compare("frames", move_frames, frames / 10, frames);
+  if (memory == CUFRAMES_MEMORY_HOST) {
+    /* Packets know no other memory. */
+    compare("packet-subscribers", open_packet_subscribers, rounds, rounds);
+    compare("packet-publishers", open_packet_publishers, rounds, rounds);
+    compare("packets", move_packets, frames / 10, frames);
+  }
   device_close(graphics);
   return 0;
 }

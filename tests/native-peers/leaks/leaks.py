@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Callable, Dict, Optional
 
@@ -92,6 +93,48 @@ class Rounds:
             raise RuntimeError("; ".join(checker.faults))
 
 
+class PacketRounds:
+    """The same for packets."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def subscribers(self, count: int) -> None:
+        publisher = self._publisher()
+        for index in range(count):
+            with cuframes.PacketSubscriber("leaks", directory=self._directory) as subscriber:
+                if index:
+                    # The newest key frame is there already.
+                    subscriber.next(10)
+                self._move(publisher, subscriber, 1)
+        publisher.close()
+
+    def publishers(self, count: int) -> None:
+        for _ in range(count):
+            self.packets(1)
+
+    def packets(self, count: int) -> None:
+        publisher = self._publisher()
+        with cuframes.PacketSubscriber("leaks", directory=self._directory) as subscriber:
+            self._move(publisher, subscriber, count)
+        publisher.close()
+
+    def _publisher(self) -> cuframes.PacketPublisher:
+        publisher = cuframes.PacketPublisher("leaks", directory=self._directory, byte_capacity=65536)
+        publisher.add_track(cuframes.PacketTrack("video", "h264", Fraction(1, 90000), extradata=bytes(100)))
+        return publisher
+
+    @staticmethod
+    def _move(publisher: cuframes.PacketPublisher, subscriber: cuframes.PacketSubscriber, count: int) -> None:
+        """Publishes packets one by one, takes each and looks at all of it."""
+        for index in range(count):
+            data = bytes([index & 0xFF]) * 1000
+            sequence = publisher.publish(0, data, key=True)
+            packet = subscriber.next(10)
+            if packet.sequence != sequence or packet.data != data or bytes(packet) != data or packet.track.codec != "h264":
+                raise RuntimeError(f"Packet {sequence} is not the one that was published.")
+
+
 def compare(what: str, memory: str, act: Callable[[int], None], warm_up: int, count: int) -> None:
     act(warm_up)
     after = measure(memory)
@@ -113,6 +156,12 @@ def main() -> int:
     compare("subscribers", sys.argv[2], rounds.subscribers, count, count)
     compare("publishers", sys.argv[2], rounds.publishers, count, count)
     compare("frames", sys.argv[2], rounds.frames, frames // 10, frames)
+    if sys.argv[2] == "host":
+        # Packets know no other memory.
+        packets = PacketRounds(sys.argv[1])
+        compare("packet-subscribers", "host", packets.subscribers, count, count)
+        compare("packet-publishers", "host", packets.publishers, count, count)
+        compare("packets", "host", packets.packets, frames // 10, frames)
     return 0
 
 
