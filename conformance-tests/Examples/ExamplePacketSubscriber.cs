@@ -333,7 +333,7 @@ internal sealed unsafe class ExamplePacketSubscriber(string socketPath, TextWrit
         if (U64(copy, PacketLayout.PacketDescriptor.Sequence) != sequence || track >= tracks || position % 64 != 0 || size > _byteCapacity / 2 ||
             (position % _byteCapacity) + size + PacketLayout.Zeros > _byteCapacity)
         {
-            throw new WireException(ErrorCode.PACKET_INVALID, "14.11", 
+            throw new WireException(ErrorCode.PACKET_INVALID, "14.11",
                 $"the descriptor of packet {sequence} is wrong: sequence {U64(copy, PacketLayout.PacketDescriptor.Sequence)}, track {track}, {size} bytes at {position}");
         }
 
