@@ -638,13 +638,12 @@ static int write_packet(cuframes_av_muxer *muxer, uint32_t number, const AVPacke
     struct track *track = &muxer->tracks[number];
     AVPacket *out = muxer->repaired;
     int64_t pts = 0, dts = 0, duration;
-    bool is_strict = !(muxer->format->oformat->flags & AVFMT_TS_NONSTRICT);
 
     if (to_ticks(muxer, track, packet->pts, &pts) || to_ticks(muxer, track, packet->dts, &dts))
         return CUFRAMES_AV_INVALID_DATA;
     duration = av_rescale_q(packet->duration, track->time_base, track->stream->time_base);
     /* Two times that were apart may be one in the container's unit; and a track may begin a little before the others. */
-    int64_t least = !track->has_last ? 0 : is_strict ? track->last_dts + 1 : track->last_dts;
+    int64_t least = track->has_last ? track->last_dts + 1 : 0;
     if (dts < least)
         dts = least;
     if (pts < dts)
