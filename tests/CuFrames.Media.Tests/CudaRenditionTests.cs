@@ -94,6 +94,10 @@ public sealed class CudaRenditionTests : IDisposable
         string device = $"Scaled on {_context.Device.Name} ({_context.Device.UuidText})";
         Assert.Equal((StreamState.Live, $"{device}, where the frames lie."), State("same"));
         Assert.Equal((StreamState.Live, $"{device}; each frame is copied to main memory once."), State("small"));
+
+        // A GPU has filled the rings by now: the pump waits for these readers, who take every frame.
+        Array.ForEach(readers, reader => reader.Dispose());
+        camera.Subscriber!.Dispose();
         Assert.True(camera.Pump.Stop(Patience));
 
         (StreamState?, string) State(string name)
