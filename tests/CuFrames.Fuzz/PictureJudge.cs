@@ -3,9 +3,12 @@ namespace CuFrames.Fuzz;
 /// <summary>A second judge of pictures, written from docs/protocol.md 4.9 in 128-bit arithmetic.</summary>
 internal static class PictureJudge
 {
-    /// <summary>Table 10.1: NV12, I420 and P010 first, whose chroma is halved.</summary>
+    /// <summary>Table 10.1: NV12, I420 and P010 first, whose chroma is halved; the tensors last, of bytes, halves and singles.</summary>
     public static readonly uint[] Formats =
-        [0x3231564E, 0x32315559, 0x30313050, 0x20203852, 0x34324742, 0x34324752, 0x34324241, 0x34325241];
+    [
+        0x3231564E, 0x32315559, 0x30313050, 0x20203852, 0x34324742, 0x34324752, 0x34324241, 0x34325241,
+        0x50424752, 0x50524742, 0x48504752, 0x48504742, 0x46504752, 0x46504742,
+    ];
 
     /// <summary>Whether the bytes of a Picture are sound in a segment of this size.</summary>
     public static bool IsSound(ReadOnlySpan<byte> picture, ulong segment)
@@ -24,6 +27,12 @@ internal static class PictureJudge
             return false;
         }
 
+        bool isTensor = known >= 8;
+        if (isTensor && left + top + right + bottom != 0)
+        {
+            return false;
+        }
+
         for (int plane = 0; plane < (int)planes; plane++)
         {
             UInt128 columns = left + width + right, rows = top + height + bottom;
@@ -37,10 +46,14 @@ internal static class PictureJudge
                 (0, 0) or (1, _) or (3, _) => 1u,
                 (0, _) or (2, 0) => 2u,
                 (4 or 5, _) => 3u,
+                (8 or 9, _) => 1u,
+                (10 or 11, _) => 2u,
                 _ => 4u,
             };
+            rows *= isTensor ? 3u : 1u;
             ulong offset = Number(picture, 32 + (8 * plane), 8), pitch = Number(picture, 64 + (4 * plane), 4);
-            if (offset % 64 != 0 || pitch % 64 != 0 || pitch < rowBytes || offset + ((rows - 1) * pitch) + rowBytes > segment)
+            bool isPitchSound = isTensor ? pitch == rowBytes : pitch % 64 == 0 && pitch >= rowBytes;
+            if (offset % 64 != 0 || !isPitchSound || offset + ((rows - 1) * pitch) + rowBytes > segment)
             {
                 return false;
             }

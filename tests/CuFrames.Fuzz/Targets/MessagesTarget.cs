@@ -194,7 +194,8 @@ internal sealed class MessagesTarget : FuzzTarget
         outcomes.Add(0x4000 + (isSubscription ? 1 : 0) + (welcome.Program.Length > 0 ? 2 : 0) + (welcome.Source.Length > 0 ? 4 : 0) + (welcome.StateText.Length > 0 ? 8 : 0));
         ReadOnlySpan<byte> first = welcome.Write(_first, 1);
         WelcomeMessage again = WelcomeMessage.Read(first[16..]);
-        WelcomeMessage expected = welcome.SubscriberId != 0 ? welcome : welcome with { Delivery = 0, Leases = 0, Fences = Fence.None, Wakes = Wake.None };
+        WelcomeMessage expected = welcome.SubscriberId != 0 ? welcome : welcome with { Delivery = 0, Leases = 0, Fences = Fence.None, Wakes = Wake.None, Start = null };
+        Require(welcome.Start is null || welcome.Start <= description.Head, "A START above the newest sequence was accepted.");
         Require(again == expected, "WELCOME was written as another one.");
         Require(first.SequenceEqual(again.Write(_second, 1)), "WELCOME was not written twice in the same way.");
     }
