@@ -130,7 +130,10 @@ public sealed class TapTests : IDisposable
             byte[] pictures = TapReader.Get("ffmpeg", "-v", "error", "-f", format, "-i", input, "-frames:v", "20", "-f", "rawvideo", "-pix_fmt", "rgb24", "-fps_mode", "passthrough", "-");
             Assert.Equal(20 * Width * Height * 3, pictures.Length);
             long[] numbers = [.. pictures.Chunk(Width * Height * 3).Select(picture => TapReader.NumberOf(picture, PixelFormat.Rgb24, Width, Height, isExact: false))];
-            TapReader.AssertGrowing([last, .. numbers]);
+            TapReader.AssertGrowing(numbers);
+
+            // A client begins with the newest frame, which may still be the one that the client before had last.
+            Assert.InRange(numbers[0], last, long.MaxValue);
             last = numbers[^1];
         }
 
@@ -150,7 +153,7 @@ public sealed class TapTests : IDisposable
 
             byte[] picture = TapReader.Get("ffmpeg", "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-");
             long number = TapReader.NumberOf(picture, PixelFormat.Rgb24, Width, Height, isExact: false);
-            TapReader.AssertGrowing([last, number]);
+            Assert.InRange(number, last, long.MaxValue);
             last = number;
         }
 
