@@ -339,7 +339,7 @@ static void states_and_evictions(void) {
     size_t count;
     CHECK_CODE(CUFRAMES_INVALID_ARGUMENT, cuframes_publisher_set_state(publisher, CUFRAMES_STATE_ENDED, NULL));
     CHECK_SAYS("cannot tell state 3");
-    CHECK_SAYS("cuframes_publisher_close");
+    CHECK_SAYS("its publisher is closed");
     CHECK_CODE(CUFRAMES_INVALID_ARGUMENT, cuframes_publisher_set_state(publisher, 4, NULL));
     CHECK_CODE(CUFRAMES_INVALID_ARGUMENT, cuframes_publisher_evict(publisher, 1, NULL));
     CHECK_SAYS("There is no subscriber 1");
