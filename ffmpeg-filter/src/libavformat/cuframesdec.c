@@ -1,0 +1,480 @@
+/*
+ * Demuxer of CuFrames streams
+ *
+ * This file is part of FFmpeg.
+ *
+ * FFmpeg is free software; you can redistribute it and/or
+ * modify it under the terms of the GNU Lesser General Public
+ * License as published by the Free Software Foundation; either
+ * version 2.1 of the License, or (at your option) any later version.
+ *
+ * FFmpeg is distributed in the hope that it will be useful,
+ * but WITHOUT ANY WARRANTY; without even the implied warranty of
+ * MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the GNU
+ * Lesser General Public License for more details.
+ *
+ * You should have received a copy of the GNU Lesser General Public
+ * License along with FFmpeg; if not, write to the Free Software
+ * Foundation, Inc., 51 Franklin Street, Fifth Floor, Boston, MA 02110-1301 USA
+ */
+
+/**
+ * @file
+ * Decoded frames of another process. Those in main memory become raw video. Those in device memory become hardware frames that lie where the
+ * publisher wrote them: the lease ends when the last reference is gone, behind the work that is on the device's stream by then.
+ */
+
+#include "config.h"
+
+#include "compat/cuframes/cuframes_formats.h"
+#include "compat/cuframes/cuframes_loader.h"
+
+#include "libavutil/avstring.h"
+#include "libavutil/buffer.h"
+#include "libavutil/frame.h"
+#include "libavutil/hwcontext.h"
+#if CONFIG_CUDA
+#include "libavutil/cuda_check.h"
+#include "libavutil/hwcontext_cuda_internal.h"
+#endif
+#include "libavutil/mathematics.h"
+#include "libavutil/mem.h"
+#include "libavutil/opt.h"
+#include "libavutil/pixdesc.h"
+#include "libavutil/time.h"
+
+#include "avformat.h"
+#include "cuframes_demuxer.h"
+#include "demux.h"
+#include "internal.h"
+#include "url.h"
+
+/* How long the library waits before it is asked whether the user wants to stop. */
+#define STEP CUFRAMES_MILLISECONDS(100)
+
+/* Time of a frame whose duration nobody knows. */
+#define USUAL_DURATION INT64_C(40000000)
+
+typedef struct CuFramesContext {
+    const AVClass *class;
+    CuFramesFunctions library;
+    cuframes_subscriber *subscriber;
+
+    /* The frame that read_header took to learn the format. */
+    cuframes_frame first;
+    cuframes_format format;
+    AVBufferRef *device;
+    AVBufferRef *frames;
+
+    /* Source times become ours: they go on where the source's clock begins anew. Nanoseconds. */
+    int64_t offset;
+    int64_t last_pts;
+    int64_t last_duration;
+    int has_last;
+    uint64_t missed;
+
+    /* options */
+    char *directory;
+    int delivery;
+    int leases;
+    int64_t timeout;
+    int64_t rw_timeout;
+    char *ignored;
+} CuFramesContext;
+
+/* What a hardware frame holds until nobody refers to it any more. */
+typedef struct Lease {
+    CuFramesFunctions library;
+    cuframes_frame frame;
+    AVBufferRef *device;
+} Lease;
+
+static int cuframes_read_probe(const AVProbeData *p)
+{
+    return av_strstart(p->filename, "cuframes:", NULL) ? AVPROBE_SCORE_MAX : 0;
+}
+
+static const char *key_of(const char *url)
+{
+    av_strstart(url, "cuframes:", &url);
+    return url;
+}
+
+/**
+ * Wait for a frame, for as long as the options allow. As with other live sources AVFMT_FLAG_NONBLOCK changes nothing: ffmpeg sets it always, and
+ * would ask again only after a pause.
+ */
+static int take(AVFormatContext *s, cuframes_frame *frame)
+{
+    CuFramesContext *c = s->priv_data;
+    const int64_t limit = c->timeout ? c->timeout : c->rw_timeout;
+    const int64_t begin = av_gettime_relative();
+
+    for (;;) {
+        int32_t code;
+
+        *frame = (cuframes_frame)CUFRAMES_FRAME_INIT;
+        code = c->library.subscriber_next(c->subscriber, STEP, frame);
+        if (code == CUFRAMES_OK)
+            return 0;
+        if (code != CUFRAMES_TIMED_OUT)
+            return cuframes_error(s, &c->library, "Cannot read a frame", code);
+        if (ff_check_interrupt(&s->interrupt_callback))
+            return AVERROR_EXIT;
+        if (limit && av_gettime_relative() - begin >= limit) {
+            av_log(s, AV_LOG_ERROR, "'%s' gave no frame within %.1f s. See whether its publisher runs and its source is live: cuframes ls\n",
+                   key_of(s->url), limit / 1e6);
+            return AVERROR(ETIMEDOUT);
+        }
+    }
+}
+
+static int is_same_format(const CuFramesContext *c, const cuframes_frame *frame)
+{
+    return c->format.pixel_format == frame->pixel_format && c->format.width == frame->width && c->format.height == frame->height;
+}
+
+#if CONFIG_CUDA
+static void release(void *opaque, uint8_t *data)
+{
+    Lease *lease = opaque;
+    AVHWDeviceContext *device = (AVHWDeviceContext *)lease->device->data;
+    AVCUDADeviceContext *cuda = device->hwctx;
+
+    /* Where the stream cannot be used any more (the device is lost), nothing reads the frame either. */
+    if (lease->library.frame_release_stream(&lease->frame, cuda->stream) != CUFRAMES_OK)
+        lease->library.frame_release(&lease->frame);
+    av_buffer_unref(&lease->device);
+    av_free(lease);
+}
+
+/* The reference to a primary context that a device of FFmpeg holds. */
+typedef struct Primary {
+    CudaFunctions *cu;
+    CUdevice device;
+} Primary;
+
+static void free_device(AVHWDeviceContext *device)
+{
+    Primary *primary = device->user_opaque;
+
+    primary->cu->cuDevicePrimaryCtxRelease(primary->device);
+    cuda_free_functions(&primary->cu);
+    av_free(primary);
+}
+
+/**
+ * The library maps frames in the primary context, and has made it active by now with the flags that the process chose. FFmpeg's own way to it
+ * (primary_ctx=1) refuses a context that is active with other flags than FFmpeg's.
+ */
+static int open_device(AVFormatContext *s, int ordinal)
+{
+    CuFramesContext *c = s->priv_data;
+    Primary *primary = av_mallocz(sizeof(*primary));
+    AVHWDeviceContext *device;
+    AVCUDADeviceContext *cuda;
+    int ret = AVERROR(ENOMEM);
+
+    if (!primary || !(c->device = av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_CUDA)))
+        goto fail;
+    device = (AVHWDeviceContext *)c->device->data;
+    cuda   = device->hwctx;
+    if ((ret = cuda_load_functions(&primary->cu, s)) < 0)
+        goto fail;
+    if ((ret = FF_CUDA_CHECK_DL(s, primary->cu, primary->cu->cuInit(0))) < 0 ||
+        (ret = FF_CUDA_CHECK_DL(s, primary->cu, primary->cu->cuDeviceGet(&primary->device, ordinal))) < 0 ||
+        (ret = FF_CUDA_CHECK_DL(s, primary->cu, primary->cu->cuDevicePrimaryCtxRetain(&cuda->cuda_ctx, primary->device))) < 0)
+        goto fail;
+    device->user_opaque = primary;
+    device->free        = free_device;
+    primary = NULL;
+    if ((ret = av_hwdevice_ctx_init(c->device)) >= 0)
+        return 0;
+
+fail:
+    if (primary && primary->cu)
+        cuda_free_functions(&primary->cu);
+    av_free(primary);
+    av_buffer_unref(&c->device);
+    av_log(s, AV_LOG_ERROR, "'%s' lies on CUDA device %d, which FFmpeg cannot open.\n", key_of(s->url), ordinal);
+    return ret;
+}
+
+static int open_frames(AVFormatContext *s, const cuframes_frame *frame)
+{
+    CuFramesContext *c = s->priv_data;
+    AVHWFramesContext *frames;
+    int ret;
+
+    av_buffer_unref(&c->frames);
+    if (!(c->frames = av_hwframe_ctx_alloc(c->device)))
+        return AVERROR(ENOMEM);
+    frames            = (AVHWFramesContext *)c->frames->data;
+    frames->format    = AV_PIX_FMT_CUDA;
+    frames->sw_format = cuframes_to_pix_fmt(frame->pixel_format);
+    frames->width     = frame->width;
+    frames->height    = frame->height;
+    if ((ret = av_hwframe_ctx_init(c->frames)) < 0)
+        av_log(s, AV_LOG_ERROR, "FFmpeg has no CUDA frames of %s.\n", c->library.pixel_format_name(frame->pixel_format));
+    return ret;
+}
+
+static void free_wrapped(void *opaque, uint8_t *data)
+{
+    AVFrame *frame = (AVFrame *)data;
+    av_frame_free(&frame);
+}
+
+/**
+ * Make a packet of a frame that stays where it is. The frame's lease becomes the packet's, whatever is returned.
+ */
+static int wrap(AVFormatContext *s, cuframes_frame *taken, AVPacket *pkt)
+{
+    CuFramesContext *c = s->priv_data;
+    AVStream *st = s->streams[0];
+    Lease *lease = av_mallocz(sizeof(*lease));
+    AVFrame *frame = av_frame_alloc();
+    int ret = AVERROR(ENOMEM);
+
+    if (!lease || !frame || !(lease->device = av_buffer_ref(c->device)))
+        goto fail;
+    if (!is_same_format(c, taken) && (ret = open_frames(s, taken)) < 0)
+        goto fail;
+    lease->library = c->library;
+    lease->frame   = *taken;
+    ret = AVERROR(ENOMEM);
+    if (!(frame->hw_frames_ctx = av_buffer_ref(c->frames)))
+        goto fail;
+    if (!(frame->buf[0] = av_buffer_create(taken->planes[0].data, taken->planes[0].pitch * taken->planes[0].rows, release, lease,
+                                           AV_BUFFER_FLAG_READONLY)))
+        goto fail;
+    lease = NULL;
+    taken->lease = 0;
+
+    frame->format = AV_PIX_FMT_CUDA;
+    frame->width  = taken->width;
+    frame->height = taken->height;
+    for (unsigned i = 0; i < taken->plane_count; i++) {
+        frame->data[i]     = taken->planes[i].data;
+        frame->linesize[i] = taken->planes[i].pitch;
+    }
+    cuframes_to_frame(frame, &taken->metadata);
+    frame->sample_aspect_ratio = st->sample_aspect_ratio;
+
+    if (!(pkt->buf = av_buffer_create((uint8_t *)frame, sizeof(*frame), free_wrapped, NULL, 0)))
+        goto fail;
+    pkt->data   = (uint8_t *)frame;
+    pkt->size   = sizeof(*frame);
+    pkt->flags |= AV_PKT_FLAG_TRUSTED;
+    return 0;
+
+fail:
+    if (lease)
+        av_buffer_unref(&lease->device);
+    av_free(lease);
+    av_frame_free(&frame);
+    return ret;
+}
+#endif
+
+static int cuframes_read_close(AVFormatContext *s)
+{
+    CuFramesContext *c = s->priv_data;
+
+    if (c->first.lease)
+        c->library.frame_release(&c->first);
+    if (c->subscriber)
+        c->library.subscriber_close(c->subscriber);
+    c->subscriber = NULL;
+    av_buffer_unref(&c->frames);
+    av_buffer_unref(&c->device);
+    return 0;
+}
+
+static int cuframes_read_header(AVFormatContext *s)
+{
+    CuFramesContext *c = s->priv_data;
+    cuframes_subscriber_options options = CUFRAMES_SUBSCRIBER_OPTIONS_INIT;
+    cuframes_subscriber_info info = CUFRAMES_SUBSCRIBER_INFO_INIT;
+    const char *key = key_of(s->url);
+    AVStream *st;
+    int32_t code;
+    int ret;
+
+    if ((ret = cuframes_load(s, &c->library)) < 0)
+        return ret;
+
+    options.delivery        = c->delivery;
+    options.leases          = c->leases;
+    options.wait_for_stream = 1;
+    options.directory       = c->directory;
+    options.program         = "ffmpeg";
+    code = c->library.subscriber_open(key, &options, &c->subscriber);
+    if (code != CUFRAMES_OK) {
+        char what[256];
+        snprintf(what, sizeof(what), "Cannot read '%s'", key);
+        return cuframes_error(s, &c->library, what, code);
+    }
+
+    if ((ret = take(s, &c->first)) < 0)
+        return ret;
+    c->library.subscriber_get_info(c->subscriber, &info);
+
+    if (!(st = avformat_new_stream(s, NULL)))
+        return AVERROR(ENOMEM);
+    avpriv_set_pts_info(st, 64, 1, 1000000000);
+    st->codecpar->codec_type = AVMEDIA_TYPE_VIDEO;
+    st->codecpar->width      = c->first.width;
+    st->codecpar->height     = c->first.height;
+    if (info.format.rate_numerator && info.format.rate_denominator) {
+        st->avg_frame_rate = (AVRational){ info.format.rate_numerator, info.format.rate_denominator };
+        st->r_frame_rate   = st->avg_frame_rate;
+    }
+    cuframes_to_parameters(st->codecpar, &c->first.metadata);
+    if (cuframes_to_pix_fmt(c->first.pixel_format) == AV_PIX_FMT_NONE) {
+        av_log(s, AV_LOG_ERROR, "'%s' has frames of %s, which FFmpeg has no name for. Read a rendition in another format.\n", key,
+               c->library.pixel_format_name(c->first.pixel_format));
+        return AVERROR(ENOTSUP);
+    }
+
+    if (c->first.memory == CUFRAMES_MEMORY_CUDA) {
+#if CONFIG_CUDA
+        if ((ret = open_device(s, c->first.cuda_device)) < 0 || (ret = open_frames(s, &c->first)) < 0)
+            return ret;
+        st->codecpar->codec_id = AV_CODEC_ID_WRAPPED_AVFRAME;
+        st->codecpar->format   = AV_PIX_FMT_CUDA;
+#else
+        av_log(s, AV_LOG_ERROR, "'%s' lies in GPU memory, and this FFmpeg was built without CUDA. Read a rendition with memory: host.\n", key);
+        return AVERROR(ENOSYS);
+#endif
+    } else {
+        st->codecpar->codec_id = AV_CODEC_ID_RAWVIDEO;
+        st->codecpar->format   = cuframes_to_pix_fmt(c->first.pixel_format);
+    }
+
+    c->format.pixel_format = c->first.pixel_format;
+    c->format.width        = c->first.width;
+    c->format.height       = c->first.height;
+    return 0;
+}
+
+/**
+ * Put a frame on a time line that grows.
+ */
+static void set_times(AVFormatContext *s, const cuframes_frame *frame, AVPacket *pkt)
+{
+    CuFramesContext *c = s->priv_data;
+    const int64_t duration = frame->metadata.duration > 0 ? frame->metadata.duration : USUAL_DURATION;
+    int64_t pts = frame->metadata.pts != CUFRAMES_PTS_UNKNOWN ? frame->metadata.pts : frame->metadata.publish_time;
+
+    if (c->has_last && pts + c->offset <= c->last_pts)
+        c->offset = c->last_pts + c->last_duration - pts;
+    pts += c->offset;
+    c->has_last      = 1;
+    c->last_pts      = pts;
+    c->last_duration = duration;
+    pkt->pts = pkt->dts = pts;
+    pkt->duration     = frame->metadata.duration;
+    pkt->stream_index = 0;
+    pkt->flags |= AV_PKT_FLAG_KEY;
+    if (frame->metadata.flags & CUFRAMES_FLAG_CORRUPT)
+        pkt->flags |= AV_PKT_FLAG_CORRUPT;
+}
+
+static int cuframes_read_packet(AVFormatContext *s, AVPacket *pkt)
+{
+    CuFramesContext *c = s->priv_data;
+    cuframes_frame frame;
+    int ret;
+
+    for (;;) {
+        int32_t code;
+
+        if (c->first.lease) {
+            frame = c->first;
+            c->first.lease = 0;
+        } else if ((ret = take(s, &frame)) < 0) {
+            return ret;
+        }
+
+        if (frame.missed) {
+            c->missed += frame.missed;
+            av_log(s, AV_LOG_VERBOSE, "%"PRIu64" frames missed, %"PRIu64" in all\n", frame.missed, c->missed);
+        }
+
+#if CONFIG_CUDA
+        if (s->streams[0]->codecpar->codec_id == AV_CODEC_ID_WRAPPED_AVFRAME && frame.memory == CUFRAMES_MEMORY_CUDA) {
+            const cuframes_frame described = frame;
+            ret = wrap(s, &frame, pkt);
+            if (ret < 0) {
+                if (frame.lease)
+                    c->library.frame_release(&frame);
+                return ret;
+            }
+            c->format.pixel_format = described.pixel_format;
+            c->format.width        = described.width;
+            c->format.height       = described.height;
+            set_times(s, &described, pkt);
+            ((AVFrame *)pkt->data)->pts = pkt->pts;
+            return 0;
+        }
+#endif
+
+        if (s->streams[0]->codecpar->codec_id == AV_CODEC_ID_WRAPPED_AVFRAME || !is_same_format(c, &frame) ||
+            frame.memory != CUFRAMES_MEMORY_HOST) {
+            av_log(s, AV_LOG_ERROR, "'%s' changed from %s %dx%d to %s %ux%u in %s memory, which raw video cannot express. Open it again.\n",
+                   key_of(s->url), c->library.pixel_format_name(c->format.pixel_format), s->streams[0]->codecpar->width,
+                   s->streams[0]->codecpar->height, c->library.pixel_format_name(frame.pixel_format), frame.width, frame.height,
+                   frame.memory == CUFRAMES_MEMORY_HOST ? "main" : "GPU");
+            c->library.frame_release(&frame);
+            return AVERROR_INVALIDDATA;
+        }
+
+        ret = av_new_packet(pkt, c->library.picture_bytes(frame.pixel_format, frame.width, frame.height));
+        if (ret < 0) {
+            c->library.frame_release(&frame);
+            return ret;
+        }
+        code = c->library.frame_copy(&frame, pkt->data, pkt->size);
+        if (code == CUFRAMES_OK) {
+            set_times(s, &frame, pkt);
+            c->library.frame_release(&frame);
+            return 0;
+        }
+
+        /* This reader was evicted while it copied: the next call connects again. */
+        av_packet_unref(pkt);
+        if (code != CUFRAMES_FRAME_LOST) {
+            ret = cuframes_error(s, &c->library, "Cannot copy a frame", code);
+            c->library.frame_release(&frame);
+            return ret;
+        }
+        c->library.frame_release(&frame);
+    }
+}
+
+#define OFFSET(x) offsetof(CuFramesContext, x)
+#define DEC AV_OPT_FLAG_DECODING_PARAM
+static const AVOption cuframes_options[] = {
+    { "directory",  "folder of the sockets (default: $CUFRAMES_DIR, /run/cuframes)", OFFSET(directory), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
+    { "delivery",   "which frames are read", OFFSET(delivery), AV_OPT_TYPE_INT, { .i64 = CUFRAMES_IN_ORDER }, CUFRAMES_NEWEST, CUFRAMES_LOSSLESS, DEC, "delivery" },
+    {   "newest",   "the newest frame; older ones are skipped", 0, AV_OPT_TYPE_CONST, { .i64 = CUFRAMES_NEWEST }, 0, 0, DEC, "delivery" },
+    {   "in_order", "the oldest frame that is still there", 0, AV_OPT_TYPE_CONST, { .i64 = CUFRAMES_IN_ORDER }, 0, 0, DEC, "delivery" },
+    {   "lossless", "every frame; the publisher waits, where it offers that", 0, AV_OPT_TYPE_CONST, { .i64 = CUFRAMES_LOSSLESS }, 0, 0, DEC, "delivery" },
+    { "leases",     "most frames in device memory that are held at once", OFFSET(leases), AV_OPT_TYPE_INT, { .i64 = 8 }, 1, 64, DEC },
+    { "timeout",    "longest wait for a frame in microseconds, 0: no limit", OFFSET(timeout), AV_OPT_TYPE_INT64, { .i64 = 0 }, 0, INT64_MAX, DEC },
+    { "rw_timeout", "the same, for programs that know it by this name", OFFSET(rw_timeout), AV_OPT_TYPE_INT64, { .i64 = 0 }, 0, INT64_MAX, DEC },
+    { "rtsp_transport", "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
+    { "user_agent", "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
+    { NULL },
+};
+
+static const AVClass cuframes_class = {
+    .class_name = "cuframes demuxer",
+    .item_name  = av_default_item_name,
+    .option     = cuframes_options,
+    .version    = LIBAVUTIL_VERSION_INT,
+    .category   = AV_CLASS_CATEGORY_DEMUXER,
+};
+
+CUFRAMES_DEMUXER(cuframes, "CuFrames frames of another process", CuFramesContext)
