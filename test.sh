@@ -131,7 +131,7 @@ fi
 computing() {
   suite model 600 summary tests/model/check.sh
   suite format 600 status dotnet format CuFrames.sln --verify-no-changes --no-restore
-  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh benchmarks/*.sh benchmarks/Languages/*.sh sdk/CuFrames.Native/package/*.sh sdk/python-bindings/*.sh tests/native-peers/*.sh tests/model/*.sh tests/kernels/*.sh media/kernels/*.sh gpu/*.sh gpu/bundle/*
+  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh benchmarks/*.sh benchmarks/Languages/*.sh sdk/CuFrames.Native/package/*.sh sdk/python-bindings/*.sh tests/native-peers/*.sh tests/model/*.sh tests/kernels/*.sh media/kernels/*.sh gpu/*.sh gpu/bundle/* ffmpeg-filter/*.sh
   suite kernels 120 status media/kernels/check.sh
   suite fakecuda 120 summary make --silent -C tests/fakecuda check
   suite python 600 summary sdk/python-bindings/test.sh
@@ -144,6 +144,11 @@ moving() {
   local project name
   for project in tests/*.Tests/*.csproj; do
     name=$(basename -- "$project" .csproj)
+    if [ "$name" = CuFrames.Ffmpeg.Tests ]; then
+      # Three versions of FFmpeg from source, once; later runs find them.
+      # shellcheck disable=SC2016 # the inner shell's variable
+      suite ffmpeg 1200 status bash -c 'for version in 5.1 7.1 8.1; do ffmpeg-filter/build.sh "$version" --minimal || exit 1; done'
+    fi
     suite "$name" 600 xunit "tests/$name/bin/Release/net10.0/$name" -noColor -noLogo -trait- only=gpu
   done
 }
