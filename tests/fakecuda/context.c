@@ -18,6 +18,7 @@ static CUcontext contexts;                   /* lock */
 static CUcontext primary[MAX_DEVICES];       /* lock; NULL: not active */
 static unsigned primary_flags[MAX_DEVICES];  /* lock */
 
+enum { COMPUTE_MAJOR = 9, COMPUTE_MINOR = 0 };
 enum { STACK = 64 };
 static _Thread_local CUcontext stack[STACK];
 static _Thread_local int depth;
@@ -226,10 +227,11 @@ CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device) {
     case CU_DEVICE_ATTRIBUTE_GPU_OVERLAP:
     case CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY:
     case CU_DEVICE_ATTRIBUTE_CONCURRENT_KERNELS:
+    case CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY:
     case CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING: *value = 1; break;
     case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID: *value = config.physical[device] + 1; break;
-    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = 9; break;
-    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = 0; break;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = COMPUTE_MAJOR; break;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = COMPUTE_MINOR; break;
     case CU_DEVICE_ATTRIBUTE_CAN_USE_STREAM_MEM_OPS_V1:
     case CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS_V1:
     case CU_DEVICE_ATTRIBUTE_CAN_USE_STREAM_WAIT_VALUE_NOR_V1:
@@ -265,6 +267,42 @@ CUresult cuDeviceGetPCIBusId(char *text, int length, CUdevice device) {
   return CUDA_SUCCESS;
 }
 
+/* With or without the domain and the function, as the real driver reads it. */
+CUresult cuDeviceGetByPCIBusId(CUdevice *device, const char *text) {
+  ENTER(cuDeviceGetByPCIBusId, NEEDS_INIT | EVEN_IF_BROKEN);
+  REQUIRE(device != NULL && text != NULL, CUDA_ERROR_INVALID_VALUE);
+  unsigned domain = 0, bus, number, function = 0;
+  int end = 0;
+  bool read = sscanf(text, "%x:%x:%x%n", &domain, &bus, &number, &end) == 3;
+  if (!read) {
+    domain = 0;
+    read = sscanf(text, "%x:%x%n", &bus, &number, &end) == 2;
+  }
+  REQUIRE(read, CUDA_ERROR_INVALID_VALUE);
+  text += end;
+  if (*text == '.') {
+    REQUIRE(sscanf(text, ".%x%n", &function, &end) == 1, CUDA_ERROR_INVALID_VALUE);
+    text += end;
+  }
+  REQUIRE(*text == 0, CUDA_ERROR_INVALID_VALUE);
+  for (int i = 0; i < config.devices; i++) {
+    if (domain == 0 && bus == (unsigned)config.physical[i] + 1 && number == 0 && function == 0) {
+      *device = i;
+      return CUDA_SUCCESS;
+    }
+  }
+  return CUDA_ERROR_INVALID_DEVICE;
+}
+
+CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice device) {
+  ENTER(cuDeviceComputeCapability, NEEDS_INIT | EVEN_IF_BROKEN);
+  REQUIRE(major != NULL && minor != NULL, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(is_device(device), CUDA_ERROR_INVALID_DEVICE);
+  *major = COMPUTE_MAJOR;
+  *minor = COMPUTE_MINOR;
+  return CUDA_SUCCESS;
+}
+
 /* ---- contexts ---- */
 
 static CUcontext make_context(CUdevice device, unsigned flags, bool is_primary) {
@@ -273,6 +311,12 @@ static CUcontext make_context(CUdevice device, unsigned flags, bool is_primary) 
   context->flags = flags;
   context->primary = is_primary;
   context->references = 1;
+  context->limits[CU_LIMIT_STACK_SIZE] = 1024;
+  context->limits[CU_LIMIT_PRINTF_FIFO_SIZE] = 1 << 20;
+  context->limits[CU_LIMIT_MALLOC_HEAP_SIZE] = 8 << 20;
+  context->limits[CU_LIMIT_DEV_RUNTIME_SYNC_DEPTH] = 2;
+  context->limits[CU_LIMIT_DEV_RUNTIME_PENDING_LAUNCH_COUNT] = 2048;
+  context->limits[CU_LIMIT_MAX_L2_FETCH_GRANULARITY] = 64;
   atomic_store(&context->alive, true);
   context->next = contexts;
   contexts = context;
@@ -341,6 +385,23 @@ CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned flags) {
   pthread_mutex_unlock(&lock);
   return CUDA_SUCCESS;
 }
+
+/* Everything in the context goes, however many hold it; who held it has a context that is destroyed. */
+CUresult cuDevicePrimaryCtxReset_v2(CUdevice device) {
+  ENTER(cuDevicePrimaryCtxReset_v2, NEEDS_INIT);
+  REQUIRE(is_device(device), CUDA_ERROR_INVALID_DEVICE);
+  pthread_mutex_lock(&lock);
+  CUcontext context = primary[device];
+  primary[device] = NULL;
+  pthread_mutex_unlock(&lock);
+  if (context != NULL)
+    end_context(context);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDevicePrimaryCtxRelease(CUdevice device) __attribute__((alias("cuDevicePrimaryCtxRelease_v2")));
+CUresult cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned flags) __attribute__((alias("cuDevicePrimaryCtxSetFlags_v2")));
+CUresult cuDevicePrimaryCtxReset(CUdevice device) __attribute__((alias("cuDevicePrimaryCtxReset_v2")));
 
 CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *active) {
   ENTER(cuDevicePrimaryCtxGetState, NEEDS_INIT | EVEN_IF_BROKEN);
@@ -426,6 +487,26 @@ CUresult cuCtxSynchronize(void) {
   return context_wait(current_context());
 }
 
+/* Kept and told, and otherwise without an effect: kernels need no stack here. */
+CUresult cuCtxSetLimit(int limit, size_t value) {
+  ENTER(cuCtxSetLimit, NEEDS_CONTEXT);
+  REQUIRE(limit >= 0 && limit < LIMIT_COUNT, CUDA_ERROR_UNSUPPORTED_LIMIT);
+  pthread_mutex_lock(&lock);
+  current_context()->limits[limit] = value;
+  pthread_mutex_unlock(&lock);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuCtxGetLimit(size_t *value, int limit) {
+  ENTER(cuCtxGetLimit, NEEDS_CONTEXT);
+  REQUIRE(value != NULL, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(limit >= 0 && limit < LIMIT_COUNT, CUDA_ERROR_UNSUPPORTED_LIMIT);
+  pthread_mutex_lock(&lock);
+  *value = current_context()->limits[limit];
+  pthread_mutex_unlock(&lock);
+  return CUDA_SUCCESS;
+}
+
 CUresult cuMemGetInfo_v2(size_t *available, size_t *total) {
   ENTER(cuMemGetInfo_v2, NEEDS_CONTEXT);
   REQUIRE(available != NULL && total != NULL, CUDA_ERROR_INVALID_VALUE);
@@ -433,3 +514,13 @@ CUresult cuMemGetInfo_v2(size_t *available, size_t *total) {
   *available = config.memory - memory_used(current_context()->device);
   return CUDA_SUCCESS;
 }
+
+/* ---- what is looked up and not done ---- */
+
+#define X(name)                      \
+  CUresult name(void) {              \
+    ENTER(name, NEEDS_NOTHING);      \
+    return CUDA_ERROR_NOT_SUPPORTED; \
+  }
+FAKECUDA_REFUSED(X)
+#undef X

@@ -71,9 +71,10 @@ static CUresult resolve(struct side *side, int type, const void *host, CUdevicep
   struct area *area = area_at(side->address);
   side->host = area == NULL ? !is_reserved(side->address) : is_host(area);
   side->pageable = area == NULL && side->host;
+  bool managed = area != NULL && area->managed;
   pthread_rwlock_unlock(&space);
   switch (type) {
-    case CU_MEMORYTYPE_HOST: return side->host ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    case CU_MEMORYTYPE_HOST: return side->host || managed ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     case CU_MEMORYTYPE_DEVICE: return area == NULL ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
     case CU_MEMORYTYPE_UNIFIED: return side->host || area != NULL ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     default: return CUDA_ERROR_NOT_SUPPORTED;
@@ -157,6 +158,21 @@ CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D *copy) {
 CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D *copy, CUstream stream) {
   ENTER(cuMemcpy2DAsync_v2, NEEDS_CONTEXT);
   return copy_2d(copy, stream, ASYNCHRONOUS);
+}
+
+/* The addresses say what lies where. */
+static CUresult copy_unified(CUdeviceptr destination, CUdeviceptr source, size_t size, CUstream stream, enum waiting waiting) {
+  return copy_1d(CU_MEMORYTYPE_UNIFIED, NULL, source, CU_MEMORYTYPE_UNIFIED, NULL, destination, size, stream, waiting);
+}
+
+CUresult cuMemcpy(CUdeviceptr destination, CUdeviceptr source, size_t size) {
+  ENTER(cuMemcpy, NEEDS_CONTEXT);
+  return copy_unified(destination, source, size, NULL, WAITS_IF_HOST);
+}
+
+CUresult cuMemcpyAsync(CUdeviceptr destination, CUdeviceptr source, size_t size, CUstream stream) {
+  ENTER(cuMemcpyAsync, NEEDS_CONTEXT);
+  return copy_unified(destination, source, size, stream, ASYNCHRONOUS);
 }
 
 CUresult cuMemcpyDtoH_v2(void *destination, CUdeviceptr source, size_t size) {

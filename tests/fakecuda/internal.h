@@ -16,6 +16,14 @@
 enum { MAX_DEVICES = 8 };
 #define GRANULARITY ((size_t)2 << 20)
 
+/* What programs (FFmpeg's loader is one) look up before they start and the double cannot do: each answers
+ * CUDA_ERROR_NOT_SUPPORTED, whatever its arguments. */
+#define FAKECUDA_REFUSED(X)                                                                                             \
+  X(cuLinkCreate) X(cuLinkAddData) X(cuLinkComplete) X(cuLinkDestroy) X(cuModuleGetGlobal) X(cuTexObjectCreate)        \
+  X(cuTexObjectDestroy) X(cuArrayCreate_v2) X(cuArray3DCreate_v2) X(cuArrayDestroy) X(cuDeviceGetLuid)                 \
+  X(cuGLGetDevices_v2) X(cuGraphicsGLRegisterImage) X(cuGraphicsUnregisterResource) X(cuGraphicsMapResources)          \
+  X(cuGraphicsUnmapResources) X(cuGraphicsSubResourceGetMappedArray) X(cuGraphicsResourceGetMappedPointer_v2)
+
 /* Every function of the double, by exported name. */
 #define FAKECUDA_CALLS(X)                                                                                               \
   X(cuInit) X(cuDriverGetVersion) X(cuGetErrorName) X(cuGetErrorString) X(cuGetProcAddress) X(cuGetProcAddress_v2)     \
@@ -33,7 +41,15 @@ enum { MAX_DEVICES = 8 };
   X(cuMemsetD8_v2) X(cuMemsetD8Async) X(cuMemGetAllocationGranularity) X(cuMemCreate) X(cuMemRelease)                  \
   X(cuMemExportToShareableHandle) X(cuMemImportFromShareableHandle) X(cuMemAddressReserve) X(cuMemAddressFree)         \
   X(cuMemMap) X(cuMemUnmap) X(cuMemSetAccess) X(cuMemGetAccess) X(cuPointerGetAttribute) X(cuModuleLoadData)           \
-  X(cuModuleUnload) X(cuModuleGetFunction) X(cuLaunchKernel)
+  X(cuModuleUnload) X(cuModuleGetFunction) X(cuLaunchKernel) X(cuDeviceGetByPCIBusId) X(cuDeviceComputeCapability)     \
+  X(cuDevicePrimaryCtxReset_v2) X(cuCtxGetLimit) X(cuCtxSetLimit) X(cuStreamAddCallback) X(cuMemAllocPitch_v2)         \
+  X(cuMemAllocManaged) X(cuMemcpy) X(cuMemcpyAsync) FAKECUDA_REFUSED(X)
+
+#pragma GCC visibility push(default)
+#define X(name) CUresult name(void);
+FAKECUDA_REFUSED(X)
+#undef X
+#pragma GCC visibility pop
 
 enum call {
 #define X(name) CALL_##name,
@@ -86,11 +102,14 @@ void count_memset(uint64_t bytes);
 
 extern pthread_mutex_t lock;
 
+enum { LIMIT_COUNT = CU_LIMIT_PERSISTING_L2_CACHE_SIZE + 1 };
+
 struct CUctx_st {
   int device;
   bool primary;
   int references;        /* lock */
   unsigned flags;
+  size_t limits[LIMIT_COUNT]; /* lock */
   atomic_bool alive;     /* written under lock; read by workers at any time */
   CUstream null_stream;  /* lock; made at first use */
   CUstream streams;      /* lock; the null stream among them */
@@ -154,6 +173,7 @@ struct area {
   CUcontext context;            /* that it goes with; NULL: VMM */
   unsigned char access[MAX_DEVICES]; /* AREA_VMM */
   bool read_only;               /* AREA_REGISTERED */
+  bool managed;                 /* AREA_ALLOCATION: the host's as much as the device's */
   struct physical *physical;    /* AREA_VMM */
   int fd;                       /* AREA_ALLOCATION: the memory, or once exported its file; else -1 */
   uint64_t share[2];            /* AREA_ALLOCATION once exported, AREA_IPC: the name; else 0 */

@@ -125,9 +125,7 @@ uint64_t memory_used(int device) {
 
 /* ---- cuMemAlloc ---- */
 
-CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t size) {
-  ENTER(cuMemAlloc_v2, NEEDS_CONTEXT);
-  REQUIRE(address != NULL && size > 0, CUDA_ERROR_INVALID_VALUE);
+static CUresult allocate(CUdeviceptr *address, size_t size, bool managed) {
   CUcontext context = current_context();
   REQUIRE(size <= config.memory, CUDA_ERROR_OUT_OF_MEMORY);
   size_t whole = round_up(size, PAGE);
@@ -140,6 +138,7 @@ CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t size) {
       struct area *area = area_add((uintptr_t)mapped, whole, AREA_ALLOCATION, context->device, context);
       area->asked = size;
       area->fd = fd;
+      area->managed = managed;
       *address = (CUdeviceptr)mapped;
       live_add(LIVE_ALLOCATIONS, 1);
       result = CUDA_SUCCESS;
@@ -151,6 +150,32 @@ CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t size) {
   if (result != CUDA_SUCCESS && fd >= 0)
     close(fd);
   return result;
+}
+
+CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t size) {
+  ENTER(cuMemAlloc_v2, NEEDS_CONTEXT);
+  REQUIRE(address != NULL && size > 0, CUDA_ERROR_INVALID_VALUE);
+  return allocate(address, size, false);
+}
+
+enum { PITCH = 512 }; /* the texture alignment, as on the devices of today */
+
+CUresult cuMemAllocPitch_v2(CUdeviceptr *address, size_t *pitch, size_t width, size_t height, unsigned element) {
+  ENTER(cuMemAllocPitch_v2, NEEDS_CONTEXT);
+  REQUIRE(address != NULL && pitch != NULL && width > 0 && height > 0, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(element == 4 || element == 8 || element == 16, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(width <= config.memory && height <= config.memory / round_up(width, PITCH), CUDA_ERROR_OUT_OF_MEMORY);
+  CUresult result = allocate(address, round_up(width, PITCH) * height, false);
+  if (result == CUDA_SUCCESS)
+    *pitch = round_up(width, PITCH);
+  return result;
+}
+
+/* Memory never moves here: both sides see the same pages. */
+CUresult cuMemAllocManaged(CUdeviceptr *address, size_t size, unsigned flags) {
+  ENTER(cuMemAllocManaged, NEEDS_CONTEXT);
+  REQUIRE(address != NULL && size > 0 && (flags == CU_MEM_ATTACH_GLOBAL || flags == CU_MEM_ATTACH_HOST), CUDA_ERROR_INVALID_VALUE);
+  return allocate(address, size, true);
 }
 
 /* With space held for writing. */
@@ -218,7 +243,7 @@ CUresult cuIpcGetMemHandle(CUipcMemHandle *handle, CUdeviceptr address) {
   CUresult result = CUDA_ERROR_INVALID_VALUE;
   write_lock();
   struct area *area = area_at(address);
-  if (area != NULL && area->kind == AREA_ALLOCATION) {
+  if (area != NULL && area->kind == AREA_ALLOCATION && !area->managed) {
     if (area->share[0] != 0 || area->share[1] != 0 || give_name(area)) {
       struct share_handle content;
       share_fill(&content, SHARE_MEMORY, area->share, area->size, area->device);
@@ -720,15 +745,17 @@ CUresult cuPointerGetAttribute(void *value, int attribute, CUdeviceptr address) 
         break;
       case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: *(CUdeviceptr *)value = address; break;
       case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-        if (is_host(area))
+        if (is_host(area) || area->managed)
           *(void **)value = (void *)address;
         else
           result = CUDA_ERROR_INVALID_VALUE;
         break;
       case CU_POINTER_ATTRIBUTE_BUFFER_ID: *(uint64_t *)value = area->serial; break;
-      case CU_POINTER_ATTRIBUTE_IS_MANAGED: *(unsigned *)value = 0; break;
+      case CU_POINTER_ATTRIBUTE_IS_MANAGED: *(unsigned *)value = area->managed; break;
       case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: *(int *)value = area->device; break;
-      case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE: *(unsigned *)value = area->kind == AREA_ALLOCATION; break;
+      case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+        *(unsigned *)value = area->kind == AREA_ALLOCATION && !area->managed;
+        break;
       case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR: *(CUdeviceptr *)value = area->start; break;
       case CU_POINTER_ATTRIBUTE_RANGE_SIZE: *(size_t *)value = area->size; break;
       case CU_POINTER_ATTRIBUTE_MAPPED: *(unsigned *)value = 1; break;

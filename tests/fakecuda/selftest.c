@@ -1469,6 +1469,265 @@ static void many_threads(void) {
   close_device();
 }
 
+/* ---- what FFmpeg's loader asks for ---- */
+
+/* All that dynlink_loader.h of nv-codec-headers 11.1 to 12.1 cannot do without: a name that is missing here ends FFmpeg. */
+static void names_that_ffmpeg_looks_up(void) {
+  static const char *const done[] = {
+    "cuInit", "cuDriverGetVersion", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetAttribute", "cuDeviceGetName",
+    "cuDeviceComputeCapability", "cuCtxCreate_v2", "cuCtxGetCurrent", "cuCtxSetLimit", "cuCtxPushCurrent_v2",
+    "cuCtxPopCurrent_v2", "cuCtxDestroy_v2", "cuMemAlloc_v2", "cuMemAllocPitch_v2", "cuMemAllocManaged", "cuMemsetD8Async",
+    "cuMemFree_v2", "cuMemcpy", "cuMemcpyAsync", "cuMemcpy2D_v2", "cuMemcpy2DAsync_v2", "cuMemcpyHtoD_v2",
+    "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoH_v2", "cuMemcpyDtoHAsync_v2", "cuMemcpyDtoD_v2", "cuMemcpyDtoDAsync_v2",
+    "cuGetErrorName", "cuGetErrorString", "cuCtxGetDevice", "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease",
+    "cuDevicePrimaryCtxSetFlags", "cuDevicePrimaryCtxGetState", "cuDevicePrimaryCtxReset", "cuStreamCreate", "cuStreamQuery",
+    "cuStreamSynchronize", "cuStreamDestroy_v2", "cuStreamAddCallback", "cuStreamWaitEvent", "cuEventCreate",
+    "cuEventDestroy_v2", "cuEventSynchronize", "cuEventQuery", "cuEventRecord", "cuLaunchKernel", "cuModuleLoadData",
+    "cuModuleUnload", "cuModuleGetFunction", "cuDeviceGetUuid", "cuDeviceGetUuid_v2", "cuDeviceGetByPCIBusId",
+    "cuDeviceGetPCIBusId"};
+  static const char *const refused[] = {
+    "cuLinkCreate", "cuLinkAddData", "cuLinkComplete", "cuLinkDestroy", "cuModuleGetGlobal", "cuTexObjectCreate",
+    "cuTexObjectDestroy", "cuGLGetDevices_v2", "cuGraphicsGLRegisterImage", "cuGraphicsUnregisterResource",
+    "cuGraphicsMapResources", "cuGraphicsUnmapResources", "cuGraphicsSubResourceGetMappedArray",
+    "cuGraphicsResourceGetMappedPointer_v2", "cuArrayCreate_v2", "cuArray3DCreate_v2", "cuArrayDestroy", "cuDeviceGetLuid"};
+  void *function;
+  for (size_t i = 0; i < sizeof done / sizeof *done; i++) {
+    OK(cuGetProcAddress(done[i], &function, 13000, 0));
+    CHECK(function != NULL);
+  }
+  open_device();
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    OK(cuGetProcAddress(refused[i], &function, 13000, 0));
+    IS(((CUresult (*)(void))function)(), CUDA_ERROR_NOT_SUPPORTED);
+  }
+  /* Without a version a name means the newest function of that name. */
+  void *newest;
+  OK(cuGetProcAddress("cuDevicePrimaryCtxRelease", &function, 13000, 0));
+  OK(cuGetProcAddress("cuDevicePrimaryCtxRelease_v2", &newest, 13000, 0));
+  CHECK(function == newest);
+  close_device();
+}
+
+static void devices_by_bus_and_capability(void) {
+  CUdevice device;
+  int major, minor, value;
+  char text[32];
+  IS(cuDeviceGetByPCIBusId(&device, "0000:02:00.0"), CUDA_ERROR_NOT_INITIALIZED);
+  IS(cuDeviceComputeCapability(&major, &minor, 0), CUDA_ERROR_NOT_INITIALIZED);
+  OK(cuInit(0));
+  OK(cuDeviceGetPCIBusId(text, sizeof text, 1));
+  OK(cuDeviceGetByPCIBusId(&device, text));
+  IS(device, 1);
+  OK(cuDeviceGetByPCIBusId(&device, "01:00"));
+  IS(device, 0);
+  OK(cuDeviceGetByPCIBusId(&device, "0:2:0"));
+  IS(device, 1);
+  IS(cuDeviceGetByPCIBusId(&device, "0000:03:00.0"), CUDA_ERROR_INVALID_DEVICE);
+  IS(cuDeviceGetByPCIBusId(&device, "0001:02:00.0"), CUDA_ERROR_INVALID_DEVICE);
+  IS(cuDeviceGetByPCIBusId(&device, "0000:02:00.1"), CUDA_ERROR_INVALID_DEVICE);
+  IS(cuDeviceGetByPCIBusId(&device, "0000:02:00.0z"), CUDA_ERROR_INVALID_VALUE);
+  IS(cuDeviceGetByPCIBusId(&device, "second"), CUDA_ERROR_INVALID_VALUE);
+  OK(cuDeviceComputeCapability(&major, &minor, 1));
+  OK(cuDeviceGetAttribute(&value, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 1));
+  IS(major, value);
+  OK(cuDeviceGetAttribute(&value, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, 1));
+  IS(minor, value);
+  IS(cuDeviceComputeCapability(&major, &minor, 2), CUDA_ERROR_INVALID_DEVICE);
+  IS(cuDeviceComputeCapability(NULL, &minor, 0), CUDA_ERROR_INVALID_VALUE);
+}
+
+static void limits_of_a_context(void) {
+  CUcontext other;
+  size_t value;
+  IS(cuCtxSetLimit(CU_LIMIT_STACK_SIZE, 4096), CUDA_ERROR_NOT_INITIALIZED);
+  OK(cuInit(0));
+  IS(cuCtxSetLimit(CU_LIMIT_STACK_SIZE, 4096), CUDA_ERROR_INVALID_CONTEXT);
+  open_device();
+  OK(cuCtxGetLimit(&value, CU_LIMIT_STACK_SIZE));
+  CHECK(value == 1024);
+  OK(cuCtxSetLimit(CU_LIMIT_STACK_SIZE, 4096));
+  OK(cuCtxGetLimit(&value, CU_LIMIT_STACK_SIZE));
+  CHECK(value == 4096);
+  IS(cuCtxSetLimit(7, 1), CUDA_ERROR_UNSUPPORTED_LIMIT);
+  IS(cuCtxGetLimit(&value, -1), CUDA_ERROR_UNSUPPORTED_LIMIT);
+  OK(cuCtxCreate_v2(&other, 0, 0));
+  OK(cuCtxGetLimit(&value, CU_LIMIT_STACK_SIZE));
+  CHECK(value == 1024);
+  OK(cuCtxDestroy_v2(other));
+  close_device();
+}
+
+static void primary_context_by_names_without_version(void) {
+  CUcontext first, second;
+  CUdeviceptr memory;
+  unsigned flags;
+  int active;
+  OK(cuInit(0));
+  OK(cuDevicePrimaryCtxSetFlags(0, CU_CTX_SCHED_BLOCKING_SYNC));
+  OK(cuDevicePrimaryCtxGetState(0, &flags, &active));
+  IS((int)flags, CU_CTX_SCHED_BLOCKING_SYNC);
+  IS(active, 0);
+  OK(cuDevicePrimaryCtxRetain(&first, 0));
+  OK(cuDevicePrimaryCtxRetain(&second, 0));
+  CHECK(first == second);
+  OK(cuDevicePrimaryCtxRelease(0));
+  OK(cuDevicePrimaryCtxGetState(0, &flags, &active));
+  IS(active, 1);
+  OK(cuDevicePrimaryCtxRelease(0));
+  OK(cuDevicePrimaryCtxGetState(0, &flags, &active));
+  IS(active, 0);
+  IS(cuDevicePrimaryCtxRelease(0), CUDA_ERROR_INVALID_CONTEXT);
+
+  /* A reset takes everything, and who held the context has none. */
+  OK(cuDevicePrimaryCtxReset(0));
+  OK(cuDevicePrimaryCtxRetain(&first, 0));
+  OK(cuDevicePrimaryCtxRetain(&second, 0));
+  OK(cuCtxPushCurrent_v2(first));
+  OK(cuMemAlloc_v2(&memory, 4096));
+  OK(cuDevicePrimaryCtxReset(0));
+  IS(cuMemAlloc_v2(&memory, 4096), CUDA_ERROR_CONTEXT_IS_DESTROYED);
+  IS((int)fakecuda_live_objects(), 0);
+  OK(cuDevicePrimaryCtxGetState(0, &flags, &active));
+  IS(active, 0);
+  IS(cuDevicePrimaryCtxReset(1), CUDA_ERROR_INVALID_DEVICE);
+  OK(cuCtxPopCurrent_v2(NULL));
+}
+
+static void pitched_memory(void) {
+  CUdeviceptr memory;
+  size_t pitch;
+  open_device();
+  OK(cuMemAllocPitch_v2(&memory, &pitch, 642, 11, 16));
+  CHECK(pitch == 1024);
+  OK(cuMemsetD8_v2(memory, 7, pitch * 11));
+  expect_content(memory, pitch * 11, 7);
+  OK(cuMemFree_v2(memory));
+  OK(cuMemAllocPitch_v2(&memory, &pitch, 512, 1, 4));
+  CHECK(pitch == 512);
+  OK(cuMemFree_v2(memory));
+  IS(cuMemAllocPitch_v2(&memory, &pitch, 640, 11, 5), CUDA_ERROR_INVALID_VALUE);
+  IS(cuMemAllocPitch_v2(&memory, &pitch, 0, 11, 4), CUDA_ERROR_INVALID_VALUE);
+  IS(cuMemAllocPitch_v2(&memory, &pitch, MIB, 11, 4), CUDA_ERROR_OUT_OF_MEMORY);
+  IS(cuMemAllocPitch_v2(&memory, &pitch, 640, SIZE_MAX / 2, 4), CUDA_ERROR_OUT_OF_MEMORY);
+  close_device();
+}
+
+static void managed_memory(void) {
+  CUdeviceptr memory;
+  CUipcMemHandle handle;
+  unsigned flag;
+  open_device();
+  CUstream stream = make_stream();
+  OK(cuMemAllocManaged(&memory, 4096, CU_MEM_ATTACH_GLOBAL));
+  OK(cuPointerGetAttribute(&flag, CU_POINTER_ATTRIBUTE_IS_MANAGED, memory));
+  IS((int)flag, 1);
+  IS(cuIpcGetMemHandle(&handle, memory), CUDA_ERROR_INVALID_VALUE);
+  OK(cuMemsetD8Async(memory, 9, 4096, stream));
+  OK(cuStreamSynchronize(stream));
+  for (int i = 0; i < 4096; i++)
+    IS(((unsigned char *)memory)[i], 9);
+  /* It is host memory to who asks for that, too. */
+  memset((void *)memory, 8, 4096);
+  CUdeviceptr device;
+  OK(cuMemAlloc_v2(&device, 4096));
+  OK(cuMemcpyHtoD_v2(device, (void *)memory, 4096));
+  expect_content(device, 4096, 8);
+  OK(cuPointerGetAttribute(&flag, CU_POINTER_ATTRIBUTE_IS_MANAGED, device));
+  IS((int)flag, 0);
+  IS(cuMemcpyHtoD_v2(memory, (void *)device, 4096), CUDA_ERROR_INVALID_VALUE);
+  OK(cuMemFree_v2(device));
+  OK(cuMemFree_v2(memory));
+  IS(cuMemAllocManaged(&memory, 4096, 0), CUDA_ERROR_INVALID_VALUE);
+  IS(cuMemAllocManaged(&memory, 0, CU_MEM_ATTACH_GLOBAL), CUDA_ERROR_INVALID_VALUE);
+  OK(cuStreamDestroy_v2(stream));
+  close_device();
+}
+
+static void copies_by_address(void) {
+  CUdeviceptr first, second;
+  unsigned char *pinned, pageable[8192];
+  open_device();
+  CUstream stream = make_stream();
+  OK(cuMemAlloc_v2(&first, 8192));
+  OK(cuMemAlloc_v2(&second, 8192));
+  OK(cuMemHostAlloc((void **)&pinned, 8192, 0));
+  memset(pageable, 3, sizeof pageable);
+  OK(cuMemcpy(first, (CUdeviceptr)pageable, 8192));
+  OK(cuMemcpyAsync(second, first, 8192, stream));
+  OK(cuMemcpyAsync((CUdeviceptr)pinned, second, 8192, stream));
+  OK(cuStreamSynchronize(stream));
+  IS(pinned[0], 3);
+  IS(pinned[8191], 3);
+  OK(cuMemsetD8_v2(first, 4, 8192));
+  OK(cuMemcpy((CUdeviceptr)pageable, first, 8192));
+  IS(pageable[0], 4);
+  IS(pageable[8191], 4);
+  IS(cuMemcpy(first, second, 8193 + 4096), CUDA_ERROR_INVALID_VALUE);
+  IS(cuMemcpyAsync(0, first, 1, stream), CUDA_ERROR_INVALID_VALUE);
+  OK(cuMemFreeHost(pinned));
+  OK(cuMemFree_v2(first));
+  OK(cuMemFree_v2(second));
+  OK(cuStreamDestroy_v2(stream));
+  close_device();
+}
+
+struct called {
+  atomic_int times;
+  CUstream stream;
+  CUresult status, inside;
+  unsigned char *watched, seen;
+};
+
+static void note_call(CUstream stream, CUresult status, void *argument) {
+  struct called *called = argument;
+  called->stream = stream;
+  called->status = status;
+  called->seen = called->watched == NULL ? 0 : called->watched[8191];
+  called->inside = cuStreamSynchronize(stream);
+  atomic_fetch_add(&called->times, 1);
+}
+
+static void wait_for_call(struct called *called) {
+  while (atomic_load(&called->times) == 0)
+    nap_ms(1);
+}
+
+static void callbacks(void) {
+  CUdeviceptr memory;
+  unsigned char *pinned;
+  struct called first = {0}, second = {0};
+  open_device();
+  CUstream stream = make_stream();
+  OK(cuMemAlloc_v2(&memory, 8192));
+  OK(cuMemHostAlloc((void **)&pinned, 8192, 0));
+  memset(pinned, 0, 8192);
+  first.watched = pinned;
+  OK(cuMemsetD8Async(memory, 5, 8192, stream));
+  OK(cuMemcpyDtoHAsync_v2(pinned, memory, 8192, stream));
+  OK(cuStreamAddCallback(stream, note_call, &first, 0));
+  OK(cuStreamSynchronize(stream));
+  IS(atomic_load(&first.times), 1);
+  CHECK(first.stream == stream);
+  IS(first.status, CUDA_SUCCESS);
+  IS(first.seen, 5);
+  IS(first.inside, CUDA_ERROR_NOT_PERMITTED);
+  IS(cuStreamAddCallback(stream, NULL, NULL, 0), CUDA_ERROR_INVALID_VALUE);
+  IS(cuStreamAddCallback(stream, note_call, &first, 1), CUDA_ERROR_INVALID_VALUE);
+
+  /* An error before it is told to it. */
+  CUmodule module = load_kernels();
+  CUdeviceptr nowhere = 4096;
+  uint32_t value = 1;
+  close_gate(stream);
+  OK(launch(module, "write_one", stream, (void *[]){&nowhere, &value}));
+  OK(cuStreamAddCallback(stream, note_call, &second, 0));
+  atomic_store(gate, 1); /* nothing can be freed any more when the kernel has run */
+  wait_for_call(&second);
+  IS(second.status, CUDA_ERROR_ILLEGAL_ADDRESS);
+  IS(cuStreamSynchronize(stream), CUDA_ERROR_ILLEGAL_ADDRESS);
+  IS(atomic_load(&second.times), 1);
+}
+
 /* ---- the list ---- */
 
 static const struct test {
@@ -1512,6 +1771,14 @@ static const struct test {
   {"what_goes_with_a_context_is_told", what_goes_with_a_context_is_told, {0}},
   {"forked_child_has_no_cuda", forked_child_has_no_cuda, {0}},
   {"many_threads", many_threads, {"FAKECUDA_DELAY_US=0-300"}},
+  {"names_that_ffmpeg_looks_up", names_that_ffmpeg_looks_up, {0}},
+  {"devices_by_bus_and_capability", devices_by_bus_and_capability, {"FAKECUDA_DEVICES=2"}},
+  {"limits_of_a_context", limits_of_a_context, {0}},
+  {"primary_context_by_names_without_version", primary_context_by_names_without_version, {0}},
+  {"pitched_memory", pitched_memory, {"FAKECUDA_MEMORY_MIB=4"}},
+  {"managed_memory", managed_memory, {0}},
+  {"copies_by_address", copies_by_address, {"FAKECUDA_DELAY_US=0-2000"}},
+  {"callbacks", callbacks, {"FAKECUDA_DELAY_US=0-20000"}},
 };
 
 static const struct {

@@ -472,3 +472,49 @@ CUresult cuLaunchHostFunc(CUstream handle, CUhostFn function, void *argument) {
   stream_drop(stream);
   return CUDA_SUCCESS;
 }
+
+/* A callback is a host function that hears of an error too: it is called once, whatever happens. */
+struct callback_operation {
+  struct operation operation;
+  CUstream handle;
+  CUstreamCallback function;
+  void *argument;
+  bool called;
+};
+
+static void call_back(struct callback_operation *callback, CUresult status) {
+  callback->called = true;
+  in_host_function = true;
+  callback->function(callback->handle, status, callback->argument);
+  in_host_function = false;
+}
+
+static void run_callback(struct operation *operation, CUstream stream) {
+  pause_third(stream);
+  call_back((struct callback_operation *)operation, CUDA_SUCCESS);
+  pause_third(stream);
+}
+
+static void drop_callback(struct operation *operation) {
+  struct callback_operation *callback = (struct callback_operation *)operation;
+  if (!callback->called)
+    call_back(callback, broken() != CUDA_SUCCESS ? broken() : CUDA_ERROR_CONTEXT_IS_DESTROYED);
+}
+
+CUresult cuStreamAddCallback(CUstream handle, CUstreamCallback function, void *argument, unsigned flags) {
+  ENTER(cuStreamAddCallback, NEEDS_CONTEXT);
+  REQUIRE(function != NULL && flags == 0, CUDA_ERROR_INVALID_VALUE);
+  CUstream stream;
+  CUresult result = stream_take(handle, &stream);
+  if (result != CUDA_SUCCESS)
+    return result;
+  struct callback_operation *operation = calloc(1, sizeof *operation);
+  operation->operation.run = run_callback;
+  operation->operation.drop = drop_callback;
+  operation->handle = handle;
+  operation->function = function;
+  operation->argument = argument;
+  stream_enqueue(stream, &operation->operation);
+  stream_drop(stream);
+  return CUDA_SUCCESS;
+}
