@@ -4,16 +4,23 @@ using CuFrames.Daemon.Tests;
 
 namespace CuFrames.Ffmpeg.Tests;
 
-/// <summary>The programs that ffmpeg-filter/build.sh makes; it makes them at the first use and finds them again afterwards.</summary>
+/// <summary>
+/// The programs that ffmpeg-filter/build.sh makes; it makes them at the first use and finds them again afterwards. Away from a repository,
+/// CUFRAMES_FFMPEG_BUILDS names a folder that has them as 5.1/bin, 7.1/bin and 8.1/bin, and CUFRAMES_NATIVE_ARTIFACTS one with native/lib.
+/// </summary>
 internal static class FfmpegBuild
 {
+    /// <summary>Environment variable with the folder of programs that are there already.</summary>
+    public const string Variable = "CUFRAMES_FFMPEG_BUILDS";
+
     private static readonly ConcurrentDictionary<string, Lazy<string>> Folders = new();
 
     /// <summary>The versions of FFmpeg that there are patches for.</summary>
     public static string[] Versions { get; } = ["5.1", "7.1", "8.1"];
 
     /// <summary>The folder of libcuframes.so.0, which scripts/build-native.sh makes.</summary>
-    public static string Library { get; } = Path.Combine(Repository.Root, "artifacts", "native", "lib");
+    public static string Library { get; } = Path.Combine(
+        Environment.GetEnvironmentVariable("CUFRAMES_NATIVE_ARTIFACTS") is { Length: > 0 } artifacts ? artifacts : Path.Combine(Repository.Root, "artifacts"), "native", "lib");
 
     public static string Ffmpeg(string version) => Path.Combine(FolderOf(version), "bin", "ffmpeg");
 
@@ -23,6 +30,11 @@ internal static class FfmpegBuild
 
     private static string Build(string version)
     {
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } builds)
+        {
+            return Path.Combine(builds, version);
+        }
+
         using Process build = Process.Start(new ProcessStartInfo(Path.Combine(Repository.Root, "ffmpeg-filter", "build.sh"), [version, "--minimal"])
         {
             RedirectStandardOutput = true,

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using CuFrames.TestKit;
 
 namespace CuFrames.Ffmpeg.Tests;
 
@@ -33,7 +34,8 @@ internal sealed class FfmpegProcess : IDisposable
     {
         ProcessStartInfo start = new(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["CUFRAMES_DIR"] = directory;
-        start.Environment["LD_LIBRARY_PATH"] = library;
+        // A host with a GPU may have its driver in a folder that only this variable names.
+        start.Environment["LD_LIBRARY_PATH"] = TestCuda.IsReal ? $"{library}:{Environment.GetEnvironmentVariable("LD_LIBRARY_PATH")}" : library;
         Process process = Process.Start(start)!;
         process.StandardInput.Close();
         return new FfmpegProcess(process);
