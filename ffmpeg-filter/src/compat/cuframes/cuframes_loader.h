@@ -80,8 +80,8 @@ static inline int cuframes_load(void *logctx, CuFramesFunctions *functions)
     void *library = dlopen(CUFRAMES_LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 
     if (!library) {
-        av_log(logctx, AV_LOG_ERROR, "CuFrames needs " CUFRAMES_LIBRARY ", which cannot be loaded (%s). Install libcuframes, "
-               "or name its folder in LD_LIBRARY_PATH.\n", dlerror());
+        av_log(logctx, AV_LOG_ERROR, "CuFrames needs " CUFRAMES_LIBRARY ", which cannot be loaded (%s). Put it into the folder lib beside "
+               "the folder of this program, or install libcuframes, or name its folder in LD_LIBRARY_PATH.\n", dlerror());
         return AVERROR(ENOSYS);
     }
 
