@@ -1,11 +1,10 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using CuFrames.TestKit;
 
 namespace CuFrames.Media.Tests;
 
-/// <summary>The copies that a process which publishes a file asks the driver for, libav's included, counted by copy_audit.c.</summary>
-internal sealed record CopyAudit(long Frames, string Decoder, ulong HostToDevice, ulong DeviceToHost, ulong DeviceToDevice, ulong Others)
+/// <summary>The copies that a process which publishes a file asks the driver for, libav's included, counted by <see cref="DriverAudit"/>.</summary>
+internal sealed record CopyAudit(long Frames, string Decoder, long HostToDevice, long DeviceToHost, long DeviceToDevice, long Others)
 {
     /// <summary>Why that decoded.</summary>
     public string? Reason { get; init; }
@@ -16,10 +15,13 @@ internal sealed record CopyAudit(long Frames, string Decoder, ulong HostToDevice
     public static CopyAudit Publish(string path, string? driverFolder = null)
     {
         using TemporaryDirectory folder = new();
-        string counts = Path.Combine(folder.Path, "counts");
+        DriverAudit audit = new(folder.Path);
         ProcessStartInfo start = new(Environment.ProcessPath!, ["--publish", path]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["LD_AUDIT"] = Path.Combine(AppContext.BaseDirectory, "libcopy_audit.so");
-        start.Environment["COPY_AUDIT"] = counts;
+        foreach ((string name, string? value) in audit.Environment)
+        {
+            start.Environment[name] = value;
+        }
+
         if (driverFolder is not null)
         {
             start.Environment["LD_LIBRARY_PATH"] = driverFolder;
@@ -35,14 +37,9 @@ internal sealed record CopyAudit(long Frames, string Decoder, ulong HostToDevice
             throw new InvalidOperationException($"The publishing process ended with {process.ExitCode}: {messages.Result}");
         }
 
-        ReadOnlySpan<ulong> values = MemoryMarshal.Cast<byte, ulong>(File.ReadAllBytes(counts));
-        if (values[0] == 0)
-        {
-            throw new InvalidOperationException("The audit library was told of no copy function: its counts mean nothing.");
-        }
-
+        DriverCounts counts = audit.Read();
         return new CopyAudit(
-            long.Parse(output[0], System.Globalization.CultureInfo.InvariantCulture), output[1], values[1], values[2], values[3], values[4])
+            long.Parse(output[0], System.Globalization.CultureInfo.InvariantCulture), output[1], counts.HostToDevice, counts.DeviceToHost, counts.DeviceToDevice, counts.OtherCopies)
         {
             Reason = lines[1],
         };

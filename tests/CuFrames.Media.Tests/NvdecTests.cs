@@ -172,7 +172,7 @@ public sealed class NvdecTests : IDisposable
     public void A_frame_is_copied_once_per_plane_on_the_device_and_nowhere_else(string clip, int frames)
     {
         CopyAudit audit = CopyAudit.Publish(GpuClips.PathOf(clip));
-        Assert.Equal(new CopyAudit(frames, "nvdec", 0, 0, (ulong)frames * 2, 0), audit with { Reason = null });
+        Assert.Equal(new CopyAudit(frames, "nvdec", 0, 0, frames * 2, 0), audit with { Reason = null });
     }
 
     [Fact]

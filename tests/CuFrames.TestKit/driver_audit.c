@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Counts the copies that a process asks the CUDA driver for, whoever asks: LD_AUDIT=libcopy_audit.so COPY_AUDIT=FILE PROGRAM.
+ * Counts what a process asks the CUDA driver for, whoever asks: LD_AUDIT=libdriver_audit.so DRIVER_AUDIT=FILE PROGRAM.
  * The dynamic linker tells an audit library of each symbol that is looked up, by dlsym too, and takes another address from it.
- * FILE holds the counts as they grow: looked-up copy functions, host to device, device to host, device to device, others.
+ * FILE holds the counts as they grow: looked-up functions, copies from host to device, device to host, device to device, others,
+ * kernels launched, NVDEC decoders created, decoders that there are now.
  * NVDEC's own library is left out: how it gets from a decoded to a mapped picture is not our copy.
  */
 #define _GNU_SOURCE
@@ -15,7 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum count { FOUND, HOST_TO_DEVICE, DEVICE_TO_HOST, DEVICE_TO_DEVICE, OTHER, COUNTS };
+enum count { FOUND, HOST_TO_DEVICE, DEVICE_TO_HOST, DEVICE_TO_DEVICE, OTHER, LAUNCHES, DECODERS, DECODERS_OPEN, COUNTS };
 
 static _Atomic uint64_t *counts;
 
@@ -33,10 +34,15 @@ struct copy_2d {
 
 typedef int copy_function(uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d);
 
-static void count(enum count which)
+static void count_by(enum count which, int by)
 {
     if (counts)
-        atomic_fetch_add(&counts[which], 1);
+        atomic_fetch_add(&counts[which], (uint64_t)(int64_t)by);
+}
+
+static void count(enum count which)
+{
+    count_by(which, 1);
 }
 
 static void count_2d(const struct copy_2d *copy)
@@ -71,18 +77,49 @@ static void count_2d(const struct copy_2d *copy)
     }
 COPIES(WRAPPER)
 
+typedef int launch_function(void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
+                            unsigned shared_bytes, void *stream, void **parameters, void **extra);
+typedef int create_function(void **decoder, void *description);
+typedef int destroy_function(void *decoder);
+
+static launch_function *real_cuLaunchKernel;
+static create_function *real_cuvidCreateDecoder;
+static destroy_function *real_cuvidDestroyDecoder;
+
+static int counted_cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
+                                  unsigned block_z, unsigned shared_bytes, void *stream, void **parameters, void **extra)
+{
+    count(LAUNCHES);
+    return real_cuLaunchKernel(function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, stream, parameters, extra);
+}
+
+static int counted_cuvidCreateDecoder(void **decoder, void *description)
+{
+    int error = real_cuvidCreateDecoder(decoder, description);
+    count_by(DECODERS, error == 0);
+    count_by(DECODERS_OPEN, error == 0);
+    return error;
+}
+
+static int counted_cuvidDestroyDecoder(void *decoder)
+{
+    count_by(DECODERS_OPEN, -1);
+    return real_cuvidDestroyDecoder(decoder);
+}
+
 static const struct {
     const char *name;
-    copy_function **real;
-    copy_function *counted;
-} copies[] = {
-#define ROW(name, counting) { #name, &real_##name, counted_##name },
+    void *real;
+    void *counted;
+} functions[] = {
+#define ROW(name, ...) { #name, &real_##name, (void *)counted_##name },
     COPIES(ROW)
+    ROW(cuLaunchKernel) ROW(cuvidCreateDecoder) ROW(cuvidDestroyDecoder)
 };
 
 __attribute__((visibility("default"))) unsigned la_version(unsigned version)
 {
-    const char *path = getenv("COPY_AUDIT");
+    const char *path = getenv("DRIVER_AUDIT");
     int file = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
     if (file >= 0 && ftruncate(file, COUNTS * sizeof *counts) == 0) {
         void *memory = mmap(NULL, COUNTS * sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -106,13 +143,13 @@ __attribute__((visibility("default"))) uintptr_t la_symbind64(Elf64_Sym *symbol,
     (void)index;
     (void)to;
     (void)flags;
-    if (*from || strncmp(name, "cuMemcpy", 8) != 0)
+    if (*from || strncmp(name, "cu", 2) != 0)
         return symbol->st_value;
-    for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) {
-        if (strcmp(copies[i].name, name) == 0) {
-            *copies[i].real = (copy_function *)symbol->st_value;
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        if (strcmp(functions[i].name, name) == 0) {
+            memcpy(functions[i].real, &symbol->st_value, sizeof symbol->st_value);
             count(FOUND);
-            return (uintptr_t)copies[i].counted;
+            return (uintptr_t)functions[i].counted;
         }
     }
     return symbol->st_value;
