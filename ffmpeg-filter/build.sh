@@ -5,33 +5,38 @@
 # Debian's, the patches are in patches/VERSION, the code that they register is in src/. Installs nothing: sources, nasm and
 # NVIDIA's headers are fetched with apt-get into ffmpeg-filter/.cache and unpacked there.
 #
-#   ffmpeg-filter/build.sh VERSION [--minimal]        VERSION is 5.1, 7.1 or 8.1
+#   ffmpeg-filter/build.sh VERSION [--minimal] [--tree]        VERSION is 5.1, 7.1 or 8.1
 #
 # --minimal builds what the tests and Frigate's command lines need, in a few minutes on two cores. Without it everything is built
-# that FFmpeg has without other libraries.
+# that FFmpeg has without other libraries, and TLS: half an hour.
 # Prints the folder of the result as its only line on standard output; a second call prints at once. In it are bin/ffmpeg and
 # bin/ffprobe, lib/, where both look for libcuframes.so.0 before they look where the system has its libraries, and share/doc/.
 # Both run wherever the C library is at least that of the machine that built them, and need no other library.
+# --tree prints the tree that it was built in instead, for FFmpeg's own tests (check.sh).
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname -- "$here")
+header=$root/sdk/CuFrames.Native/include/cuframes.h
 cache=$here/.cache
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-is_minimal=false
+kind=full
+wants_tree=false
 version=
+usage="usage: $0 5.1|7.1|8.1 [--minimal] [--tree]"
 for argument; do
   case $argument in
-    --minimal) is_minimal=true ;;
+    --minimal) kind=minimal ;;
+    --tree) wants_tree=true ;;
     5.1 | 7.1 | 8.1) version=$argument ;;
-    *) echo "usage: $0 5.1|7.1|8.1 [--minimal], found '$argument'" >&2; exit 64 ;;
+    *) echo "$usage, found '$argument'" >&2; exit 64 ;;
   esac
 done
-[ -n "$version" ] || { echo "usage: $0 5.1|7.1|8.1 [--minimal]" >&2; exit 64; }
+[ -n "$version" ] || { echo "$usage" >&2; exit 64; }
 case $version in
   # FFmpeg 8 wants headers of 12.1 or newer, 5.1 does not know what has become of older names in 13.
   5.1) release=bookworm headers=bookworm ;;
@@ -53,7 +58,8 @@ options=(
   # Filters on the GPU, by kernels that clang compiles; any GPU since Maxwell runs them.
   --enable-cuda-llvm --nvccflags="--cuda-gpu-arch=sm_52 -O2"
 )
-if $is_minimal; then
+libraries=(zlib1g-dev)
+if [ "$kind" = minimal ]; then
   options+=(
     --disable-everything
     --enable-demuxer="cuframes,cuframes_packets,mov,matroska,mpegts,h264,hevc,aac,wav,rawvideo,rtsp,sdp,rtp,yuv4mpegpipe,concat,image2,image_png_pipe"
@@ -68,21 +74,41 @@ if $is_minimal; then
     --enable-filter="testsrc,testsrc2,color,nullsrc,sine,anullsrc,aresample,aformat,anull,asetpts,atrim,asplit"
     --enable-indev=lavfi
   )
+else
+  # rtsps and https. OpenSSL 3 is under the Apache licence, which goes with the LGPL 2.1 of a build without GPL parts; Debian has it as a
+  # static library. Mbed TLS asks for version 3 of the LGPL, and GnuTLS brings libraries that there are only to be linked at run time.
+  options+=(--enable-openssl)
+  libraries+=(libssl-dev)
 fi
 
-# Another way to build is another key.
-key=$({ printf '%s\n' "${options[@]}"; cat "${BASH_SOURCE[0]}" "$root/sdk/CuFrames.Native/include/cuframes.h"; find "$here/src" "$here/patches/$version" -type f -print0 |
-  sort -z | xargs -0 cat; } | sha256sum | cut -c 1-12)
+# Another way to build is another key. What the patches and the options make can be built further in the same tree when only the code
+# beside them changes; the tree is kept for that, and for FFmpeg's own tests.
+sum_of() {
+  find "$@" -type f -print0 | sort -z | xargs -0 sha256sum
+}
+tree_key=$({ printf '%s\n' "${options[@]}"; cd "$here" && sum_of build.sh "patches/$version"; } | sha256sum | cut -c 1-12)
+key=$({ echo "$tree_key"; cd "$here" && sum_of src/compat src/libav* && sha256sum <"$header"; } | sha256sum | cut -c 1-12)
 result=$cache/ffmpeg-$version-$key
-if [ -d "$result" ]; then
-  echo "$result"
+tree=$cache/tree-$version-$kind-$tree_key
+print() {
+  if $wants_tree; then echo "$tree"; else echo "$result"; fi
   exit 0
+}
+if [ -d "$result" ] && ! $wants_tree; then
+  print
 fi
 
+# One build of a kind at a time: the second finds what the first has made.
 mkdir -p "$cache"
-work=$(mktemp -d "$cache/build.XXXXXX")
-log=$cache/build-$version.log
+exec {lock}>"$cache/lock-$version-$kind"
+flock "$lock"
+if [ -d "$result" ] && ! $wants_tree; then
+  print
+fi
+
+log=$cache/build-$version-$kind.log
 : >"$log"
+work=$(mktemp -d "$cache/build.XXXXXX")
 # shellcheck disable=SC2317 # called by the trap
 finish() {
   local status=$?
@@ -118,41 +144,67 @@ fetch() {
   fi
   echo "Fetching the source of ffmpeg $newest"
   apt-get "${apt[@]}" source --download-only "ffmpeg=$newest"
-  apt-get "${apt[@]}" download "libffmpeg-nvenc-dev/$headers" nasm zlib1g-dev
+  apt-get "${apt[@]}" download "libffmpeg-nvenc-dev/$headers" nasm "${libraries[@]}"
   for package in ./*.deb; do
-    dpkg -x "$package" tools
+    dpkg -x "$package" "$tree/tools"
   done
-  dpkg-source -x ./ffmpeg_*.dsc source
+  dpkg-source -x ./ffmpeg_*.dsc "$tree/source"
 }
 
-{
+# Unpacks, patches and configures. A tree is not moved afterwards: configure writes down where things lie.
+make_tree() {
+  rm -rf -- "$cache/tree-$version-$kind"-*
+  mkdir -p "$tree"
   fetch
-  cd "$work/source"
-  cp -a "$here/src/." .
-  cp "$root/sdk/CuFrames.Native/include/cuframes.h" compat/cuframes/
+  cd "$tree/source"
   for patch in "$here/patches/$version"/*.patch; do
     patch --strip 1 --fuzz 0 --forward <"$patch"
   done
-  echo "Building; the compiler's messages are in $log"
-  # The packages' .pc files name /usr: what they describe lies in the work folder instead. Without the links of shared libraries
-  # the static ones are linked.
-  PKG_CONFIG_PATH=$(find "$work/tools/usr" -type d -name pkgconfig | paste -sd:)
-  find "$work/tools/usr" -name '*.pc' -exec sed -i "s|^prefix=.*|prefix=$work/tools/usr|" {} +
-  find "$work/tools/usr/lib" -name '*.so' -delete
-  export PKG_CONFIG_PATH PATH=$work/tools/usr/bin:$PATH
-  {
-    # The library is found wherever the folder lies. configure takes the backslashes, make one dollar.
-    ./configure --prefix="$work/result" --extra-version=cuframes --pkg-config-flags=--static "${options[@]}" \
-      --extra-ldexeflags="-Wl,--enable-new-dtags,-rpath,'\\\$\\\$ORIGIN/../lib'"
-    make -j "$(nproc)"
-    make install-progs
-  } >>"$log" 2>&1
-  mkdir -p "$work/result"/{lib,share/doc}
-  rm -rf "$work/result/share/ffmpeg"
-  cp COPYING.LGPLv2.1 "$work/result/share/doc/"
-  cp "$work/tools/usr/share/doc/zlib1g-dev/copyright" "$work/result/share/doc/COPYING.zlib"
-  printf '%s\n' "FFmpeg $version of Debian $release with CuFrames, built with" "${options[@]}" >"$work/result/share/doc/BUILT-WITH"
+  copy_code
+  export PKG_CONFIG_PATH
+  PKG_CONFIG_PATH=$(find "$tree/tools/usr" -type d -name pkgconfig | paste -sd:)
+  # The packages' .pc files name /usr: what they describe lies in the tree instead. Without the links of shared libraries the
+  # static ones are linked.
+  find "$tree/tools/usr" -name '*.pc' -exec sed -i "s|^prefix=.*|prefix=$tree/tools/usr|" {} +
+  find "$tree/tools/usr/lib" -name '*.so' -delete
+  # The library is found wherever the folder lies. configure takes the backslashes, make one dollar.
+  ./configure --prefix=/usr --extra-version=cuframes --pkg-config-flags=--static "${options[@]}" \
+    --extra-ldexeflags="-Wl,--enable-new-dtags,-rpath,'\\\$\\\$ORIGIN/../lib'" >>"$log" 2>&1
+  touch "$tree/configured"
+}
+
+# Only what differs: the rest need not be compiled again.
+copy_code() {
+  local file target
+  while IFS= read -r -d '' file; do
+    target=$tree/source/${file#"$here/src/"}
+    if ! cmp -s "$file" "$target"; then
+      mkdir -p "$(dirname -- "$target")"
+      cp "$file" "$target"
+    fi
+  done < <(find "$here/src" -type f -print0)
+  cmp -s "$header" "$tree/source/compat/cuframes/cuframes.h" || cp "$header" "$tree/source/compat/cuframes/"
+}
+
+{
+  export PATH=$tree/tools/usr/bin:$PATH
+  echo "Building FFmpeg $version; the compiler's messages are in $log"
+  if [ -e "$tree/configured" ]; then copy_code; else make_tree; fi
+  cd "$tree/source"
+  make -j "$(nproc)" >>"$log" 2>&1
+  if [ ! -d "$result" ]; then
+    make install-progs BINDIR="$work/result/bin" >>"$log" 2>&1
+    mkdir -p "$work/result"/{lib,share/doc}
+    cp COPYING.LGPLv2.1 "$work/result/share/doc/"
+    for library in "${libraries[@]}"; do
+      cp "$tree/tools/usr/share/doc/$library/copyright" "$work/result/share/doc/COPYING.${library%-dev}"
+    done
+    {
+      printf '%s\n' "FFmpeg $version of Debian $release with CuFrames, built with" "${options[@]}"
+      echo "needs $(objdump -T "$work/result/bin/ffmpeg" | grep -o 'GLIBC_[0-9.]*' | sort -V | tail -n 1) or newer, and no other library"
+    } >"$work/result/share/doc/BUILT-WITH"
+    mv -T -- "$work/result" "$result"
+  fi
 } >&2
 
-mv -- "$work/result" "$result"
-echo "$result"
+print
