@@ -8,8 +8,8 @@
 #   gpu/build-bundle.sh [OUTPUT.tar.xz]        default: gpu/cuframes-gpu.tar.xz, which git ignores
 #   gpu/build-bundle.sh --overlay native [OUTPUT.tar.xz]        default: gpu/cuframes-gpu-native.tar.xz
 #
-# There: tar -xf cuframes-gpu.tar.xz && cuframes-gpu/run-gpu-tests && cuframes-gpu/run-gpu-bench; cuframes-gpu/run-issue-5 FOLDER runs what is
-# new of issue 5 in five and a half minutes.
+# There: tar -xf cuframes-gpu.tar.xz && cuframes-gpu/run-gpu-tests && cuframes-gpu/run-gpu-bench; cuframes-gpu/run-gpu-short FOLDER NAME...
+# runs parts of both on a machine whose time is short.
 # An overlay has only libcuframes, the programs and tests around it, and what runs them; it is unpacked over a whole archive, also
 # an older one, and replaces these parts of it.
 # What is slow to make (FFmpeg, clips) is kept in gpu/.cache.
@@ -164,12 +164,22 @@ else
   publish "${projects[@]}"
   echo "Adding .NET, FFmpeg, clips"
   add_runtime
+  for patches in 5.1 7.1 8.1; do
+    patched=$(ffmpeg-filter/build.sh "$patches" --minimal)
+    mkdir -p "$bundle/ffmpeg-builds/$patches"
+    cp -a "$patched/." "$bundle/ffmpeg-builds/$patches/"
+  done
   cp -a "$ffmpeg" "$bundle/ffmpeg"
   gpu/build-scale-cuda.sh "$ffmpeg" "$bundle/ffmpeg/bin/scale-cuda"
   cp -a "$clips" "$bundle/clips"
 fi
 echo "Adding libcuframes and Python"
 add_native
+if ! $is_overlay; then
+  for folder in "$bundle"/ffmpeg-builds/*/lib; do
+    cp "$bundle/native/lib/libcuframes.so.0" "$folder/"
+  done
+fi
 cp gpu/bundle/* "$bundle/"
 {
   echo "commit $(git rev-parse HEAD)$(git diff --quiet HEAD -- || echo ' with changes')"
@@ -206,7 +216,7 @@ done < <(find "$bundle" -type f -size +1k -print0)
 
 echo "Packing"
 mkdir -p -- "$(dirname -- "$output")"
-tar -C "$work" --owner=0 --group=0 --numeric-owner --sort=name -cf - cuframes-gpu | xz -6 -T0 >"$output.part"
+tar -C "$work" --owner=0 --group=0 --numeric-owner --sort=name -cf - cuframes-gpu | xz --x86 --lzma2=preset=9 >"$output.part"
 mv -- "$output.part" "$output"
 bytes=$(stat -c %s -- "$output")
 echo "$output: $(((bytes + 1048575) / 1048576)) MiB packed, $(du -sm "$bundle" | cut -f 1) MiB unpacked"

@@ -15,6 +15,8 @@ export LD_LIBRARY_PATH="$bundle/ffmpeg/lib:$bundle/lib${LD_LIBRARY_PATH:+:$LD_LI
 export LC_ALL=C.UTF-8
 # libcuframes, and what uses it without .NET. Python is the host's: with PyTorch and CuPy where there is one of that kind.
 export CUFRAMES_NATIVE_ARTIFACTS="$bundle" CUFRAMES_LIBRARY="$bundle/native/lib/libcuframes.so.0"
+# The patched ffmpeg and ffprobe of each version; they find libcuframes in their own lib/.
+export CUFRAMES_FFMPEG_BUILDS="$bundle/ffmpeg-builds"
 export PYTHONPATH="$bundle/python${PYTHONPATH:+:$PYTHONPATH}" PYTHONDONTWRITEBYTECODE=1
 if [ -z "${CUFRAMES_PYTHON:-}" ]; then
   CUFRAMES_PYTHON=python3

@@ -29,13 +29,25 @@ internal sealed class FfmpegProcess : IDisposable
     /// <param name="arguments">Its arguments.</param>
     public static FfmpegProcess Start(string program, string directory, params string[] arguments) => StartWithLibrary(FfmpegBuild.Library, program, directory, arguments);
 
+    /// <summary>Starts a program with more in its environment.</summary>
+    public static FfmpegProcess StartWith(IReadOnlyDictionary<string, string?> environment, string program, string directory, params string[] arguments) =>
+        Start(FfmpegBuild.Library, environment, program, directory, arguments);
+
     /// <summary>Starts a program that looks for libcuframes in a folder.</summary>
-    public static FfmpegProcess StartWithLibrary(string library, string program, string directory, params string[] arguments)
+    public static FfmpegProcess StartWithLibrary(string library, string program, string directory, params string[] arguments) =>
+        Start(library, new Dictionary<string, string?>(), program, directory, arguments);
+
+    private static FfmpegProcess Start(string library, IReadOnlyDictionary<string, string?> environment, string program, string directory, string[] arguments)
     {
         ProcessStartInfo start = new(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["CUFRAMES_DIR"] = directory;
         // A host with a GPU may have its driver in a folder that only this variable names.
         start.Environment["LD_LIBRARY_PATH"] = TestCuda.IsReal ? $"{library}:{Environment.GetEnvironmentVariable("LD_LIBRARY_PATH")}" : library;
+        foreach ((string name, string? value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         Process process = Process.Start(start)!;
         process.StandardInput.Close();
         return new FfmpegProcess(process);

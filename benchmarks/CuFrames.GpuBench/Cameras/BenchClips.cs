@@ -3,11 +3,11 @@ using CuFrames.Benchmarks.Running;
 
 namespace CuFrames.Benchmarks.Gpu.Cameras;
 
-/// <summary>The clips of gpu/build-clips.sh: 1080p at 25 frames per second, 300 frames, H.264 without and HEVC with B pictures.</summary>
+/// <summary>The clips of gpu/build-clips.sh: 1080p at 25 frames per second, 200 frames, H.264 without and HEVC with B pictures.</summary>
 internal static class BenchClips
 {
     // 12,000 frames: at a thousand frames per second none ends while it is measured, so nobody pays for beginning again.
-    private const int Copies = 40;
+    private const int Copies = 60;
 
     /// <summary>A clip as it is.</summary>
     /// <param name="context">Of the part.</param>

@@ -75,9 +75,9 @@ internal sealed class CameraDaemon : IDisposable
     /// <param name="context">Of the part.</param>
     /// <param name="clip">What they play.</param>
     /// <param name="cameras">How many.</param>
-    /// <param name="more">One more line of configuration for a camera, by its number from 1 on.</param>
+    /// <param name="more">One more line of configuration for a camera, by its number from 1 on; null: none.</param>
     /// <param name="environment">What the daemon has more in its environment.</param>
-    public static CameraDaemon StartWith(PartContext context, string clip, int cameras, Func<int, string> more, IReadOnlyDictionary<string, string?> environment)
+    public static CameraDaemon StartWith(PartContext context, string clip, int cameras, Func<int, string>? more, IReadOnlyDictionary<string, string?> environment)
     {
         CameraDaemon daemon = new(context, clip, cameras, isPaced: true, more, environment);
         if (!daemon._daemon.WaitForError("[101 ready]", seconds: 30))

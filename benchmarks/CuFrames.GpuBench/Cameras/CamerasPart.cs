@@ -50,7 +50,7 @@ internal sealed class CamerasPart : IPart
         JsonObject MeasureProcesses(string program, string[] threads)
         {
             double free = DeviceMemory.WaitUntilSettled(context.Device, own);
-            using DecoderProcesses processes = DecoderProcesses.StartWith(context, clip, cameras, isPaced: true, threads, ["-vf", scale]);
+            using FfmpegProcesses processes = FfmpegProcesses.StartWith(context, clip, cameras, isPaced: true, threads, ["-vf", scale]);
             Thread.Sleep(Settling);
             JsonObject result = Measure(context, own, table, program, free, processes.ProcessIds, () => [.. processes.Mark().Select(point => point.Frames)]);
             processes.CheckAlive();

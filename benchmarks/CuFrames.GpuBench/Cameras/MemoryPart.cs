@@ -76,7 +76,7 @@ internal sealed class MemoryPart : IPart
         double MeasureProcesses(int count, string stage)
         {
             double free = DeviceMemory.WaitUntilSettled(context.Device, own);
-            using DecoderProcesses processes = DecoderProcesses.Start(context, clip, count, isPaced: true);
+            using FfmpegProcesses processes = FfmpegProcesses.Start(context, clip, count, isPaced: true);
             Thread.Sleep(Settling);
             double used = DeviceMemory.Used(context.Device, own) - free;
             processes.CheckAlive();

@@ -72,7 +72,7 @@ internal sealed class ThroughputPart : IPart
 
     private static double MeasureProcesses(PartContext context, StreamWriter table, string codec, string clip, int cameras)
     {
-        using DecoderProcesses processes = DecoderProcesses.Start(context, clip, cameras, isPaced: false);
+        using FfmpegProcesses processes = FfmpegProcesses.Start(context, clip, cameras, isPaced: false);
         Thread.Sleep(Settling);
         (long Frames, long Time)[] first = processes.Mark();
         Thread.Sleep(TimeSpan.FromSeconds(context.Options.Seconds));

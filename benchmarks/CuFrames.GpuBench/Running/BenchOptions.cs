@@ -12,11 +12,11 @@ internal sealed record BenchOptions
           --json     where the figures go; figures of other parts that the file has already are kept. Single samples and plots
                      go to FILE-raw beside it (default: gpu-bench.json)
           --only     measures these parts alone: latency, throughput, vram, cpu, reclaim, cameras,
-                     on-demand, scale
+                     on-demand, scale, ffmpeg
           --seconds  length of one measurement; the numbers of samples and kills scale with it (default: 4)
           --readers  numbers of readers for latency (default: 1,4,8)
           --cameras  numbers of cameras for throughput; the last one is that of vram, cpu, cameras
-                     and on-demand (default: 1,4,8,16)
+                     and on-demand; ffmpeg takes those up to 8 (default: 1,4,8,16)
           --clips    folder with h264.mp4 and hevc.mp4 (default: the one in the bundle)
           --memory   how device memory is handed to readers (default: cuda)
           --decode   software: tries the bench where there is no NVDEC; the figures prove nothing

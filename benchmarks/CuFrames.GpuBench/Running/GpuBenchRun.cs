@@ -18,7 +18,7 @@ internal static class GpuBenchRun
 {
     private static readonly IPart[] All =
     [
-        new LatencyPart(), new ThroughputPart(), new MemoryPart(), new CpuPart(), new ReclaimPart(), new CamerasPart(), new OnDemandPart(), new ScalePart(),
+        new LatencyPart(), new ThroughputPart(), new MemoryPart(), new CpuPart(), new ReclaimPart(), new CamerasPart(), new OnDemandPart(), new ScalePart(), new FfmpegPart(),
     ];
 
     public static int Start(string[] arguments)

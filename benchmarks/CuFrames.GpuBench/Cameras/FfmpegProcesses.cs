@@ -5,41 +5,52 @@ using CuFrames.Interop;
 
 namespace CuFrames.Benchmarks.Gpu.Cameras;
 
-/// <summary>What CuFrames is compared with: one ffmpeg for each camera, which decodes the same clip by NVDEC and throws away what it makes of it.</summary>
-internal sealed class DecoderProcesses : IDisposable
+/// <summary>
+/// ffmpeg processes that say how many frames they have given. What CuFrames is compared with: one for each camera, which decodes the same clip by NVDEC and
+/// throws away what it makes of it.
+/// </summary>
+internal sealed class FfmpegProcesses : IDisposable
 {
     private readonly List<Peer> _processes = [];
     private readonly List<Thread> _watchers = [];
     private readonly (long Frames, long Time)[] _points;
 
-    private DecoderProcesses(PartContext context, string clip, int count, bool isPaced, string[] inputOptions, string[] outputOptions)
+    private FfmpegProcesses(IReadOnlyList<string[]> commands)
     {
-        _points = new (long, long)[count];
-        string[] decode = context.Options.Decode == "nvdec" ? ["-hwaccel", "cuda", "-hwaccel_output_format", "cuda"] : [];
-        string[] pace = isPaced ? ["-re"] : [];
-        for (int i = 0; i < count; i++)
+        _points = new (long, long)[commands.Count];
+        foreach ((int index, string[] command) in commands.Index())
         {
-            Peer process = Peer.Program(
-                "ffmpeg",
-                "ffmpeg",
-                ["-v", "error", "-nostdin", "-stats_period", "0.1", "-progress", "pipe:1", .. pace, .. decode, .. inputOptions, "-stream_loop", "-1", "-i", clip, "-an", "-fps_mode", "passthrough", .. outputOptions, "-f", "null", "-"]);
+            Peer process = Peer.Program("ffmpeg", command[0], command[1..]);
             _processes.Add(process);
-            int index = i;
             Thread watcher = new(() => Watch(index, process)) { IsBackground = true };
             _watchers.Add(watcher);
             watcher.Start();
         }
     }
 
+    /// <summary>The options by which ffmpeg reports as is expected here; they come first.</summary>
+    public static string[] Reporting { get; } = ["-v", "error", "-nostdin", "-stats_period", "0.1", "-progress", "pipe:1"];
+
     public IReadOnlyList<int> ProcessIds => [.. _processes.Select(process => process.ProcessId)];
 
     /// <summary>Starts them. Every one has decoded frames when this returns.</summary>
-    public static DecoderProcesses Start(PartContext context, string clip, int count, bool isPaced) => StartWith(context, clip, count, isPaced, [], []);
+    public static FfmpegProcesses Start(PartContext context, string clip, int count, bool isPaced) => StartWith(context, clip, count, isPaced, [], []);
 
     /// <summary>Starts them with more of their own options. Every one has given frames when this returns.</summary>
-    public static DecoderProcesses StartWith(PartContext context, string clip, int count, bool isPaced, string[] inputOptions, string[] outputOptions)
+    public static FfmpegProcesses StartWith(PartContext context, string clip, int count, bool isPaced, string[] inputOptions, string[] outputOptions)
     {
-        DecoderProcesses processes = new(context, clip, count, isPaced, inputOptions, outputOptions);
+        string[] decode = context.Options.Decode == "nvdec" ? ["-hwaccel", "cuda", "-hwaccel_output_format", "cuda"] : [];
+        string[] pace = isPaced ? ["-re"] : [];
+        string[] command =
+            ["ffmpeg", .. Reporting, .. pace, .. decode, .. inputOptions, "-stream_loop", "-1", "-i", clip, "-an", "-fps_mode", "passthrough", .. outputOptions, "-f", "null", "-"];
+        return StartAll([.. Enumerable.Repeat(command, count)]);
+    }
+
+    /// <summary>Starts commands. Every one has given frames when this returns.</summary>
+    /// <param name="commands">Of each the program, <see cref="Reporting"/> and the rest of its options.</param>
+    public static FfmpegProcesses StartAll(IReadOnlyList<string[]> commands)
+    {
+        FfmpegProcesses processes = new(commands);
         try
         {
             long end = Environment.TickCount64 + 60_000;
@@ -48,7 +59,7 @@ internal sealed class DecoderProcesses : IDisposable
                 processes.CheckAlive();
                 if (Environment.TickCount64 > end)
                 {
-                    throw new TimeoutException($"One of {count} ffmpeg processes decoded nothing within 60 s.");
+                    throw new TimeoutException($"One of {commands.Count} ffmpeg processes gave nothing within 60 s.");
                 }
 
                 // ffmpeg reports ten times a second.
@@ -64,7 +75,7 @@ internal sealed class DecoderProcesses : IDisposable
         }
     }
 
-    /// <summary>Frames that each has decoded, and when it said so in nanoseconds.</summary>
+    /// <summary>Frames that each has given, and when it said so in nanoseconds.</summary>
     public (long Frames, long Time)[] Mark()
     {
         lock (_points)

@@ -1,0 +1,30 @@
+namespace CuFrames.Ffmpeg.Tests;
+
+/// <summary>The clip of gpu/build-clips.sh that NVDEC decodes in tests, and what ffmpeg is told to make of it on the device.</summary>
+internal static class NvdecClip
+{
+    public const int Width = 1920;
+    public const int Height = 1080;
+
+    /// <summary>Pictures, at 25 frames per second; no two of them are the same.</summary>
+    public const int Frames = 200;
+
+    private const int ScaledWidth = 640;
+    private const int ScaledHeight = 360;
+
+    // The driver's double knows the kernels of no FFmpeg: to try the tests there, this names another filter that keeps the size.
+    private static readonly string? OtherFilter = Environment.GetEnvironmentVariable("CUFRAMES_SCALE_FILTER");
+
+    /// <summary>The options that make ffmpeg decode by NVDEC and leave the pictures on the device.</summary>
+    public static string[] Hardware { get; } = ["-hwaccel", "cuda", "-hwaccel_output_format", "cuda"];
+
+    /// <summary>A filter that scales on the device.</summary>
+    public static string Scale { get; } = OtherFilter ?? FormattableString.Invariant($"scale_cuda=w={ScaledWidth}:h={ScaledHeight}");
+
+    /// <summary>Bytes of a picture in NV12 or I420 after <see cref="Scale"/>.</summary>
+    public static int ScaledBytes { get; } = OtherFilter is null ? ScaledWidth * ScaledHeight * 3 / 2 : Width * Height * 3 / 2;
+
+    public static string Path { get; } = System.IO.Path.Combine(
+        Environment.GetEnvironmentVariable("CUFRAMES_CLIPS") ?? throw new InvalidOperationException("CUFRAMES_CLIPS names no folder: run-gpu-tests of the archive sets it."),
+        "h264.mp4");
+}
