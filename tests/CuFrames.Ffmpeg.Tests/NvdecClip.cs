@@ -27,4 +27,7 @@ internal static class NvdecClip
     public static string Path { get; } = System.IO.Path.Combine(
         Environment.GetEnvironmentVariable("CUFRAMES_CLIPS") ?? throw new InvalidOperationException("CUFRAMES_CLIPS names no folder: run-gpu-tests of the archive sets it."),
         "h264.mp4");
+
+    /// <summary>A clip that the tests of CuFrames.Media bring along; their folder lies beside this one's in the archive.</summary>
+    public static string Other(string name) => System.IO.Path.GetFullPath(System.IO.Path.Combine(AppContext.BaseDirectory, "..", "CuFrames.Media.Tests", "gpu-clips", name));
 }

@@ -21,6 +21,10 @@ internal sealed class FfmpegPart : IPart
     private const string FilterVariable = "CUFRAMES_SCALE_FILTER";
 
     private const string CuFramesSide = "cuframes";
+
+    /// <summary>Readers without <c>-hwaccel cuda</c>: the stream brings its device along, and ffmpeg opens no second context that nothing uses.</summary>
+    private const string BareSide = "cuframes-bare";
+
     private const string FfmpegSide = "ffmpeg";
     private const int SourceRate = 25;
     private const int Rate = 5;
@@ -56,7 +60,12 @@ internal sealed class FfmpegPart : IPart
             for (int repetition = 1; repetition <= point.Repetitions; repetition++)
             {
                 // Another side begins each time: what the device does slower when it is warm is on both.
-                string[] sides = repetition % 2 == 1 ? [CuFramesSide, FfmpegSide] : [FfmpegSide, CuFramesSide];
+                string[] sides = [CuFramesSide, FfmpegSide, .. point.HasBare ? [BareSide] : (string[])[]];
+                if (repetition % 2 == 0)
+                {
+                    Array.Reverse(sides);
+                }
+
                 foreach (string side in sides)
                 {
                     rows.Add(Measure(point, side, repetition));
@@ -87,7 +96,7 @@ internal sealed class FfmpegPart : IPart
             DriverAudit ofDaemon = Audit();
             using CameraDaemon daemon = CameraDaemon.StartWith(context, clip, point.Cameras, null, ofDaemon.Environment);
             using FfmpegProcesses readers = FfmpegProcesses.StartAll([.. daemon.Keys.SelectMany(key => Enumerable.Repeat(key, point.Readers)).Select(key => Command(
-                ["CUFRAMES_DIR=" + daemon.Directory, program, .. FfmpegProcesses.Reporting, .. input, "-timeout", "10000000", "-f", "cuframes", "-i", key, .. output]))]);
+                ["CUFRAMES_DIR=" + daemon.Directory, program, .. FfmpegProcesses.Reporting, .. side == BareSide ? [] : input, "-timeout", "10000000", "-f", "cuframes", "-i", key, .. output]))]);
             JsonObject row = Look(readers, [daemon.ProcessId]);
 
             // The daemon says of each camera which decoder it took.
@@ -115,7 +124,7 @@ internal sealed class FfmpegPart : IPart
         }
 
         output.WriteLine("\nffmpeg with Frigate's detector line for NVIDIA, cameras of 1080p at 25 fps: readers of one cuframesd, and ffmpegs that decode");
-        output.WriteLine($"{"FFmpeg",-7} {"cameras",7} {"readers",7} {"",-9} {"CPU cores",9} {"VRAM MiB",9} {"decoders",8} {"NVDEC",6} {"frames/s",8}   copies per camera frame: {"on device",9} {"to host",8} {"to device",9}");
+        output.WriteLine($"{"FFmpeg",-7} {"cameras",7} {"readers",7} {"",-13} {"CPU cores",9} {"VRAM MiB",9} {"decoders",8} {"NVDEC",6} {"frames/s",8}   copies per camera frame: {"on device",9} {"to host",8} {"to device",9}");
         foreach (IGrouping<(string Version, int Cameras, int Readers), JsonNode> point in rows.GroupBy(row => ((string)row!["version"]!, (int)row["cameras"]!, (int)row["readers"]!), row => row!))
         {
             foreach (IGrouping<string, JsonNode> side in point.GroupBy(row => (string)row["side"]!).OrderBy(side => side.Key, StringComparer.Ordinal))
@@ -123,7 +132,7 @@ internal sealed class FfmpegPart : IPart
                 JsonNode[] all = [.. side];
                 double Mean(Func<JsonNode, double> value) => all.Average(value);
                 output.WriteLine(FormattableString.Invariant(
-                    $"{point.Key.Version,-7} {point.Key.Cameras,7} {point.Key.Readers,7} {side.Key,-9} {Mean(row => (double)row["cpu_cores"]!),9:0.000} {Mean(row => (double)row["vram_mib"]!),9:0} {Mean(row => (double)row["decoders"]!),8:0} {Mean(row => (double?)row["nvdec"] ?? 0),6:0.000} {Mean(row => (double)row["frames_per_second"]!),8:0.0}   {"",-24} {Mean(row => (double)row["device_to_device"]!),9:0.00} {Mean(row => (double)row["device_to_host"]!),8:0.00} {Mean(row => (double)row["host_to_device"]!),9:0.00}"));
+                    $"{point.Key.Version,-7} {point.Key.Cameras,7} {point.Key.Readers,7} {side.Key,-13} {Mean(row => (double)row["cpu_cores"]!),9:0.000} {Mean(row => (double)row["vram_mib"]!),9:0} {Mean(row => (double)row["decoders"]!),8:0} {Mean(row => (double?)row["nvdec"] ?? 0),6:0.000} {Mean(row => (double)row["frames_per_second"]!),8:0.0}   {"",-24} {Mean(row => (double)row["device_to_device"]!),9:0.00} {Mean(row => (double)row["device_to_host"]!),8:0.00} {Mean(row => (double)row["host_to_device"]!),9:0.00}"));
             }
         }
     }
@@ -135,13 +144,13 @@ internal sealed class FfmpegPart : IPart
         int common = counts.Contains(CamerasOfMany) ? CamerasOfMany : counts[^1];
         foreach (int count in counts)
         {
-            yield return new FfmpegPoint(Versions[^1], count, 1, 2);
+            yield return new FfmpegPoint(Versions[^1], count, 1, 2, count == common);
         }
 
-        yield return new FfmpegPoint(Versions[^1], common, ReadersOfMany, 2);
+        yield return new FfmpegPoint(Versions[^1], common, ReadersOfMany, 2, false);
         foreach (string version in Versions[..^1])
         {
-            yield return new FfmpegPoint(version, common, 1, 1);
+            yield return new FfmpegPoint(version, common, 1, 1, false);
         }
     }
 

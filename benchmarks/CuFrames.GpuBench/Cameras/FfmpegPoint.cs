@@ -5,4 +5,5 @@ namespace CuFrames.Benchmarks.Gpu.Cameras;
 /// <param name="Cameras">Cameras.</param>
 /// <param name="Readers">ffmpeg processes for each camera.</param>
 /// <param name="Repetitions">Measurements of each side.</param>
-internal readonly record struct FfmpegPoint(string Version, int Cameras, int Readers, int Repetitions);
+/// <param name="HasBare">Whether readers are measured too that are not told of the hardware.</param>
+internal readonly record struct FfmpegPoint(string Version, int Cameras, int Readers, int Repetitions, bool HasBare);
