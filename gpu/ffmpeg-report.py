@@ -17,8 +17,11 @@ import sys
 # What the result says of a suite, in the words of docs/ffmpeg.md; by the beginning of a test's name.
 MEANINGS = {
     "NvdecTests.Frames_of_a_stream": "frames decoded by NVDEC, published by one version and read by the same or another, scaled by scale_cuda or not, are those of the same filters without a stream",
-    "NvdecTests.Frigates_lines": "Frigate's `preset-nvidia` lines, unchanged, on the daemon's hardware frames; its ffprobe call",
-    "NvdecTests.A_publisher_copies": "copies, kernels and decoders, counted as each process calls the driver",
+    "NvdecFrigateTests.Frigates_lines": "Frigate's `preset-nvidia` lines, unchanged, on the daemon's hardware frames; its ffprobe call",
+    "NvdecCopyTests.A_publisher_copies": "copies, kernels and decoders, counted as each process calls the driver",
+    "NvdecLoopTests.A_frame_is_given_back": "a ring of two to four slots, a publisher without a pace: every picture read through two scale_cuda is whole, because a slot is given back behind the kernels",
+    "NvdecLoopTests.Ten_bits": "HEVC Main 10, P010",
+    "NvdecLoopTests.A_reader_goes_on": "a source that changes its size again and again",
     "NvdecKillTests.Killed_readers": "readers killed with SIGKILL leave no lease and no device memory",
     "NvdecKillTests.A_reader_of_killed_publishers": "a reader outlives publishers killed with SIGKILL and keeps no device memory",
 }

@@ -9,6 +9,15 @@ internal static class NvdecClip
     /// <summary>Pictures, at 25 frames per second; no two of them are the same.</summary>
     public const int Frames = 200;
 
+    /// <summary>The stream's key.</summary>
+    public const string Key = "cam1";
+
+    /// <summary>Pictures that a reader takes.</summary>
+    public const int Read = 50;
+
+    /// <summary>No guarantee, only when a reader gives up; in microseconds.</summary>
+    public const string Patience = "30000000";
+
     private const int ScaledWidth = 640;
     private const int ScaledHeight = 360;
 
@@ -17,6 +26,9 @@ internal static class NvdecClip
 
     /// <summary>The options that make ffmpeg decode by NVDEC and leave the pictures on the device.</summary>
     public static string[] Hardware { get; } = ["-hwaccel", "cuda", "-hwaccel_output_format", "cuda"];
+
+    /// <summary>The output options that give a line for each picture, with its time and its hash.</summary>
+    public static string[] Hashes { get; } = ["-fps_mode", "passthrough", "-enc_time_base", "1:25", "-f", "framehash", "pipe:1"];
 
     /// <summary>A filter that scales on the device.</summary>
     public static string Scale { get; } = OtherFilter ?? FormattableString.Invariant($"scale_cuda=w={ScaledWidth}:h={ScaledHeight}");

@@ -14,8 +14,7 @@ namespace CuFrames.Ffmpeg.Tests;
 [Collection("device memory")]
 public sealed class NvdecKillTests : IDisposable
 {
-    private const string Key = "cam1";
-    private const int Rounds = 4;
+    private const int Rounds = 3;
 
     // What the driver may keep or give back by the way; a ring of four frames of 1080p alone is 12 MiB.
     private const double Slack = 8;
@@ -54,7 +53,7 @@ public sealed class NvdecKillTests : IDisposable
             WaitUntil(used => used <= settled + Slack);
         }
 
-        using FrameSubscriber witness = FrameSubscriber.Connect(Key, new SubscriberOptions { Directory = _directory.Path, Delivery = Delivery.InOrder, Reconnect = false });
+        using FrameSubscriber witness = FrameSubscriber.Connect(NvdecClip.Key, new SubscriberOptions { Directory = _directory.Path, Delivery = Delivery.InOrder, Reconnect = false });
         ulong missed = 0;
         for (int i = 0; i < 50; i++)
         {
@@ -98,11 +97,11 @@ public sealed class NvdecKillTests : IDisposable
 
     private FfmpegProcess Publish(string version) => FfmpegProcess.Start(
         FfmpegBuild.Ffmpeg(version), _directory.Path,
-        ["-v", "error", "-re", "-stream_loop", "-1", .. NvdecClip.Hardware, "-i", NvdecClip.Path, "-an", "-vf", $"cuda_ipc_export=key={Key}:slots=4:max_slots=4", "-f", "null", "-"]);
+        ["-v", "error", "-re", "-stream_loop", "-1", .. NvdecClip.Hardware, "-i", NvdecClip.Path, "-an", "-vf", $"cuda_ipc_export=key={NvdecClip.Key}:slots=4:max_slots=4", "-f", "null", "-"]);
 
     private FfmpegProcess Detect(string version) => FfmpegProcess.Start(
         FfmpegBuild.Ffmpeg(version), _directory.Path,
-        ["-v", "error", .. NvdecClip.Hardware, "-leases", "2", "-f", "cuframes", "-i", Key, "-vf", $"{NvdecClip.Scale},hwdownload,format=nv12", "-f", "rawvideo", "pipe:1"]);
+        ["-v", "error", .. NvdecClip.Hardware, "-leases", "2", "-f", "cuframes", "-i", NvdecClip.Key, "-vf", $"{NvdecClip.Scale},hwdownload,format=nv12", "-f", "rawvideo", "pipe:1"]);
 
     /// <summary>Waits until the memory in use on the device, in MiB, is as wanted and has not changed for a while.</summary>
     private double WaitUntil(Func<double, bool> isWanted)
