@@ -423,7 +423,7 @@ class Segments(threading.Thread):
         answer = subprocess.run(
             [
                 *(f"{self.tools}/ffmpeg", "-nostdin", "-v", "error", "-threads", "1", "-copyts", "-i", path, "-map", "0:v:0", "-map", "0:a?"),
-                *("-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-c:v", "rawvideo", "-c:a", "pcm_s16le", "-f", "framehash", "-hash", "sha256", "-"),
+                *("-fps_mode", "passthrough", "-enc_time_base:v", "-1", "-pix_fmt", "yuv420p", "-c:v", "rawvideo", "-c:a", "pcm_s16le", "-f", "framehash", "-hash", "sha256", "-"),
             ],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
