@@ -32,7 +32,24 @@ internal static class Program
             Description = "The runtime directory for the streams' sockets. Without it: 'directory' of the configuration, else $CUFRAMES_DIR, else /run/cuframes.",
         };
         Option<bool> check = new("--check") { Description = "Check the configuration, print what holds (without secrets), and end." };
-        RootCommand command = new("Connects to every camera once, decodes it once, and publishes its frames to any number of readers.") { file, directory, check };
+        Option<bool> health = new("--health")
+        {
+            Description = "Ask the daemon that runs with this configuration whether it is well, print one line, and end with exit status 0 or 1.",
+        };
+        Option<bool> json = new("--json") { Description = "With --health: the line as JSON." };
+        RootCommand command = new("Connects to every camera once, decodes it once, and publishes its frames to any number of readers.") { file, directory, check, health, json };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(json) && !result.GetValue(health))
+            {
+                result.AddError("--json belongs to --health.");
+            }
+
+            if (result.GetValue(check) && result.GetValue(health))
+            {
+                result.AddError("--check and --health exclude each other.");
+            }
+        });
 
         ParseResult options = command.Parse(args);
         if (options.Errors.Count > 0)
@@ -53,15 +70,29 @@ internal static class Program
 
         string? path = options.GetValue(file) ?? Environment.GetEnvironmentVariable("CUFRAMES_CONFIG");
         path = Path.GetFullPath(string.IsNullOrEmpty(path) ? DefaultConfiguration : path);
-        return Run(new DaemonOptions(path, options.GetValue(directory)), options.GetValue(check));
+        DaemonOptions daemon = new(path, options.GetValue(directory));
+        return options.GetValue(health) ? RunHealthCheck(daemon, options.GetValue(json)) : Run(daemon, options.GetValue(check));
+    }
+
+    private static int RunHealthCheck(DaemonOptions options, bool isJson)
+    {
+        (DaemonConfiguration? configuration, IReadOnlyList<string> problems) = Read(options.ConfigurationPath, out _);
+        HealthReport report = configuration is null
+            ? HealthCheck.OfProblems(problems)
+            : HealthCheck.Run(configuration, RuntimeDirectory.Choose(options.Directory, configuration));
+        Console.Out.WriteLine(isJson ? HealthCheck.ToJson(report) : report.Text);
+        return report.Healthy ? Success : Failure;
+    }
+
+    private static (DaemonConfiguration? Configuration, IReadOnlyList<string> Problems) Read(string path, out byte[]? content)
+    {
+        content = ConfigurationReader.ReadContent(path, out string problem);
+        return content is null ? (null, [problem]) : ConfigurationReader.Read(path, content, Environment.GetEnvironmentVariable);
     }
 
     private static int Run(DaemonOptions options, bool isCheck)
     {
-        byte[]? content = ConfigurationReader.ReadContent(options.ConfigurationPath, out string problem);
-        (DaemonConfiguration? configuration, IReadOnlyList<string> problems) = content is null
-            ? (null, [problem])
-            : ConfigurationReader.Read(options.ConfigurationPath, content, Environment.GetEnvironmentVariable);
+        (DaemonConfiguration? configuration, IReadOnlyList<string> problems) = Read(options.ConfigurationPath, out byte[]? content);
         if (isCheck)
         {
             foreach (string line in problems)

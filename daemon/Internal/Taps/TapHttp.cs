@@ -190,7 +190,7 @@ internal sealed class TapHttp : IDisposable
         bool wantsPage = request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase);
         response.ContentType = wantsPage ? "text/html; charset=utf-8" : "application/json";
         response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'";
-        string text = wantsPage ? TapPage.Of(streams) : JsonSerializer.Serialize(new { Streams = streams }, TapListing.Json);
+        string text = wantsPage ? TapPage.Of(streams) : JsonSerializer.Serialize(new TapListings(streams), TapJson.Indented.TapListings);
         await response.WriteAsync(text).ConfigureAwait(false);
     }
 

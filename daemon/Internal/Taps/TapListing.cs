@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using CuFrames.Client;
 using CuFrames.Protocol;
 
@@ -17,16 +15,6 @@ namespace CuFrames.Daemon.Internal.Taps;
 /// <param name="Taps">The taps.</param>
 internal sealed record TapListing(string Key, string State, string? PixelFormat, int Width, int Height, double? FrameRate, IReadOnlyList<TapListing.Tap> Taps)
 {
-    /// <summary>How it is written as JSON.</summary>
-    internal static JsonSerializerOptions Json { get; } = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        WriteIndented = true,
-
-        // Nothing of it becomes a part of a page.
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     /// <summary>One tap.</summary>
     /// <param name="Kind">What it gives.</param>
     /// <param name="Url">Where it is by HTTP.</param>
