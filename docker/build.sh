@@ -5,7 +5,8 @@
 #
 #   docker/build.sh [IMAGE...] [--ffmpeg VERSION] [--minimal] [--with docker|buildah]
 #
-#   IMAGE        daemon, ffmpeg, python; all of them without
+#   IMAGE        daemon, ffmpeg, python; all of them without. frigate: Frigate's image ($FRIGATE, default ghcr.io/blakeblackshear/frigate:stable) and
+#                the folder of the image ffmpeg, which is built before
 #   --ffmpeg     the version of FFmpeg: 5.1, 7.1 or 8.1 (default)
 #   --minimal    an FFmpeg with what the tests need
 #   --with       docker: docker build, with bases from the registries. buildah: without a Docker engine and without registries; bases come
@@ -23,7 +24,7 @@ here=docker
 
 usage() {
   echo "$1" >&2
-  echo "usage: $0 [daemon] [ffmpeg] [python] [--ffmpeg 5.1|7.1|8.1] [--minimal] [--with docker|buildah]" >&2
+  echo "usage: $0 [daemon] [ffmpeg] [python] [frigate] [--ffmpeg 5.1|7.1|8.1] [--minimal] [--with docker|buildah]" >&2
   exit 2
 }
 
@@ -32,6 +33,7 @@ images=() ffmpeg=8.1 minimal='' with=''
 while [ $# -gt 0 ]; do
   case $1 in
     daemon | ffmpeg | python) images+=("$1") ;;
+    frigate) images+=(ffmpeg frigate) ;;
     --ffmpeg)
       ffmpeg=${2-}
       case $ffmpeg in 5.1 | 7.1 | 8.1) ;; *) usage "--ffmpeg: found '$ffmpeg'" ;; esac
@@ -109,6 +111,11 @@ for image in "${images[@]}"; do
       # What was built outside of the image is the same: the cache names things by what they are made of.
       arguments+=(--build-arg "SOURCE=$root" --volume "$(realpath ffmpeg-filter/.cache):$root/ffmpeg-filter/.cache")
     fi
+  fi
+  if [ "$image" = frigate ]; then
+    frigate=${FRIGATE:-ghcr.io/blakeblackshear/frigate:stable}
+    [ "$with" = docker ] || buildah pull --quiet --policy missing "$frigate" >&2
+    arguments+=(--build-arg "FRIGATE=$frigate" --build-arg "FFMPEG_IMAGE=cuframes/ffmpeg:$version-ffmpeg$ffmpeg")
   fi
   build "${arguments[@]}" --file "$here/$image/Dockerfile" --tag "$name" .
   echo "$name"
