@@ -76,8 +76,7 @@ typedef struct CuFramesPacketsContext {
     char *directory;
     int start;
     int64_t timeout;
-    int64_t rw_timeout;
-    char *ignored;
+    char *ignored; ///< what is meant for other inputs
 } CuFramesPacketsContext;
 
 static int cuframes_packets_read_probe(const AVProbeData *p)
@@ -98,7 +97,6 @@ static const char *key_of(const char *url)
 static int take(AVFormatContext *s, cuframes_packet *packet)
 {
     CuFramesPacketsContext *c = s->priv_data;
-    const int64_t limit = c->timeout ? c->timeout : c->rw_timeout;
     const int64_t begin = av_gettime_relative();
 
     for (;;) {
@@ -112,9 +110,9 @@ static int take(AVFormatContext *s, cuframes_packet *packet)
             return cuframes_error(s, &c->library, "Cannot read a packet", code);
         if (ff_check_interrupt(&s->interrupt_callback))
             return AVERROR_EXIT;
-        if (limit && av_gettime_relative() - begin >= limit) {
+        if (c->timeout && av_gettime_relative() - begin >= c->timeout) {
             av_log(s, AV_LOG_ERROR, "'%s' gave no packet within %.1f s. See whether its publisher runs and its source is live: cuframes ls\n",
-                   key_of(s->url), limit / 1e6);
+                   key_of(s->url), c->timeout / 1e6);
             return AVERROR(ETIMEDOUT);
         }
     }
@@ -367,9 +365,12 @@ static const AVOption cuframes_packets_options[] = {
     {   "oldest_key", "at the oldest key frame that is still there", 0, AV_OPT_TYPE_CONST, { .i64 = CUFRAMES_START_OLDEST_KEY }, 0, 0, DEC, "start" },
     {   "next",       "at the next packet", 0, AV_OPT_TYPE_CONST, { .i64 = CUFRAMES_START_NEXT }, 0, 0, DEC, "start" },
     { "timeout",    "longest wait for a packet in microseconds, 0: no limit", OFFSET(timeout), AV_OPT_TYPE_INT64, { .i64 = 0 }, 0, INT64_MAX, DEC },
-    { "rw_timeout", "the same, for programs that know it by this name", OFFSET(rw_timeout), AV_OPT_TYPE_INT64, { .i64 = 0 }, 0, INT64_MAX, DEC },
+    { "rw_timeout", "the same, for programs that know it by this name", OFFSET(timeout), AV_OPT_TYPE_INT64, { .i64 = 0 }, 0, INT64_MAX, DEC },
+    { "stimeout",   "the same, for programs that know it by this name", OFFSET(timeout), AV_OPT_TYPE_INT64, { .i64 = 0 }, 0, INT64_MAX, DEC },
     { "rtsp_transport", "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
-    { "user_agent", "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
+    { "rtsp_flags",     "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
+    { "user_agent",     "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
+    { "buffer_size",    "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
     { NULL },
 };
 

@@ -78,8 +78,7 @@ typedef struct CuFramesContext {
     int delivery;
     int leases;
     int64_t timeout;
-    int64_t rw_timeout;
-    char *ignored;
+    char *ignored; ///< what is meant for other inputs
 } CuFramesContext;
 
 /* What a hardware frame holds until nobody refers to it any more. */
@@ -107,7 +106,6 @@ static const char *key_of(const char *url)
 static int take(AVFormatContext *s, cuframes_frame *frame)
 {
     CuFramesContext *c = s->priv_data;
-    const int64_t limit = c->timeout ? c->timeout : c->rw_timeout;
     const int64_t begin = av_gettime_relative();
 
     for (;;) {
@@ -121,9 +119,9 @@ static int take(AVFormatContext *s, cuframes_frame *frame)
             return cuframes_error(s, &c->library, "Cannot read a frame", code);
         if (ff_check_interrupt(&s->interrupt_callback))
             return AVERROR_EXIT;
-        if (limit && av_gettime_relative() - begin >= limit) {
+        if (c->timeout && av_gettime_relative() - begin >= c->timeout) {
             av_log(s, AV_LOG_ERROR, "'%s' gave no frame within %.1f s. See whether its publisher runs and its source is live: cuframes ls\n",
-                   key_of(s->url), limit / 1e6);
+                   key_of(s->url), c->timeout / 1e6);
             return AVERROR(ETIMEDOUT);
         }
     }
@@ -463,9 +461,12 @@ static const AVOption cuframes_options[] = {
     {   "lossless", "every frame; the publisher waits, where it offers that", 0, AV_OPT_TYPE_CONST, { .i64 = CUFRAMES_LOSSLESS }, 0, 0, DEC, "delivery" },
     { "leases",     "most frames in device memory that are held at once", OFFSET(leases), AV_OPT_TYPE_INT, { .i64 = 8 }, 1, 64, DEC },
     { "timeout",    "longest wait for a frame in microseconds, 0: no limit", OFFSET(timeout), AV_OPT_TYPE_INT64, { .i64 = 0 }, 0, INT64_MAX, DEC },
-    { "rw_timeout", "the same, for programs that know it by this name", OFFSET(rw_timeout), AV_OPT_TYPE_INT64, { .i64 = 0 }, 0, INT64_MAX, DEC },
+    { "rw_timeout", "the same, for programs that know it by this name", OFFSET(timeout), AV_OPT_TYPE_INT64, { .i64 = 0 }, 0, INT64_MAX, DEC },
+    { "stimeout",   "the same, for programs that know it by this name", OFFSET(timeout), AV_OPT_TYPE_INT64, { .i64 = 0 }, 0, INT64_MAX, DEC },
     { "rtsp_transport", "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
-    { "user_agent", "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
+    { "rtsp_flags",     "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
+    { "user_agent",     "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
+    { "buffer_size",    "accepted and not used", OFFSET(ignored), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, DEC },
     { NULL },
 };
 
