@@ -26,7 +26,7 @@ public sealed class NvdecCopyTests
 
         using FfmpegProcess publisher = FfmpegProcess.Start(
             FfmpegBuild.Ffmpeg(version), directory.Path,
-            ["-v", "error", "-re", "-stream_loop", "-1", .. NvdecClip.Hardware, "-i", NvdecClip.Path, "-an", "-vf", $"cuda_ipc_export=key={NvdecClip.Key}", "-f", "null", "-"]);
+            ["-v", "error", "-re", "-stream_loop", "-1", .. NvdecClip.Hardware, "-i", NvdecClip.Path, "-an", "-noautoscale", "-vf", $"cuda_ipc_export=key={NvdecClip.Key}", "-f", "null", "-"]);
         DriverCounts reading = Count("reading", ["-v", "error", .. NvdecClip.Hardware, "-timeout", NvdecClip.Patience, "-f", "cuframes", "-i", NvdecClip.Key, .. scale]);
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"FFmpeg {version}: decoding {NvdecClip.Frames} frames {decoding}, with cuda_ipc_export {publishing}; scaling {NvdecClip.Read} frames: of its own decoder {without}, of a stream {reading}");

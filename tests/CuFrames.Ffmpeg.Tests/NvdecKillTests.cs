@@ -97,7 +97,7 @@ public sealed class NvdecKillTests : IDisposable
 
     private FfmpegProcess Publish(string version) => FfmpegProcess.Start(
         FfmpegBuild.Ffmpeg(version), _directory.Path,
-        ["-v", "error", "-re", "-stream_loop", "-1", .. NvdecClip.Hardware, "-i", NvdecClip.Path, "-an", "-vf", $"cuda_ipc_export=key={NvdecClip.Key}:slots=4:max_slots=4", "-f", "null", "-"]);
+        ["-v", "error", "-re", "-stream_loop", "-1", .. NvdecClip.Hardware, "-i", NvdecClip.Path, "-an", "-noautoscale", "-vf", $"cuda_ipc_export=key={NvdecClip.Key}:slots=4:max_slots=4", "-f", "null", "-"]);
 
     private FfmpegProcess Detect(string version) => FfmpegProcess.Start(
         FfmpegBuild.Ffmpeg(version), _directory.Path,

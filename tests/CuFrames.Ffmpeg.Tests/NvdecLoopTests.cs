@@ -52,9 +52,12 @@ public sealed class NvdecLoopTests
         using TemporaryDirectory directory = new();
         expected = [.. DigestLine.ReadAll(FilterTests.Succeed(FfmpegProcess.Run(
             FfmpegBuild.Ffmpeg(version), directory.Path, ["-v", "error", .. NvdecClip.Hardware, "-i", clip, "-an", "-vf", chain, .. NvdecClip.Hashes]))).Select(line => line.Hash)];
+
+        // At each new beginning the decoder is another one and ffmpeg makes its filters anew; it then wants to scale to the first size, which its filter for
+        // main memory cannot do with frames on the device.
         using FfmpegProcess publisher = FfmpegProcess.Start(
             FfmpegBuild.Ffmpeg(version), directory.Path,
-            ["-v", "error", .. pace, "-stream_loop", "-1", .. NvdecClip.Hardware, "-i", clip, "-an", "-vf", $"cuda_ipc_export=key={NvdecClip.Key}{publisherOptions}", "-f", "null", "-"]);
+            ["-v", "error", .. pace, "-stream_loop", "-1", .. NvdecClip.Hardware, "-i", clip, "-an", "-noautoscale", "-vf", $"cuda_ipc_export=key={NvdecClip.Key}{publisherOptions}", "-f", "null", "-"]);
         (int status, string output, string messages) = FfmpegProcess.Run(
             FfmpegBuild.Ffmpeg(version), directory.Path,
             ["-v", "error", .. readerOptions, "-timeout", NvdecClip.Patience, "-f", "cuframes", "-i", NvdecClip.Key, "-vf", chain, "-frames:v", $"{frames}", .. NvdecClip.Hashes]);

@@ -55,6 +55,7 @@ internal sealed class FfmpegPart : IPart
             "ffmpeg.csv",
             "version,cameras,readers,side,repetition,process,cpu_ms,frames,seconds,device_to_device,device_to_host,host_to_device,other_copies,launches,open_decoders");
         JsonArray rows = [];
+        List<string> missing = [];
         foreach (FfmpegPoint point in Points(context.Options.Cameras))
         {
             for (int repetition = 1; repetition <= point.Repetitions; repetition++)
@@ -68,7 +69,17 @@ internal sealed class FfmpegPart : IPart
 
                 foreach (string side in sides)
                 {
-                    rows.Add(Measure(point, side, repetition));
+                    try
+                    {
+                        rows.Add(Measure(point, side, repetition));
+                    }
+                    catch (Exception error) when (error is InvalidOperationException or TimeoutException or IOException)
+                    {
+                        // The other points are worth having all the same; the report says which is missing.
+                        missing.Add(FormattableString.Invariant($"FFmpeg {point.Version}, {point.Cameras} cameras, {point.Readers} readers each, {side}, repetition {repetition}: {error.Message}"));
+                        context.Log($"{missing[^1]}");
+                    }
+
                     context.Report.Set("ffmpeg", new JsonObject
                     {
                         ["detector"] = string.Join(' ', output),
@@ -79,6 +90,11 @@ internal sealed class FfmpegPart : IPart
                     table.Flush();
                 }
             }
+        }
+
+        if (missing.Count > 0)
+        {
+            throw new InvalidOperationException(string.Join('\n', missing));
         }
 
         JsonObject Measure(FfmpegPoint point, string side, int repetition)
@@ -132,7 +148,7 @@ internal sealed class FfmpegPart : IPart
                 JsonNode[] all = [.. side];
                 double Mean(Func<JsonNode, double> value) => all.Average(value);
                 output.WriteLine(FormattableString.Invariant(
-                    $"{point.Key.Version,-7} {point.Key.Cameras,7} {point.Key.Readers,7} {side.Key,-13} {Mean(row => (double)row["cpu_cores"]!),9:0.000} {Mean(row => (double)row["vram_mib"]!),9:0} {Mean(row => (double)row["decoders"]!),8:0} {Mean(row => (double?)row["nvdec"] ?? 0),6:0.000} {Mean(row => (double)row["frames_per_second"]!),8:0.0}   {"",-24} {Mean(row => (double)row["device_to_device"]!),9:0.00} {Mean(row => (double)row["device_to_host"]!),8:0.00} {Mean(row => (double)row["host_to_device"]!),9:0.00}"));
+                    $"{point.Key.Version,-7} {point.Key.Cameras,7} {point.Key.Readers,7} {side.Key,-13} {Mean(row => (double)row["cpu_cores"]!),9:0.000} {Mean(row => (double)row["vram_mib"]!),9:0} {Mean(row => (long)row["decoders"]!),8:0} {Mean(row => (double?)row["nvdec"] ?? 0),6:0.000} {Mean(row => (double)row["frames_per_second"]!),8:0.0}   {"",-24} {Mean(row => (double)row["device_to_device"]!),9:0.00} {Mean(row => (double)row["device_to_host"]!),8:0.00} {Mean(row => (double)row["host_to_device"]!),9:0.00}"));
             }
         }
     }
