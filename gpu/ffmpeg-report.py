@@ -93,7 +93,7 @@ def table_of(points):
 def sentences_of(points):
     lines = []
     for (version, cameras, readers), sides in points.items():
-        if set(sides) != {"cuframes", "ffmpeg"}:
+        if not {"cuframes", "ffmpeg"} <= set(sides):
             continue
         ours, theirs = sides["cuframes"], sides["ffmpeg"]
         count = cameras * readers
@@ -105,6 +105,12 @@ def sentences_of(points):
             f"device memory {spread(ours, 'vram_mib', '{:.0f}')} MiB (of that cuframesd {spread(ours, 'daemon_vram_mib', '{:.0f}')}) against {spread(theirs, 'vram_mib', '{:.0f}')}, "
             f"**{'?' if memory is None else format(memory, '.2f')} of it**; NVDEC decoders {spread(ours, 'decoders', '{:.0f}')} against {spread(theirs, 'decoders', '{:.0f}')} for {count} {'process' if count == 1 else 'processes'}."
         )
+        if "cuframes-bare" in sides:
+            bare = sides["cuframes-bare"]
+            lines.append(
+                f"  - Readers that are not given `-hwaccel cuda` (cuframes-bare) read the same frames: {spread(bare, 'cpu_cores', '{:.3f}')} cores, {spread(bare, 'vram_mib', '{:.0f}')} MiB. "
+                "The option makes ffmpeg open a second context, which nothing uses."
+            )
     copies = [row for sides in points.values() for row in sides.get("cuframes", [])]
     if copies:
         lines.append(

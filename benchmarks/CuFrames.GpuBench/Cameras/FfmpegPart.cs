@@ -61,7 +61,7 @@ internal sealed class FfmpegPart : IPart
             for (int repetition = 1; repetition <= point.Repetitions; repetition++)
             {
                 // Another side begins each time: what the device does slower when it is warm is on both.
-                string[] sides = [CuFramesSide, FfmpegSide, .. point.HasBare ? [BareSide] : (string[])[]];
+                string[] sides = [CuFramesSide, FfmpegSide, .. point.HasBare && repetition == 1 ? [BareSide] : (string[])[]];
                 if (repetition % 2 == 0)
                 {
                     Array.Reverse(sides);
