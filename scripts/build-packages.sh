@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Makes what users install: the library for C and C++ as an archive, and the wheel for Python.
+# Makes what users install: the library for C and C++ as an archive, the wheel for Python, and on Debian and its kin the packages cuframes,
+# libcuframes0, libcuframes-dev and python3-cuframes.
 #
 #   scripts/build-packages.sh [OUTPUT]        default: artifacts/packages
 #
-# The last lines name the two files. The same sources and compilers give the same bytes: times are those of the last commit, or
+# The last lines name the files. The same sources and compilers give the same bytes: times are those of the last commit, or
 # SOURCE_DATE_EPOCH.
 
 set -euo pipefail
@@ -56,5 +57,11 @@ if [ ! -e "${wheels[0]}" ]; then
   echo "sdk/python-bindings/build-wheel.py made no wheel in $output" >&2
   exit 1
 fi
+debs=''
+if command -v dpkg >/dev/null; then
+  debs=$(packaging/debian/build.sh "$output")
+else
+  echo "This is no Debian: no .deb is made." >&2
+fi
 echo "$archive"
-printf '%s\n' "${wheels[@]}"
+printf '%s\n' "${wheels[@]}" ${debs:+"$debs"}

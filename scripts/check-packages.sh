@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Builds the packages, installs them in a bare Debian 12 with nothing but Debian's own packages and no network, and runs there what users run: the
-# examples of README.md as they stand in it, and those of the archive, built with pkg-config and with CMake. The last line reads
-# "N passed, N failed, N skipped".
+# examples of README.md as they stand in it, and those of the archive, built with pkg-config and with CMake. Then the Debian packages, in a system
+# with systemd: packaging/debian/check.sh. The last line reads "N passed, N failed, N skipped".
 #
 #   scripts/check-packages.sh
 #
@@ -43,35 +43,17 @@ if [ "$(id -u)" -ne 0 ]; then
   fi
   exec sudo -n --preserve-env=DEBIAN_MIRROR,http_proxy,https_proxy env CUFRAMES_PACKAGES_SAME="$same" "$root/scripts/check-packages.sh"
 fi
-if ! command -v debootstrap >/dev/null; then
-  give_up "debootstrap is missing: scripts/install-dependencies.sh test"
-fi
-
 # ------------------------------------------------------------------------------------------------------------ a bare Debian 12
 
-packages=g++,make,pkg-config,cmake,python3-venv
-cache=$root/artifacts/cache/debian-12-$(printf %s "$packages" | sha256sum | head -c 12).tar
+if ! cache=$(scripts/bare-debian.sh g++,make,pkg-config,cmake,python3-venv); then
+  give_up 'There is no bare Debian 12.'
+fi
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system -- "$work"' EXIT
 chmod 755 "$work"
 bare=$work/root
-
-if [ ! -e "$cache" ]; then
-  # shellcheck disable=SC2016 # $(REPO_URI) is apt's own.
-  mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Created-By: Packages' 2>/dev/null | head -n 1)}
-  echo "Making a bare Debian 12 from ${mirror:=http://deb.debian.org/debian}"
-  if ! debootstrap --variant=minbase --include="$packages" bookworm "$bare" "$mirror" >"$work/debootstrap.log" 2>&1; then
-    tail -n 20 "$work/debootstrap.log" >&2
-    give_up "debootstrap could not make a Debian 12 from $mirror; DEBIAN_MIRROR names another one."
-  fi
-  rm -rf -- "$bare"/var/cache/apt/archives/*.deb "$bare"/var/lib/apt/lists/*
-  mkdir -p -- "$(dirname -- "$cache")"
-  tar -C "$bare" --numeric-owner -cf "$cache.$$" .
-  mv -- "$cache.$$" "$cache"
-else
-  mkdir -- "$bare"
-  tar -C "$bare" --numeric-owner -xf "$cache"
-fi
+mkdir -- "$bare"
+tar -C "$bare" --numeric-owner -xf "$cache"
 
 # ------------------------------------------------------------------------------------------------------------ what is tested
 
@@ -166,7 +148,7 @@ END
 
 name=$(basename artifacts/packages/libcuframes-*.tar.gz .tar.gz)
 
-check 'made again, both packages have the same bytes' grep -qx 1 /test/same
+check 'made again, all packages have the same bytes' grep -qx 1 /test/same
 check 'there is no .NET' sh -c '! command -v dotnet && ! find / -xdev \( -name "libhostfxr*" -o -name "libcoreclr*" \) | grep .'
 check 'the commands of README install both' sh -e readme.sh
 check 'the library needs nothing beyond glibc' sh -c 'ldd /usr/local/lib/libcuframes.so.0 && ! ldd /usr/local/lib/libcuframes.so.0 | grep "not found"'
@@ -184,6 +166,16 @@ check 'the archive may lie anywhere: pkg-config' sh -ec "mkdir -p /opt/c && tar 
 check 'the archive may lie anywhere: CMake' sh -ec "rm -rf /usr/local/lib/cmake/cuframes &&
   cmake -S $examples/cpp -B /opt/cmake -DCMAKE_PREFIX_PATH=/opt/$name && cmake --build /opt/cmake && ldd /opt/cmake/read | grep -F 'libcuframes.so.0 => /opt/$name/lib/'"
 mv /test/hidden/libcuframes* /usr/local/lib/ && mv /test/hidden/cuframes.* /usr/local/include/ && ldconfig
+
+# The same from Debian's folders: all that the archive brought is out of the way.
+mkdir /test/aside && mv /usr/local/lib/libcuframes* /usr/local/include/cuframes.* /test/aside/ && ldconfig
+check 'libcuframes0 and libcuframes-dev are installed' sh -ec 'dpkg --install artifacts/packages/libcuframes0_*.deb artifacts/packages/libcuframes-dev_*.deb'
+debian=/usr/share/doc/libcuframes-dev/examples
+check 'examples/c is built with pkg-config, from libcuframes-dev' sh -ec "mkdir /opt/debian && make -C $debian/c OUT=/opt/debian && ldd /opt/debian/read | grep -E 'libcuframes.so.0 => (/usr)?/lib/x86_64-linux-gnu/'"
+check 'examples/cpp is built with CMake, from libcuframes-dev' sh -ec "cmake -S $debian/cpp -B /opt/debian/cmake && cmake --build /opt/debian/cmake && ldd /opt/debian/cmake/read | grep -E 'libcuframes.so.0 => (/usr)?/lib/x86_64-linux-gnu/'"
+check 'a package made with it would depend on libcuframes0' grep -Fx "libcuframes 0 libcuframes0 (>= $(dpkg-deb -f artifacts/packages/libcuframes0_*.deb Version))" /var/lib/dpkg/info/libcuframes0:amd64.shlibs
+check 'they are removed' dpkg --purge libcuframes-dev libcuframes0
+mv /test/aside/libcuframes* /usr/local/lib/ && mv /test/aside/cuframes.* /usr/local/include/ && ldconfig
 
 # As the daemon's service does at its start: a publisher makes sockets in the runtime directory, and not the directory.
 mkdir /run/cuframes
@@ -227,4 +219,10 @@ chmod 755 "$test/run"
 echo "$same" >"$test/same"
 
 # Namespaces of its own: what is mounted and started in it ends with it, and there is no network.
-unshare --mount --net --pid --ipc --fork --kill-child --root="$bare" --mount-proc /test/run
+unshare --mount --net --pid --ipc --fork --kill-child --root="$bare" --mount-proc /test/run | tee "$work/archive" || :
+packaging/debian/check.sh | tee "$work/debian" || :
+
+# Either has said what failed; the last lines are added up.
+tail -q -n 1 "$work/archive" "$work/debian" | awk '
+  /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { parts++; passed += $1; failed += $3; skipped += $5 }
+  END { failed += 2 - parts; print passed " passed, " failed " failed, " skipped " skipped"; exit failed > 0 }'

@@ -14,8 +14,8 @@ say() {
   echo "$*" >&2
 }
 
-# To build: a C compiler and the headers of libav, for the shim in media/shim; make, for the libraries of the tests.
-packages=(gcc make libc6-dev pkg-config libavformat-dev libavcodec-dev libavutil-dev libswscale-dev)
+# To build: a C compiler and the headers of libav, for the shim in media/shim; make, for the libraries of the tests; dpkg-dev, for the packages.
+packages=(gcc make libc6-dev dpkg-dev pkg-config libavformat-dev libavcodec-dev libavutil-dev libswscale-dev)
 
 # For the demo: ffmpeg makes the clip and decodes it for comparison; GStreamer's RTSP server plays it as a camera would.
 # qtdemux and rtph264pay are in "good", h264parse in "bad".

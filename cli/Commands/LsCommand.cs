@@ -32,7 +32,8 @@ internal static class LsCommand
 
     private static int List()
     {
-        List<StreamReport> streams = Measure();
+        IReadOnlyList<StreamProbe> probes = StreamProbe.AskAll();
+        List<StreamReport> streams = Measure(probes);
         if (streams.Count == 0)
         {
             Console.Error.WriteLine($"No stream is published in {StreamDirectory.RuntimeDirectory}.");
@@ -40,19 +41,23 @@ internal static class LsCommand
         }
 
         MakeTable(streams).Write();
+        if (AccessAdvice.For(probes) is { } advice)
+        {
+            Console.Error.WriteLine(advice);
+        }
+
         return ExitCode.Success;
     }
 
     private static int ListJson()
     {
-        JsonLine.Write(new ListReport(StreamDirectory.RuntimeDirectory, Measure()));
+        JsonLine.Write(new ListReport(StreamDirectory.RuntimeDirectory, Measure(StreamProbe.AskAll())));
         return ExitCode.Success;
     }
 
-    /// <summary>Probes all streams; twice if there is a live one whose source announces no rate.</summary>
-    private static List<StreamReport> Measure()
+    /// <summary>Reports the streams that were found; asks again if there is a live one whose source announces no rate.</summary>
+    private static List<StreamReport> Measure(IReadOnlyList<StreamProbe> first)
     {
-        IReadOnlyList<StreamProbe> first = StreamProbe.AskAll();
         if (!first.Any(probe => probe.Info.Description is { State: Protocol.StreamState.Live, FrameRateNumerator: 0 }))
         {
             return [.. first.Select(probe => StreamReport.From(probe))];

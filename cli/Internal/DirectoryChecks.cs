@@ -103,6 +103,7 @@ internal static class DirectoryChecks
         StreamProbe? refused = probes.FirstOrDefault(probe => probe.Info.ErrorCode != ErrorCode.None);
         return refused is null
             ? Check.Ok(name, found)
-            : Check.Warn(name, $"{found}; {refused.Info.Key} does not answer as it should: {refused.Info.Error}", "See 'cuframes ls' for all of them.");
+            : Check.Warn(name, $"{found}; {refused.Info.Key} does not answer as it should: {refused.Info.Error}",
+                AccessAdvice.For(probes) ?? "See 'cuframes ls' for all of them.");
     }
 }
