@@ -76,9 +76,9 @@ else
     echo 'buildah lays down files of many users here: run this as root, or --with docker.' >&2
     exit 1
   fi
-  # What the storage mounts ends with this script.
+  # What the storage mounts ends with this script, and what commands of a build have started and left.
   if [ -z "${CUFRAMES_BUILD_INSIDE-}" ]; then
-    exec env CUFRAMES_BUILD_INSIDE=1 unshare --mount --propagation private -- "$root/docker/build.sh" "${arguments[@]}"
+    exec env CUFRAMES_BUILD_INSIDE=1 unshare --mount --propagation private --pid --fork --kill-child --mount-proc -- "$root/docker/build.sh" "${arguments[@]}"
   fi
   unset CUFRAMES_BUILD_INSIDE
   # shellcheck source=docker/storage.sh
@@ -93,7 +93,7 @@ else
   nuget=${NUGET_PACKAGES:-$HOME/.nuget/packages}
   mkdir -p -- "$nuget"
   # Packages are fetched once for this machine and its images.
-  options+=(--volume "$nuget:/root/.nuget/packages")
+  options+=(--volume "$nuget:/nuget")
   build() { # arguments...
     # The format of Docker, because the other one has no health check.
     buildah build --format docker --layers --pull-never "${options[@]}" "$@" >&2
