@@ -137,6 +137,8 @@ computing() {
   suite python 600 summary sdk/python-bindings/test.sh
   suite packages 900 summary scripts/check-packages.sh
   suite CuFrames.Fuzz 600 fuzz tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
+  # Runs the images that the suite images has built.
+  suite compose 900 summary tests/compose/check.py
 }
 
 # What has the trait only=gpu runs from the archive that gpu/build-bundle.sh makes, on a machine that has one.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs README's section "Containers" as it stands there, command by command, and looks at what the containers are and do.
 
-`docker compose` is tests/compose/compose.py here; nothing else is replaced. The camera is an RTSP server in a network namespace of its
+`docker compose` is tests/compose/compose.py here, and the scripts get `--minimal`, for an FFmpeg that is built in less time; nothing else is replaced. The camera is an RTSP server in a network namespace of its
 own, Frigate is a stand-in (tests/compose/standin). Everything happens in namespaces of this run (mounts, processes, network, IPC), which
 end with it, and in a folder below artifacts/.
 
@@ -314,7 +314,8 @@ def prepare_tree():
         (TREE / folder).mkdir(parents=True)
     shutil.copytree(ROOT / "docker/compose", TREE / "docker/compose", dirs_exist_ok=True, ignore=shutil.ignore_patterns("ffmpeg"))
     for script in ("docker/build.sh", "docker/frigate/directory.sh"):
-        (TREE / script).write_text(f'#!/bin/sh\nexec {ROOT / script} "$@"\n')
+        # An FFmpeg with what Frigate's lines need: all of it would take a quarter of an hour, once more.
+        (TREE / script).write_text(f'#!/bin/sh\nexec {ROOT / script} "$@" --minimal\n')
         (TREE / script).chmod(0o755)
     # The only replacement: `docker compose` is the runner. Nothing else of docker is here, so that docker/build.sh takes buildah.
     docker = TREE / "bin/docker"
@@ -553,7 +554,7 @@ def inside():
 
 def prepare_images():
     """Outside, where there is a network: what the images and the stand-ins are made of. The text's commands find it there."""
-    subprocess.run([ROOT / "docker/build.sh", "--with", "buildah", "daemon", "ffmpeg", "python"], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=True)
+    subprocess.run([ROOT / "docker/build.sh", "--with", "buildah", "--minimal", "daemon", "ffmpeg", "python"], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=True)
     subprocess.run([HERE / "standin/build.sh"], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=True)
 
 
