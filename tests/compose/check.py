@@ -570,9 +570,9 @@ def main():
     try:
         if not os.environ.get("COMPOSE_TEST_IMAGES"):
             prepare_images()
-        # A shell is process 1: it takes the exit status of whoever is left without a parent. Whatever happens to it ends the others.
+        # A shell is process 1: it takes the exit status of whoever is left without a parent. Whatever ends this process ends that one, and all the others with it.
         return subprocess.run(
-            ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc", "sh", "-c", '"$0" "$@"; exit $?', sys.executable, __file__],
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc", "sh", "-c", '"$0" "$@"; exit $?', sys.executable, __file__],
             stdin=subprocess.DEVNULL, env={**os.environ, "COMPOSE_TEST_INSIDE": "1"}, check=False).returncode
     finally:
         if "--keep" not in sys.argv:
