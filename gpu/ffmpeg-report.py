@@ -152,11 +152,11 @@ def main(arguments):
 
     first = next(iter(results.values()))
     bundle = next((result["bundle"] for result in results.values() if result.get("bundle")), [])
-    commit = next((line.split()[1] for line in bundle if line.startswith("commit ")), next((result["commit"] for result in results.values() if result.get("commit")), "?"))
+    commit = next((line.removeprefix("commit ") for line in bundle if line.startswith("commit ")), next((result["commit"] for result in results.values() if result.get("commit")), "?"))
     machine = next((result["machine"] for result in results.values() if result.get("machine")), None)
     text = [f"# ffmpeg on one {first['device']}, driver {first['driver']}, {first['date'][:10]}", ""]
     text += [
-        f"Made on a virtual machine{'' if machine is None else ' with {} cores'.format(machine['cores'])} by the archive of `gpu/build-bundle.sh`, of commit {commit[:7]}: "
+        f"Made on a virtual machine{'' if machine is None else ' with {} cores'.format(machine['cores'])} by the archive of `gpu/build-bundle.sh`, of commit {commit[:7]}{commit[40:]}: "
         f"`run-gpu-short FOLDER {' '.join(found)}`. The JSON files have each figure, test and command, raw/ the single samples, the logs what was printed. `gpu/ffmpeg-report.py` wrote this page from them.", "",
     ]
     tests = {name: result for name, result in results.items() if "suites" in result}
