@@ -24,7 +24,21 @@
 #ifndef AVFORMAT_CUFRAMES_DEMUXER_H
 #define AVFORMAT_CUFRAMES_DEMUXER_H
 
+#include "libavutil/log.h"
+
+#include "avformat.h"
 #include "version.h"
+
+/**
+ * Keep the times that the publisher gives. NVRs ask for the time of arrival instead, because times of cameras may jump: these are joined already,
+ * and packets come in bursts, whose times would be all the same.
+ */
+static inline void cuframes_keep_times(AVFormatContext *s)
+{
+    if (s->use_wallclock_as_timestamps)
+        av_log(s, AV_LOG_VERBOSE, "use_wallclock_as_timestamps is not used: the publisher's times go on over interruptions.\n");
+    s->use_wallclock_as_timestamps = 0;
+}
 
 #if LIBAVFORMAT_VERSION_MAJOR >= 61
 #define CUFRAMES_DEMUXER(demuxer, text, context)                        \

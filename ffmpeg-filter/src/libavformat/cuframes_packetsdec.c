@@ -48,6 +48,9 @@
 /* Tracks are interrupted together: what a jump of one has put right holds for the others that jump within this time. Nanoseconds of arrival. */
 #define JUMP INT64_C(2000000000)
 
+/* Packets out of order go back by less than this; a clock that begins anew by more. Nanoseconds. */
+#define STEP_BACK INT64_C(1000000000)
+
 typedef struct Track {
     AVStream *stream;
     uint32_t parameters; ///< number of the set that the last packet was coded with
@@ -69,8 +72,11 @@ typedef struct CuFramesPacketsContext {
     /* The source's times become ours: they go on where its clock begins anew. Nanoseconds. */
     int64_t offset;
     int64_t last_time;
+    int64_t last_duration;
     int64_t last_arrival;
     int64_t jumped_at;
+    int has_time;
+    int is_jump; ///< the next time that the source gives is of another clock
 
     /* options */
     char *directory;
@@ -198,26 +204,46 @@ static int cuframes_packets_read_close(AVFormatContext *s)
     return 0;
 }
 
-static int cuframes_packets_read_header(AVFormatContext *s)
+/**
+ * Connect, from where on the options say. What a source sent before it was lost is no news: then the next packet is the first one.
+ */
+static int32_t open_subscriber(CuFramesPacketsContext *c, const char *key)
 {
-    CuFramesPacketsContext *c = s->priv_data;
     cuframes_packet_subscriber_options options = CUFRAMES_PACKET_SUBSCRIBER_OPTIONS_INIT;
-    const char *key = key_of(s->url);
+    cuframes_packet_subscriber_info info = CUFRAMES_PACKET_SUBSCRIBER_INFO_INIT;
     int32_t code;
-    int ret;
-
-    if ((ret = cuframes_load(s, &c->library)) < 0)
-        return ret;
-    if (!(c->described = av_mallocz(sizeof(*c->described))))
-        return AVERROR(ENOMEM);
-    c->described->size = sizeof(*c->described);
 
     options.start           = c->start;
     options.wait_for_stream = 1;
     options.directory       = c->directory;
     options.program         = "ffmpeg";
     code = c->library.packet_subscriber_open(key, &options, &c->subscriber);
-    if (code != CUFRAMES_OK) {
+    if (code != CUFRAMES_OK || c->start != CUFRAMES_START_NEWEST_KEY)
+        return code;
+    if (c->library.packet_subscriber_get_info(c->subscriber, &info) != CUFRAMES_OK || info.state != CUFRAMES_STATE_SOURCE_LOST)
+        return code;
+
+    c->library.packet_subscriber_close(c->subscriber);
+    c->subscriber = NULL;
+    options.start = CUFRAMES_START_NEXT;
+    return c->library.packet_subscriber_open(key, &options, &c->subscriber);
+}
+
+static int cuframes_packets_read_header(AVFormatContext *s)
+{
+    CuFramesPacketsContext *c = s->priv_data;
+    const char *key = key_of(s->url);
+    int32_t code;
+    int ret;
+
+    cuframes_keep_times(s);
+    if ((ret = cuframes_load(s, &c->library)) < 0)
+        return ret;
+    if (!(c->described = av_mallocz(sizeof(*c->described))))
+        return AVERROR(ENOMEM);
+    c->described->size = sizeof(*c->described);
+
+    if ((code = open_subscriber(c, key)) != CUFRAMES_OK) {
         char what[256];
         snprintf(what, sizeof(what), "Cannot read the packets of '%s'", key);
         return cuframes_error(s, &c->library, what, code);
@@ -237,7 +263,22 @@ static int cuframes_packets_read_header(AVFormatContext *s)
 }
 
 /**
- * Put a packet on time lines that grow, those of all tracks by the same amount.
+ * How long a packet is shown or heard, in nanoseconds; 0 where nobody says.
+ */
+static int64_t duration_of(const Track *track, const cuframes_packet *packet)
+{
+    static const AVRational nanoseconds = { 1, 1000000000 };
+    const AVRational source = { packet->time_base_numerator, packet->time_base_denominator };
+    const AVRational rate = track->stream->avg_frame_rate;
+
+    if (packet->duration > 0)
+        return av_rescale_q(packet->duration, source, nanoseconds);
+    return rate.num > 0 && rate.den > 0 ? av_rescale_q(1, av_inv_q(rate), nanoseconds) : 0;
+}
+
+/**
+ * Put a packet on time lines that grow, those of all tracks by the same amount. The first packet of an RTSP session has no time: it gets that of its
+ * arrival, and the clock of the next one decides.
  */
 static void set_times(CuFramesPacketsContext *c, Track *track, const cuframes_packet *packet, AVPacket *pkt)
 {
@@ -245,30 +286,48 @@ static void set_times(CuFramesPacketsContext *c, Track *track, const cuframes_pa
     const AVRational source = { packet->time_base_numerator, packet->time_base_denominator };
     const AVRational base = track->stream->time_base;
     const int64_t known = packet->dts != CUFRAMES_PTS_UNKNOWN ? packet->dts : packet->pts;
+    /* As much later as it arrived later, and not before the last one is over: what libav read while it opened the source arrives at once. */
+    const int64_t expected = c->has_time ? c->last_time + FFMAX(packet->arrival_time - c->last_arrival, c->last_duration) : 0;
     int64_t shift;
 
-    if (known != CUFRAMES_PTS_UNKNOWN) {
-        const int64_t time = av_rescale_q(known, source, nanoseconds);
-        const int is_jump = packet->epoch != c->epoch || packet->flags & CUFRAMES_PACKET_FLAG_DISCONTINUITY;
-
-        if (is_jump && track->has_last && (!c->jumped_at || packet->arrival_time - c->jumped_at > JUMP)) {
-            /* As much later as it arrived later. */
-            c->offset    = c->last_time + FFMAX(packet->arrival_time - c->last_arrival, 0) - time;
-            c->jumped_at = packet->arrival_time;
-        }
-        c->last_time    = FFMAX(c->last_time, time + c->offset);
-        c->last_arrival = packet->arrival_time;
+    if (!c->has_time) {
+        c->is_jump   = known == CUFRAMES_PTS_UNKNOWN;
+        c->jumped_at = packet->arrival_time;
+    } else if ((packet->epoch != c->epoch || packet->flags & CUFRAMES_PACKET_FLAG_DISCONTINUITY) &&
+               packet->arrival_time - c->jumped_at > JUMP) {
+        c->is_jump   = 1;
+        c->jumped_at = packet->arrival_time;
     }
     c->epoch = packet->epoch;
 
-    shift = av_rescale_q(c->offset, nanoseconds, base);
-    pkt->pts = packet->pts == CUFRAMES_PTS_UNKNOWN ? AV_NOPTS_VALUE : av_rescale_q(packet->pts, source, base) + shift;
-    pkt->dts = packet->dts == CUFRAMES_PTS_UNKNOWN ? AV_NOPTS_VALUE : av_rescale_q(packet->dts, source, base) + shift;
     pkt->duration = av_rescale_q(packet->duration, source, base);
+    if (known == CUFRAMES_PTS_UNKNOWN) {
+        pkt->pts = pkt->dts = av_rescale_q(expected, nanoseconds, base);
+        c->last_time = expected;
+    } else {
+        const int64_t time = av_rescale_q(known, source, nanoseconds);
+        const int64_t last = track->has_last ? av_rescale_q(track->last_dts, base, nanoseconds) : INT64_MIN;
+
+        if (c->is_jump || (track->has_last && time + c->offset < last - STEP_BACK)) {
+            c->offset  = expected - time;
+            c->is_jump = 0;
+        }
+        /* The track that the jump was measured on may be ahead of this one: both go on when this one's last packet is over. */
+        if (track->has_last && time + c->offset <= last && packet->arrival_time - c->jumped_at <= JUMP)
+            c->offset = last + duration_of(track, packet) - time;
+        c->last_time = c->has_time ? FFMAX(c->last_time, time + c->offset) : time;
+
+        shift = av_rescale_q(c->offset, nanoseconds, base);
+        pkt->pts = packet->pts == CUFRAMES_PTS_UNKNOWN ? AV_NOPTS_VALUE : av_rescale_q(packet->pts, source, base) + shift;
+        pkt->dts = packet->dts == CUFRAMES_PTS_UNKNOWN ? AV_NOPTS_VALUE : av_rescale_q(packet->dts, source, base) + shift;
+    }
+    c->last_duration = duration_of(track, packet);
+    c->last_arrival  = packet->arrival_time;
+    c->has_time      = 1;
+
     if (pkt->dts != AV_NOPTS_VALUE) {
         if (track->has_last && pkt->dts <= track->last_dts) {
-            const int64_t more = track->last_dts + 1 - pkt->dts;
-            pkt->dts += more;
+            pkt->dts = track->last_dts + 1;
             if (pkt->pts != AV_NOPTS_VALUE && pkt->pts < pkt->dts)
                 pkt->pts = pkt->dts;
         }

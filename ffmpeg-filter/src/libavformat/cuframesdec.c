@@ -289,16 +289,37 @@ static int cuframes_read_close(AVFormatContext *s)
     return 0;
 }
 
+/**
+ * What the publisher announces as the rate. Who connected before the first frame (to a rendition that nobody had read, say) was told none then, and
+ * FFmpeg would wait for twenty frames to find out.
+ */
+static AVRational announced_rate(const CuFramesContext *c, const char *key)
+{
+    cuframes_subscriber_info info = CUFRAMES_SUBSCRIBER_INFO_INIT;
+    cuframes_stream_list *list = NULL;
+
+    if (c->library.subscriber_get_info(c->subscriber, &info) == CUFRAMES_OK && !info.format.rate_numerator &&
+        c->library.probe(c->directory, key, &list) == CUFRAMES_OK) {
+        const cuframes_stream_info *stream = c->library.stream_list_at(list, 0);
+
+        if (stream && stream->error_code == CUFRAMES_OK)
+            info.format = stream->format;
+        c->library.stream_list_free(list);
+    }
+    return (AVRational){ info.format.rate_numerator, info.format.rate_denominator };
+}
+
 static int cuframes_read_header(AVFormatContext *s)
 {
     CuFramesContext *c = s->priv_data;
     cuframes_subscriber_options options = CUFRAMES_SUBSCRIBER_OPTIONS_INIT;
-    cuframes_subscriber_info info = CUFRAMES_SUBSCRIBER_INFO_INIT;
     const char *key = key_of(s->url);
+    AVRational rate;
     AVStream *st;
     int32_t code;
     int ret;
 
+    cuframes_keep_times(s);
     if ((ret = cuframes_load(s, &c->library)) < 0)
         return ret;
 
@@ -316,7 +337,7 @@ static int cuframes_read_header(AVFormatContext *s)
 
     if ((ret = take(s, &c->first)) < 0)
         return ret;
-    c->library.subscriber_get_info(c->subscriber, &info);
+    rate = announced_rate(c, key);
 
     if (!(st = avformat_new_stream(s, NULL)))
         return AVERROR(ENOMEM);
@@ -324,10 +345,8 @@ static int cuframes_read_header(AVFormatContext *s)
     st->codecpar->codec_type = AVMEDIA_TYPE_VIDEO;
     st->codecpar->width      = c->first.width;
     st->codecpar->height     = c->first.height;
-    if (info.format.rate_numerator && info.format.rate_denominator) {
-        st->avg_frame_rate = (AVRational){ info.format.rate_numerator, info.format.rate_denominator };
-        st->r_frame_rate   = st->avg_frame_rate;
-    }
+    if (rate.num > 0 && rate.den > 0)
+        st->avg_frame_rate = st->r_frame_rate = rate;
     cuframes_to_parameters(st->codecpar, &c->first.metadata);
     if (cuframes_to_pix_fmt(c->first.pixel_format) == AV_PIX_FMT_NONE) {
         av_log(s, AV_LOG_ERROR, "'%s' has frames of %s, which FFmpeg has no name for. Read a rendition in another format.\n", key,
@@ -365,7 +384,8 @@ static void set_times(AVFormatContext *s, const cuframes_frame *frame, AVPacket 
     const int64_t duration = frame->metadata.duration > 0 ? frame->metadata.duration : USUAL_DURATION;
     int64_t pts = frame->metadata.pts != CUFRAMES_PTS_UNKNOWN ? frame->metadata.pts : frame->metadata.publish_time;
 
-    if (c->has_last && pts + c->offset <= c->last_pts)
+    /* A pause in which there were no frames is left out: filters that keep a rate would fill it with copies of the last frame, all at once. */
+    if (c->has_last && (pts + c->offset <= c->last_pts || frame->metadata.flags & CUFRAMES_FLAG_DISCONTINUITY))
         c->offset = c->last_pts + c->last_duration - pts;
     pts += c->offset;
     c->has_last      = 1;

@@ -41,6 +41,9 @@
     F(set_log)                  \
     F(pixel_format_name)        \
     F(picture_bytes)            \
+    F(probe)                    \
+    F(stream_list_at)           \
+    F(stream_list_free)         \
     F(subscriber_open)          \
     F(subscriber_close)         \
     F(subscriber_next)          \
@@ -60,6 +63,7 @@
     F(packet_subscriber_open)   \
     F(packet_subscriber_close)  \
     F(packet_subscriber_next)   \
+    F(packet_subscriber_get_info) \
     F(packet_subscriber_get_track) \
     F(packet_get_track)         \
     F(packet_copy)
