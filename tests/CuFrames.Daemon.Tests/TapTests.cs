@@ -55,6 +55,16 @@ public sealed class TapTests : IDisposable
         TapReader.AssertGrowing(numbers);
     }
 
+    [Fact]
+    public void The_first_reader_of_a_rendition_is_told_its_rate()
+    {
+        using DaemonProcess daemon = DaemonProcess.Run($"cameras: {{a: {{source: 'test:i420@{Width}x{Height}@50', renditions: {{small: {{size: 80x60, fps: 10}}}}}}}}");
+        using Socket tap = TapReader.Connect(daemon, "a@small.y4m");
+        byte[] header = new byte[64];
+        Assert.Equal(header.Length, TapReader.ReadWhole(tap, header));
+        Assert.StartsWith("YUV4MPEG2 W80 H60 F10:1 ", Encoding.ASCII.GetString(header), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("ts")]
     [InlineData("mkv")]

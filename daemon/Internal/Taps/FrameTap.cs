@@ -30,7 +30,7 @@ internal static class FrameTap
                 if (shape is null)
                 {
                     shape = found;
-                    buffer = Prepare(subscriber, found.Format, found.Width, found.Height, isY4m, out header);
+                    buffer = Prepare(client, subscriber, found.Format, found.Width, found.Height, isY4m, out header);
                 }
                 else if (shape != found)
                 {
@@ -48,7 +48,7 @@ internal static class FrameTap
         }
     }
 
-    private static byte[] Prepare(FrameSubscriber subscriber, PixelFormat format, int width, int height, bool isY4m, out byte[] header)
+    private static byte[] Prepare(TapClient client, FrameSubscriber subscriber, PixelFormat format, int width, int height, bool isY4m, out byte[] header)
     {
         int bytes = checked((int)PixelFormats.PictureBytes(format, width, height));
         if (!isY4m)
@@ -64,7 +64,11 @@ internal static class FrameTap
                 $"YUV4MPEG2 cannot carry {PixelFormats.Name(format)}, which '{subscriber.Key}' has: take rawvideo, or a rendition with format i420, nv12, p010 or gray8");
         }
 
-        header = Y4m.Header(format, width, height, subscriber.Description);
+        // Who joined before the first frame, of a rendition that nobody had read for example, was told neither rate nor range.
+        StreamDescription? description = subscriber.Description is { } told && (told.PixelFormat, told.Width, told.Height) == (format, width, height)
+            ? told
+            : StreamDirectory.Probe(client.Key, client.Directory).Description;
+        header = Y4m.Header(format, width, height, description);
         byte[] buffer = new byte[Y4m.FrameHeader.Length + bytes];
         Y4m.FrameHeader.CopyTo(buffer);
         return buffer;
