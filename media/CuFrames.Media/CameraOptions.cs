@@ -24,7 +24,7 @@ public sealed record CameraOptions
     /// <summary>Upper bound of the first delay before a new attempt; it doubles with each attempt. Default: 0.5 s.</summary>
     public TimeSpan InitialRetryDelay { get; init; } = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>Upper bound of every delay. Default: 30 s.</summary>
+    /// <summary>Upper bound of the delay after a login that was refused; other delays grow to 5 s at most, or to this where it is less. Default: 30 s.</summary>
     public TimeSpan MaxRetryDelay { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Time that a source must have been live for the delays to begin anew. Default: 10 s.</summary>

@@ -1615,6 +1615,11 @@ static int read_packet(cuframes_av_source *source, cuframes_av_packet_info *info
         if (error < 0)
             break;
         track = track_of(source, source->packet->stream_index);
+        /* What libav gives when it was interrupted is what its parser had of a picture that had not come to its end. */
+        if (source->timed_out || atomic_load_explicit(&source->abort, memory_order_relaxed)) {
+            av_packet_unref(source->packet);
+            return fail_av(source, AVERROR_EXIT);
+        }
         if (track == &source->tracks[0])
             break;
         if (on_interrupt(source)) {

@@ -29,6 +29,9 @@ internal sealed class PacketTimeline
     private long _newest;
     private long _newestArrival;
 
+    // The source was interrupted, or the first packet had no time: the next time that is known is of another clock.
+    private bool _isInterrupted;
+
     // When the last of the output is over that is shown or heard.
     private long _end;
 
@@ -67,6 +70,7 @@ internal sealed class PacketTimeline
         long duration = times.Duration <= 0 ? 0 : Limit(own.ToUnits(ToNanoseconds(times.Duration, unit)));
         bool isRepaired = false;
         Int128? time = dts ?? pts;
+        _isInterrupted |= times.IsDiscontinuous || (time is null && _origin is null);
         if (time is { } known)
         {
             if (_origin is not { } origin)
@@ -74,7 +78,7 @@ internal sealed class PacketTimeline
                 _origin = origin = known;
                 _newestArrival = times.Arrival;
             }
-            else if (Jumped(known - origin, own, times))
+            else if (Jumped(known - origin, own, times with { IsDiscontinuous = _isInterrupted }))
             {
                 // Where the clocks before and after have nothing in common, the time that went by is that between the arrivals; and what was to
                 // be shown before is over.
@@ -82,6 +86,8 @@ internal sealed class PacketTimeline
                 _origin = origin = known - (_newest + Math.Clamp(passed, 1, LongestGap));
                 Jumps++;
             }
+
+            _isInterrupted = false;
 
             // Whole units are moved by whole units: what the source says is kept exactly.
             Int128 offset = own.ToUnits(origin);
@@ -124,7 +130,7 @@ internal sealed class PacketTimeline
             _newestArrival = times.Arrival;
         }
 
-        _end = Math.Max(_end, own.ToNanoseconds(Limit((Int128)presentation + Math.Min(duration, own.ToUnitsLimited(LongestDrift)))));
+        _end = Math.Max(_end, own.ToNanoseconds(Limit((Int128)presentation + Math.Min(duration > 0 ? duration : own.PictureDuration, own.ToUnitsLimited(LongestDrift)))));
         return new PlacedTimes(presentation, decoding, duration);
     }
 
@@ -164,6 +170,11 @@ internal sealed class PacketTimeline
         internal int Numerator { get; } = parameters.TimeBaseNumerator;
 
         internal int Denominator { get; } = parameters.TimeBaseDenominator;
+
+        /// <summary>What a picture takes at the rate that is announced; 0: nobody knows, or it is sound.</summary>
+        internal long PictureDuration { get; } = parameters is { FrameRateNumerator: > 0, FrameRateDenominator: > 0, TimeBaseNumerator: > 0 }
+            ? (long)((Int128)parameters.FrameRateDenominator * parameters.TimeBaseDenominator / ((Int128)parameters.FrameRateNumerator * parameters.TimeBaseNumerator))
+            : 0;
 
         internal long? Last { get; set; }
 
