@@ -89,7 +89,6 @@ static inline int64_t cuframes_frame_duration(const AVFrame *frame)
         FILTER_INPUTS(filter##_inputs),                                 \
         FILTER_OUTPUTS(filter##_outputs),                               \
         FILTER_PIXFMTS_ARRAY(pix_fmts),                                 \
-        .flags_internal = FF_FILTER_FLAG_HWFRAME_AWARE,                 \
     };
 
 #endif /* AVFILTER_CUFRAMES_FILTER_H */

@@ -125,6 +125,7 @@ static int open_publisher(AVFilterContext *ctx, const AVFrame *frame)
     code = s->library.publisher_open(s->key, &options, NULL, &s->publisher);
     if (code == CUFRAMES_OK)
         return 0;
+    av_buffer_unref(&s->device);
     snprintf(what, sizeof(what), "Cannot publish '%s'", s->key);
     return cuframes_error(ctx, &s->library, what, code);
 }

@@ -52,6 +52,10 @@
 /* How long the library waits before it is asked whether the user wants to stop. */
 #define STEP CUFRAMES_MILLISECONDS(100)
 
+/* The library does not wait for a lease that this program holds. Microseconds between two looks whether one has ended, and before the user is told. */
+#define LEASE_STEP  2000
+#define LEASE_PATIENCE 1000000
+
 /* Time of a frame whose duration nobody knows. */
 #define USUAL_DURATION INT64_C(40000000)
 
@@ -64,7 +68,9 @@ typedef struct CuFramesContext {
     cuframes_frame first;
     cuframes_format format;
     AVBufferRef *device;
+    int ordinal; ///< of the device
     AVBufferRef *frames;
+    int has_told_leases;
 
     /* Source times become ours: they go on where the source's clock begins anew. Nanoseconds. */
     int64_t offset;
@@ -99,6 +105,16 @@ static const char *key_of(const char *url)
     return url;
 }
 
+#define LEASE_ADVICE "If this lasts, a filter keeps frames: put hwdownload or scale_cuda before it, or ask for more with -leases (a publisher grants up to its max_leases)."
+
+static int granted_leases(const CuFramesContext *c)
+{
+    cuframes_subscriber_info info = CUFRAMES_SUBSCRIBER_INFO_INIT;
+
+    c->library.subscriber_get_info(c->subscriber, &info);
+    return info.granted_leases;
+}
+
 /**
  * Wait for a frame, for as long as the options allow. As with other live sources AVFMT_FLAG_NONBLOCK changes nothing: ffmpeg sets it always, and
  * would ask again only after a pause.
@@ -115,14 +131,27 @@ static int take(AVFormatContext *s, cuframes_frame *frame)
         code = c->library.subscriber_next(c->subscriber, STEP, frame);
         if (code == CUFRAMES_OK)
             return 0;
-        if (code != CUFRAMES_TIMED_OUT)
+        if (code != CUFRAMES_TIMED_OUT && code != CUFRAMES_LEASES_EXHAUSTED)
             return cuframes_error(s, &c->library, "Cannot read a frame", code);
         if (ff_check_interrupt(&s->interrupt_callback))
             return AVERROR_EXIT;
         if (c->timeout && av_gettime_relative() - begin >= c->timeout) {
-            av_log(s, AV_LOG_ERROR, "'%s' gave no frame within %.1f s. See whether its publisher runs and its source is live: cuframes ls\n",
-                   key_of(s->url), c->timeout / 1e6);
+            if (code == CUFRAMES_LEASES_EXHAUSTED)
+                av_log(s, AV_LOG_ERROR, "This program let go of no frame of '%s' within %.1f s, and may hold %d. %s\n",
+                       key_of(s->url), c->timeout / 1e6, granted_leases(c), LEASE_ADVICE);
+            else
+                av_log(s, AV_LOG_ERROR, "'%s' gave no frame within %.1f s. See whether its publisher runs and its source is live: cuframes ls\n",
+                       key_of(s->url), c->timeout / 1e6);
             return AVERROR(ETIMEDOUT);
+        }
+        if (code == CUFRAMES_LEASES_EXHAUSTED) {
+            /* Queues between the threads of this program are full: as with any other source, what comes meanwhile is not waited for. */
+            if (!c->has_told_leases && av_gettime_relative() - begin >= LEASE_PATIENCE) {
+                c->has_told_leases = 1;
+                av_log(s, AV_LOG_WARNING, "This program holds as many frames of '%s' as it may (%d); none is read until it lets go of one. %s\n",
+                       key_of(s->url), granted_leases(c), LEASE_ADVICE);
+            }
+            av_usleep(LEASE_STEP);
         }
     }
 }
@@ -139,9 +168,18 @@ static void release(void *opaque, uint8_t *data)
     AVHWDeviceContext *device = (AVHWDeviceContext *)lease->device->data;
     AVCUDADeviceContext *cuda = device->hwctx;
 
-    /* Where the stream cannot be used any more (the device is lost), nothing reads the frame either. */
-    if (lease->library.frame_release_stream(&lease->frame, cuda->stream) != CUFRAMES_OK)
+    if (lease->library.frame_release_stream(&lease->frame, cuda->stream) != CUFRAMES_OK) {
+        /* Then the processor waits for the work. Where it cannot (the device is lost), nothing reads the frame any more. */
+        CudaFunctions *cu = cuda->internal->cuda_dl;
+        CUcontext previous;
+
+        av_log(device, AV_LOG_WARNING, "A frame is not released by the GPU: %s\n", lease->library.last_error());
+        if (FF_CUDA_CHECK_DL(device, cu, cu->cuCtxPushCurrent(cuda->cuda_ctx)) >= 0) {
+            FF_CUDA_CHECK_DL(device, cu, cu->cuStreamSynchronize(cuda->stream));
+            FF_CUDA_CHECK_DL(device, cu, cu->cuCtxPopCurrent(&previous));
+        }
         lease->library.frame_release(&lease->frame);
+    }
     av_buffer_unref(&lease->device);
     av_free(lease);
 }
@@ -169,31 +207,44 @@ static int open_device(AVFormatContext *s, int ordinal)
 {
     CuFramesContext *c = s->priv_data;
     Primary *primary = av_mallocz(sizeof(*primary));
+    AVBufferRef *made = av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_CUDA);
     AVHWDeviceContext *device;
     AVCUDADeviceContext *cuda;
+    CUdevice number;
     int ret = AVERROR(ENOMEM);
 
-    if (!primary || !(c->device = av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_CUDA)))
+    if (!primary || !made)
         goto fail;
-    device = (AVHWDeviceContext *)c->device->data;
+    device = (AVHWDeviceContext *)made->data;
     cuda   = device->hwctx;
-    if ((ret = cuda_load_functions(&primary->cu, s)) < 0)
+    if (cuda_load_functions(&primary->cu, s) < 0) {
+        ret = AVERROR(ENOSYS);
         goto fail;
+    }
     if ((ret = FF_CUDA_CHECK_DL(s, primary->cu, primary->cu->cuInit(0))) < 0 ||
         (ret = FF_CUDA_CHECK_DL(s, primary->cu, primary->cu->cuDeviceGet(&primary->device, ordinal))) < 0 ||
         (ret = FF_CUDA_CHECK_DL(s, primary->cu, primary->cu->cuDevicePrimaryCtxRetain(&cuda->cuda_ctx, primary->device))) < 0)
         goto fail;
+    number              = primary->device;
     device->user_opaque = primary;
     device->free        = free_device;
     primary = NULL;
-    if ((ret = av_hwdevice_ctx_init(c->device)) >= 0)
-        return 0;
+    if ((ret = av_hwdevice_ctx_init(made)) < 0)
+        goto fail;
+    /* FFmpeg knows this of contexts that it made itself, and asks this device for how frames are to be aligned. */
+    cuda->internal->cuda_device = number;
+
+    av_buffer_unref(&c->frames);
+    av_buffer_unref(&c->device);
+    c->device  = made;
+    c->ordinal = ordinal;
+    return 0;
 
 fail:
     if (primary && primary->cu)
         cuda_free_functions(&primary->cu);
     av_free(primary);
-    av_buffer_unref(&c->device);
+    av_buffer_unref(&made);
     av_log(s, AV_LOG_ERROR, "'%s' lies on CUDA device %d, which FFmpeg cannot open.\n", key_of(s->url), ordinal);
     return ret;
 }
@@ -201,20 +252,42 @@ fail:
 static int open_frames(AVFormatContext *s, const cuframes_frame *frame)
 {
     CuFramesContext *c = s->priv_data;
+    AVBufferRef *made = av_hwframe_ctx_alloc(c->device);
     AVHWFramesContext *frames;
     int ret;
 
-    av_buffer_unref(&c->frames);
-    if (!(c->frames = av_hwframe_ctx_alloc(c->device)))
+    if (!made)
         return AVERROR(ENOMEM);
-    frames            = (AVHWFramesContext *)c->frames->data;
+    frames            = (AVHWFramesContext *)made->data;
     frames->format    = AV_PIX_FMT_CUDA;
     frames->sw_format = cuframes_to_pix_fmt(frame->pixel_format);
     frames->width     = frame->width;
     frames->height    = frame->height;
-    if ((ret = av_hwframe_ctx_init(c->frames)) < 0)
-        av_log(s, AV_LOG_ERROR, "FFmpeg has no CUDA frames of %s.\n", c->library.pixel_format_name(frame->pixel_format));
-    return ret;
+    if ((ret = av_hwframe_ctx_init(made)) < 0) {
+        av_log(s, AV_LOG_ERROR, "This FFmpeg has no CUDA frames of %s. Read a rendition in another format, or with memory: host.\n",
+               c->library.pixel_format_name(frame->pixel_format));
+        av_buffer_unref(&made);
+        return ret;
+    }
+    av_buffer_unref(&c->frames);
+    c->frames              = made;
+    c->format.pixel_format = frame->pixel_format;
+    c->format.width        = frame->width;
+    c->format.height       = frame->height;
+    return 0;
+}
+
+/* Bytes from the first plane's begin to the end of the last one. */
+static size_t extent_of(const cuframes_frame *frame)
+{
+    const uint8_t *begin = frame->planes[0].data;
+    size_t extent = 0;
+
+    for (unsigned i = 0; i < frame->plane_count; i++) {
+        const cuframes_plane *plane = &frame->planes[i];
+        extent = FFMAX(extent, (const uint8_t *)plane->data - begin + (size_t)plane->pitch * plane->rows);
+    }
+    return extent;
 }
 
 static void free_wrapped(void *opaque, uint8_t *data)
@@ -234,17 +307,19 @@ static int wrap(AVFormatContext *s, cuframes_frame *taken, AVPacket *pkt)
     AVFrame *frame = av_frame_alloc();
     int ret = AVERROR(ENOMEM);
 
-    if (!lease || !frame || !(lease->device = av_buffer_ref(c->device)))
+    if (!lease || !frame)
         goto fail;
-    if (!is_same_format(c, taken) && (ret = open_frames(s, taken)) < 0)
+    /* The publisher has begun anew, elsewhere or with other pictures: FFmpeg sees other frames contexts and makes its filters anew. */
+    if (taken->cuda_device != c->ordinal && (ret = open_device(s, taken->cuda_device)) < 0)
+        goto fail;
+    if ((!c->frames || !is_same_format(c, taken)) && (ret = open_frames(s, taken)) < 0)
         goto fail;
     lease->library = c->library;
     lease->frame   = *taken;
     ret = AVERROR(ENOMEM);
-    if (!(frame->hw_frames_ctx = av_buffer_ref(c->frames)))
+    if (!(lease->device = av_buffer_ref(c->device)) || !(frame->hw_frames_ctx = av_buffer_ref(c->frames)))
         goto fail;
-    if (!(frame->buf[0] = av_buffer_create(taken->planes[0].data, taken->planes[0].pitch * taken->planes[0].rows, release, lease,
-                                           AV_BUFFER_FLAG_READONLY)))
+    if (!(frame->buf[0] = av_buffer_create(taken->planes[0].data, extent_of(taken), release, lease, AV_BUFFER_FLAG_READONLY)))
         goto fail;
     lease = NULL;
     taken->lease = 0;
@@ -360,6 +435,16 @@ static int cuframes_read_header(AVFormatContext *s)
             return ret;
         st->codecpar->codec_id = AV_CODEC_ID_WRAPPED_AVFRAME;
         st->codecpar->format   = AV_PIX_FMT_CUDA;
+        /* Packets that avformat_find_stream_info() keeps to measure the frame rate hold leases, more of them than there are. Where nobody tells the
+         * rate, FFmpeg's programs would take the time base for it. */
+        if (s->fps_probe_size < 0)
+            s->fps_probe_size = 0;
+        if (!st->avg_frame_rate.num) {
+            av_reduce(&st->avg_frame_rate.num, &st->avg_frame_rate.den, 1000000000,
+                      c->first.metadata.duration > 0 ? c->first.metadata.duration : USUAL_DURATION, INT_MAX);
+            st->r_frame_rate = st->avg_frame_rate;
+            av_log(s, AV_LOG_VERBOSE, "'%s' has no frame rate; %d/%d is told\n", key, st->avg_frame_rate.num, st->avg_frame_rate.den);
+        }
 #else
         av_log(s, AV_LOG_ERROR, "'%s' lies in GPU memory, and this FFmpeg was built without CUDA. Read a rendition with memory: host.\n", key);
         return AVERROR(ENOSYS);
@@ -406,6 +491,7 @@ static int cuframes_read_packet(AVFormatContext *s, AVPacket *pkt)
     int ret;
 
     for (;;) {
+        int is_hardware;
         int32_t code;
 
         if (c->first.lease) {
@@ -429,21 +515,18 @@ static int cuframes_read_packet(AVFormatContext *s, AVPacket *pkt)
                     c->library.frame_release(&frame);
                 return ret;
             }
-            c->format.pixel_format = described.pixel_format;
-            c->format.width        = described.width;
-            c->format.height       = described.height;
             set_times(s, &described, pkt);
             ((AVFrame *)pkt->data)->pts = pkt->pts;
             return 0;
         }
 #endif
 
-        if (s->streams[0]->codecpar->codec_id == AV_CODEC_ID_WRAPPED_AVFRAME || !is_same_format(c, &frame) ||
-            frame.memory != CUFRAMES_MEMORY_HOST) {
-            av_log(s, AV_LOG_ERROR, "'%s' changed from %s %dx%d to %s %ux%u in %s memory, which raw video cannot express. Open it again.\n",
-                   key_of(s->url), c->library.pixel_format_name(c->format.pixel_format), s->streams[0]->codecpar->width,
-                   s->streams[0]->codecpar->height, c->library.pixel_format_name(frame.pixel_format), frame.width, frame.height,
-                   frame.memory == CUFRAMES_MEMORY_HOST ? "main" : "GPU");
+        is_hardware = s->streams[0]->codecpar->codec_id == AV_CODEC_ID_WRAPPED_AVFRAME;
+        if (is_hardware || !is_same_format(c, &frame) || frame.memory != CUFRAMES_MEMORY_HOST) {
+            av_log(s, AV_LOG_ERROR, "'%s' changed from %s %ux%u in %s memory to %s %ux%u in %s memory, which %s cannot express. Open it again.\n",
+                   key_of(s->url), c->library.pixel_format_name(c->format.pixel_format), c->format.width, c->format.height,
+                   is_hardware ? "GPU" : "main", c->library.pixel_format_name(frame.pixel_format), frame.width, frame.height,
+                   frame.memory == CUFRAMES_MEMORY_HOST ? "main" : "GPU", is_hardware ? "a stream of hardware frames" : "raw video");
             c->library.frame_release(&frame);
             return AVERROR_INVALIDDATA;
         }
