@@ -89,8 +89,9 @@ ln -s ../check.service "$bare/etc/systemd/system/default.target.wants/check.serv
 # In a mount namespace of its own, which goes on with the system: a control group, then the other namespaces.
 group=cuframes-check-$$
 status=0
+# In this process group, so that who ends the test ends the system too.
 # shellcheck disable=SC2016 # the inner shells' variables
-timeout --kill-after=10 420 unshare --mount bash -euc '
+timeout --foreground --kill-after=10 420 unshare --mount bash -euc '
   umount -R /sys/fs/cgroup 2>/dev/null || :
   mount -t cgroup2 none /sys/fs/cgroup
   mkdir "/sys/fs/cgroup/$2"
