@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using CuFrames.Daemon.Tests;
 using CuFrames.TestKit;
 
 namespace CuFrames.Ffmpeg.Tests;
@@ -21,6 +22,11 @@ internal sealed class FfmpegProcess : IDisposable
     /// <summary>What it writes.</summary>
     public Stream Output => _process.StandardOutput.BaseStream;
 
+    /// <summary>What it reads, if it was started with an input.</summary>
+    public Stream Input => _process.StandardInput.BaseStream;
+
+    public int Id => _process.Id;
+
     public bool HasExited => _process.HasExited;
 
     /// <summary>Starts a program with a runtime directory and libcuframes.</summary>
@@ -37,20 +43,33 @@ internal sealed class FfmpegProcess : IDisposable
     public static FfmpegProcess StartWithLibrary(string library, string program, string directory, params string[] arguments) =>
         Start(library, new Dictionary<string, string?>(), program, directory, arguments);
 
+    /// <summary>As <see cref="Start(string, string, string[])"/>; the caller writes its input.</summary>
+    public static FfmpegProcess StartWithInput(string program, string directory, params string[] arguments) =>
+        StartAny(FfmpegBuild.Library, new Dictionary<string, string?>(), program, directory, arguments);
+
     private static FfmpegProcess Start(string library, IReadOnlyDictionary<string, string?> environment, string program, string directory, string[] arguments)
+    {
+        FfmpegProcess process = StartAny(library, environment, program, directory, arguments);
+        process._process.StandardInput.Close();
+        return process;
+    }
+
+    private static FfmpegProcess StartAny(string library, IReadOnlyDictionary<string, string?> environment, string program, string directory, string[] arguments)
     {
         ProcessStartInfo start = new(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["CUFRAMES_DIR"] = directory;
         // A host with a GPU may have its driver in a folder that only this variable names.
         start.Environment["LD_LIBRARY_PATH"] = TestCuda.IsReal ? $"{library}:{Environment.GetEnvironmentVariable("LD_LIBRARY_PATH")}" : library;
+        // For Python, on the other end.
+        start.Environment["PYTHONPATH"] = Path.Combine(Repository.Root, "sdk", "python-bindings");
+        start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
+        start.Environment["CUFRAMES_LIBRARY"] = Path.Combine(library, "libcuframes.so.0");
         foreach ((string name, string? value) in environment)
         {
             start.Environment[name] = value;
         }
 
-        Process process = Process.Start(start)!;
-        process.StandardInput.Close();
-        return new FfmpegProcess(process);
+        return new FfmpegProcess(Process.Start(start)!);
     }
 
     /// <summary>Runs a program to its end.</summary>

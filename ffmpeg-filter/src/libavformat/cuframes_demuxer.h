@@ -26,8 +26,52 @@
 
 #include "libavutil/log.h"
 
+#include "compat/cuframes/cuframes_loader.h"
 #include "avformat.h"
 #include "version.h"
+
+/* After this long a reader says what it waits for. Microseconds. */
+#define CUFRAMES_PATIENCE 2000000
+
+/**
+ * Tell the user what becomes of a connection: a reader that waits for its publisher looks like one that hangs. The library calls this in the
+ * thread that waits for a frame or packet.
+ */
+static inline void cuframes_log_event(void *logctx, const cuframes_event *event)
+{
+    switch (event->kind) {
+    case CUFRAMES_EVENT_EVICTED:
+    case CUFRAMES_EVENT_DISCONNECTED:
+        av_log(logctx, AV_LOG_WARNING, "Disconnected: %s Waiting for the publisher.\n", event->text);
+        break;
+    case CUFRAMES_EVENT_SOURCE_LOST:
+        av_log(logctx, AV_LOG_WARNING, "The publisher has lost its source: %s\n", event->text);
+        break;
+    case CUFRAMES_EVENT_SOURCE_BACK:
+        av_log(logctx, AV_LOG_INFO, "The publisher's source is back.\n");
+        break;
+    default:
+        av_log(logctx, AV_LOG_VERBOSE, "%s\n", event->text);
+        break;
+    }
+}
+
+/**
+ * Say what a reader waits for that has got nothing for CUFRAMES_PATIENCE.
+ */
+static inline void cuframes_log_waiting(void *logctx, const CuFramesFunctions *functions, const char *directory, const char *key, int is_connected)
+{
+    char usual[CUFRAMES_TEXT_BYTES] = "";
+
+    if (is_connected) {
+        av_log(logctx, AV_LOG_WARNING, "'%s' is published, but nothing comes. Waiting for its source; see its state: cuframes ls\n", key);
+        return;
+    }
+    if (!directory && functions->runtime_directory(usual, sizeof(usual)) == CUFRAMES_OK)
+        directory = usual;
+    av_log(logctx, AV_LOG_WARNING, "Nobody publishes '%s' in '%s'. Waiting for it; see what is published: cuframes ls. "
+           "Another folder is named by the option directory or by $CUFRAMES_DIR.\n", key, directory ? directory : "");
+}
 
 /**
  * Keep the times that the publisher gives. NVRs ask for the time of arrival instead, because times of cameras may jump: these are joined already,

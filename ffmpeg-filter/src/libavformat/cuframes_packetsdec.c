@@ -104,8 +104,10 @@ static int take(AVFormatContext *s, cuframes_packet *packet)
 {
     CuFramesPacketsContext *c = s->priv_data;
     const int64_t begin = av_gettime_relative();
+    int has_said = 0;
 
     for (;;) {
+        int64_t waited;
         int32_t code;
 
         *packet = (cuframes_packet)CUFRAMES_PACKET_INIT;
@@ -116,7 +118,14 @@ static int take(AVFormatContext *s, cuframes_packet *packet)
             return cuframes_error(s, &c->library, "Cannot read a packet", code);
         if (ff_check_interrupt(&s->interrupt_callback))
             return AVERROR_EXIT;
-        if (c->timeout && av_gettime_relative() - begin >= c->timeout) {
+        waited = av_gettime_relative() - begin;
+        if (!has_said && waited >= CUFRAMES_PATIENCE) {
+            cuframes_packet_subscriber_info info = CUFRAMES_PACKET_SUBSCRIBER_INFO_INIT;
+            c->library.packet_subscriber_get_info(c->subscriber, &info);
+            cuframes_log_waiting(s, &c->library, c->directory, key_of(s->url), info.is_connected);
+            has_said = 1;
+        }
+        if (c->timeout && waited >= c->timeout) {
             av_log(s, AV_LOG_ERROR, "'%s' gave no packet within %.1f s. See whether its publisher runs and its source is live: cuframes ls\n",
                    key_of(s->url), c->timeout / 1e6);
             return AVERROR(ETIMEDOUT);
@@ -207,8 +216,9 @@ static int cuframes_packets_read_close(AVFormatContext *s)
 /**
  * Connect, from where on the options say. What a source sent before it was lost is no news: then the next packet is the first one.
  */
-static int32_t open_subscriber(CuFramesPacketsContext *c, const char *key)
+static int32_t open_subscriber(AVFormatContext *s, const char *key)
 {
+    CuFramesPacketsContext *c = s->priv_data;
     cuframes_packet_subscriber_options options = CUFRAMES_PACKET_SUBSCRIBER_OPTIONS_INIT;
     cuframes_packet_subscriber_info info = CUFRAMES_PACKET_SUBSCRIBER_INFO_INIT;
     int32_t code;
@@ -217,6 +227,8 @@ static int32_t open_subscriber(CuFramesPacketsContext *c, const char *key)
     options.wait_for_stream = 1;
     options.directory       = c->directory;
     options.program         = "ffmpeg";
+    options.on_event        = cuframes_log_event;
+    options.event_user      = s;
     code = c->library.packet_subscriber_open(key, &options, &c->subscriber);
     if (code != CUFRAMES_OK || c->start != CUFRAMES_START_NEWEST_KEY)
         return code;
@@ -243,7 +255,7 @@ static int cuframes_packets_read_header(AVFormatContext *s)
         return AVERROR(ENOMEM);
     c->described->size = sizeof(*c->described);
 
-    if ((code = open_subscriber(c, key)) != CUFRAMES_OK) {
+    if ((code = open_subscriber(s, key)) != CUFRAMES_OK) {
         char what[256];
         snprintf(what, sizeof(what), "Cannot read the packets of '%s'", key);
         return cuframes_error(s, &c->library, what, code);
@@ -380,8 +392,13 @@ static int cuframes_packets_read_packet(AVFormatContext *s, AVPacket *pkt)
             av_log(s, AV_LOG_WARNING, "%"PRIu64" packets lost, %"PRIu64" in all: this reader is too slow\n", packet.missed, c->missed);
         }
         track = &c->tracks[packet.track];
-        if (!track->stream)
-            continue; /* came after the header */
+        if (!track->stream) {
+            /* It came after the header: a stream more, which programs may take or leave. */
+            if (c->library.packet_get_track(&packet, c->described) != CUFRAMES_OK)
+                continue; /* so old that its parameters are gone */
+            if ((ret = add_track(s, c->described)) < 0)
+                return ret;
+        }
 
         if ((ret = av_new_packet(pkt, packet.data_size)) < 0)
             return ret;

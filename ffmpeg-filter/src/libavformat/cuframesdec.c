@@ -123,8 +123,10 @@ static int take(AVFormatContext *s, cuframes_frame *frame)
 {
     CuFramesContext *c = s->priv_data;
     const int64_t begin = av_gettime_relative();
+    int has_said = 0;
 
     for (;;) {
+        int64_t waited;
         int32_t code;
 
         *frame = (cuframes_frame)CUFRAMES_FRAME_INIT;
@@ -135,7 +137,14 @@ static int take(AVFormatContext *s, cuframes_frame *frame)
             return cuframes_error(s, &c->library, "Cannot read a frame", code);
         if (ff_check_interrupt(&s->interrupt_callback))
             return AVERROR_EXIT;
-        if (c->timeout && av_gettime_relative() - begin >= c->timeout) {
+        waited = av_gettime_relative() - begin;
+        if (!has_said && code == CUFRAMES_TIMED_OUT && waited >= CUFRAMES_PATIENCE) {
+            cuframes_subscriber_info info = CUFRAMES_SUBSCRIBER_INFO_INIT;
+            c->library.subscriber_get_info(c->subscriber, &info);
+            cuframes_log_waiting(s, &c->library, c->directory, key_of(s->url), info.is_connected);
+            has_said = 1;
+        }
+        if (c->timeout && waited >= c->timeout) {
             if (code == CUFRAMES_LEASES_EXHAUSTED)
                 av_log(s, AV_LOG_ERROR, "This program let go of no frame of '%s' within %.1f s, and may hold %d. %s\n",
                        key_of(s->url), c->timeout / 1e6, granted_leases(c), LEASE_ADVICE);
@@ -146,7 +155,7 @@ static int take(AVFormatContext *s, cuframes_frame *frame)
         }
         if (code == CUFRAMES_LEASES_EXHAUSTED) {
             /* Queues between the threads of this program are full: as with any other source, what comes meanwhile is not waited for. */
-            if (!c->has_told_leases && av_gettime_relative() - begin >= LEASE_PATIENCE) {
+            if (!c->has_told_leases && waited >= LEASE_PATIENCE) {
                 c->has_told_leases = 1;
                 av_log(s, AV_LOG_WARNING, "This program holds as many frames of '%s' as it may (%d); none is read until it lets go of one. %s\n",
                        key_of(s->url), granted_leases(c), LEASE_ADVICE);
@@ -403,6 +412,8 @@ static int cuframes_read_header(AVFormatContext *s)
     options.wait_for_stream = 1;
     options.directory       = c->directory;
     options.program         = "ffmpeg";
+    options.on_event        = cuframes_log_event;
+    options.event_user      = s;
     code = c->library.subscriber_open(key, &options, &c->subscriber);
     if (code != CUFRAMES_OK) {
         char what[256];

@@ -39,6 +39,7 @@
     F(last_error)               \
     F(error_name)               \
     F(set_log)                  \
+    F(runtime_directory)        \
     F(pixel_format_name)        \
     F(picture_bytes)            \
     F(probe)                    \
