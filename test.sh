@@ -127,7 +127,7 @@ if [ $((failed + native_failed)) -ne 0 ]; then
   finish
 fi
 
-# Two lanes side by side: programs that compute on one core, and suites with processes, sockets and time limits.
+# Three lanes side by side: programs that compute on one core, suites with processes, sockets and time limits, and what needs FFmpeg.
 computing() {
   suite model 600 summary tests/model/check.sh
   suite format 600 status dotnet format CuFrames.sln --verify-no-changes --no-restore
@@ -146,12 +146,19 @@ moving() {
   local project name
   for project in tests/*.Tests/*.csproj; do
     name=$(basename -- "$project" .csproj)
-    if [ "$name" = CuFrames.Ffmpeg.Tests ]; then
-      # Three versions of FFmpeg from source, once; later runs find them. Their own tests, and their documentation.
-      suite ffmpeg 1500 summary ffmpeg-filter/check.sh
-    fi
+    case $name in
+      CuFrames.Ffmpeg.Tests | CuFrames.Frigate.Tests) continue ;;
+    esac
     suite "$name" 600 xunit "tests/$name/bin/Release/net10.0/$name" -noColor -noLogo -trait- only=gpu
   done
+}
+
+# Three versions of FFmpeg from source, once; later runs find them. Their own tests, and their documentation. Then what runs them. Frigate's ten minutes are
+# mostly waiting.
+streaming() {
+  suite ffmpeg 1500 summary ffmpeg-filter/check.sh
+  suite CuFrames.Ffmpeg.Tests 900 xunit tests/CuFrames.Ffmpeg.Tests/bin/Release/net10.0/CuFrames.Ffmpeg.Tests -noColor -noLogo -trait- only=gpu
+  suite CuFrames.Frigate.Tests 1200 xunit tests/CuFrames.Frigate.Tests/bin/Release/net10.0/CuFrames.Frigate.Tests -noColor -noLogo
 }
 
 demo() {
@@ -163,6 +170,7 @@ demo() {
 
 computing &
 moving &
+streaming &
 wait
 demo &
 wait

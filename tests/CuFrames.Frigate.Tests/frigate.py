@@ -13,11 +13,12 @@ Standard output is one JSON object:
      "cameras": {NAME: {
         "detect": {"frames", "distinct", "unknown", "first", "last", "largest_rate", "gaps": [[T, T]]},
         "restarts": [{"at": T, "role": "detect" | "record", "reason": "exited" | "stalled" | "rate" | "stale", "status"}],
-        "segments": [{"name", "start": T, "duration", "frames", "unknown", "jumps", "largest_step", "sounds", "sound_largest_step", "faults": [TEXT]}],
+        "segments": [{"name", "start": T, "duration", "frames", "first", "last", "unknown", "jumps", "largest_step", "sounds", "sound_largest_step", "faults": [TEXT]}],
         "probes": [{"at": T, "call", "path", "seconds", "status", "faults": [TEXT]}],
         "log": {ROLE: the end of what its ffmpeg said}}}}
 T is a time of the wall clock in seconds. A gap is a time of more than --gap seconds without a frame. `unknown` counts pictures that
-are none of --pictures, `jumps` those that do not follow on the one before them there; both are null without that option.
+are none of --pictures, `jumps` those that do not follow on the one before them there, `first` and `last` are numbers of pictures there;
+all are null without that option.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import glob
 import hashlib
 import json
 import os
+import queue
 import re
 import shlex
 import signal
@@ -377,14 +379,21 @@ class Segments(threading.Thread):
         self.watchdogs = {watchdog.camera.name: watchdog for watchdog in watchdogs}
         self.options, self.tools, self.pictures, self.ended = options, tools, pictures, ended
         self.segments = {name: [] for name in self.watchdogs}
+        # Finished segments wait there: on a busy machine their examination, which Frigate does not make, must not look like a recorder that stands still.
+        self.finished = queue.Queue()
+        self.examiner = threading.Thread(target=self.examine_all, daemon=True)
 
     def run(self):
+        self.examiner.start()
+        seen = set()
         while not self.ended.wait(5):
-            self.look()
-        self.look()
+            self.look(seen)
+        self.look(seen)
+        self.finished.put(None)
+        self.examiner.join()
 
-    def look(self):
-        for path in sorted(glob.glob(os.path.join(self.options.cache, "*.mp4"))):
+    def look(self, seen):
+        for path in sorted(set(glob.glob(os.path.join(self.options.cache, "*.mp4"))) - seen):
             camera, _, date = os.path.basename(path)[: -len(".mp4")].rpartition("@")
             watchdog = self.watchdogs.get(camera)
             if not watchdog:
@@ -394,10 +403,15 @@ class Segments(threading.Thread):
             # Asked after the file was seen: what nobody has open now is finished.
             if path in set(watchdog.open_files()):
                 continue
+            seen.add(path)
+            watchdog.last_valid_segment = max(watchdog.last_valid_segment, start)
+            self.finished.put((path, camera, start))
+
+    def examine_all(self):
+        while item := self.finished.get():
+            path, camera, start = item
             segment = self.examine(path, self.pictures.get(camera, {}).get("record"))
             self.segments[camera].append({"name": os.path.basename(path), "start": start, **segment})
-            if not segment["faults"]:
-                watchdog.last_valid_segment = max(watchdog.last_valid_segment, start)
             if segment["faults"] and self.options.keep:
                 os.replace(path, os.path.join(self.options.keep, os.path.basename(path)))
             else:
@@ -442,9 +456,12 @@ class Segments(threading.Thread):
         unknown, jumps = Known(known).judge([digest for _, _, digest in pictures]) if known else (None, None)
         if any(other[0] <= one[0] for one, other in zip(pictures, pictures[1:])):
             faults.append("the times of the pictures do not grow")
+        numbers = Known(known).numbers if known else {}
         return {
             "duration": duration,
             "frames": len(pictures),
+            "first": numbers.get(pictures[0][2]) if pictures else None,
+            "last": numbers.get(pictures[-1][2]) if pictures else None,
             "unknown": unknown,
             "jumps": jumps,
             "largest_step": round(max([other[0] - one[0] for one, other in zip(pictures, pictures[1:])], default=0), 4),
