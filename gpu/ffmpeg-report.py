@@ -4,7 +4,7 @@
 
     gpu/ffmpeg-report.py RESULTS [RESULTS...] TARGET
 
-RESULTS are folders that run-gpu-short has filled, the newest last; TARGET is a new folder below benchmarks/results. It gets the JSON files, the
+RESULTS are folders that run-gpu-short has filled, the newest last; TARGET is a folder below benchmarks/results. It gets the JSON files, the
 single samples, the logs of what failed or was measured, and README.md, in which every figure comes from these files. Needs Python 3.9 and nothing else.
 """
 
@@ -33,13 +33,13 @@ def short(name):
     return ".".join(head.split(".")[-2:]) + bracket + rest
 
 
-def tests_of(result):
+def tests_of(part, result):
     lines = []
     for suite in result["suites"]:
         names = {short(name): seconds for name, seconds in suite["testSeconds"].items()}
         failed = {short(failure["test"]): failure["text"] for failure in suite["failures"]}
         skipped = {short(skip["test"]): skip["text"] for skip in suite["skipped"]}
-        lines.append(f"- **{suite['suite']}**: {suite['passed']} passed, {len(failed)} failed, {len(skipped)} skipped, in {suite['seconds']:.0f} s.")
+        lines.append(f"- **{part}**, {suite['suite']}: {suite['passed']} passed, {len(failed)} failed, {len(skipped)} skipped, in {suite['seconds']:.0f} s.")
         for begin, meaning in MEANINGS.items():
             rows = [name for name in names if name.startswith(begin)]
             if rows:
@@ -105,11 +105,21 @@ def sentences_of(points):
             f"device memory {spread(ours, 'vram_mib', '{:.0f}')} MiB (of that cuframesd {spread(ours, 'daemon_vram_mib', '{:.0f}')}) against {spread(theirs, 'vram_mib', '{:.0f}')}, "
             f"**{'?' if memory is None else format(memory, '.2f')} of it**; NVDEC decoders {spread(ours, 'decoders', '{:.0f}')} against {spread(theirs, 'decoders', '{:.0f}')} for {count} {'process' if count == 1 else 'processes'}."
         )
+        if mean(ours, "daemon_vram_mib") is not None:
+            reader = (mean(ours, "cpu_cores") - mean(ours, "daemon_cpu_cores")) / count
+            decoder = mean(theirs, "cpu_cores") / count
+            daemon = mean(ours, "daemon_cpu_cores") / cameras
+            enough = f"the daemon's {daemon:.4f} cores for a camera are made up for by {daemon / (decoder - reader):.1f} readers of it" if decoder > reader else "no number of readers makes up for the daemon"
+            lines.append(
+                f"  - For each process: a reader needs {reader:.4f} cores and {(mean(ours, 'vram_mib') - mean(ours, 'daemon_vram_mib')) / count:.0f} MiB, an ffmpeg that decodes {decoder:.4f} cores and "
+                f"{mean(theirs, 'vram_mib') / count:.0f} MiB; {enough}."
+            )
         if "cuframes-bare" in sides:
             bare = sides["cuframes-bare"]
             lines.append(
-                f"  - Readers that are not given `-hwaccel cuda` (cuframes-bare) read the same frames: {spread(bare, 'cpu_cores', '{:.3f}')} cores, {spread(bare, 'vram_mib', '{:.0f}')} MiB. "
-                "The option makes ffmpeg open a second context, which nothing uses."
+                f"  - Readers that are not given `-hwaccel cuda` (cuframes-bare) read the same frames: {spread(bare, 'cpu_cores', '{:.3f}')} cores, {spread(bare, 'vram_mib', '{:.0f}')} MiB, "
+                + ("" if mean(bare, "daemon_vram_mib") is None else f"{(mean(bare, 'vram_mib') - mean(bare, 'daemon_vram_mib')) / count:.0f} MiB for each process. ")
+                + "The option makes ffmpeg open a second CUDA context, which nothing uses."
             )
     copies = [row for sides in points.values() for row in sides.get("cuframes", [])]
     if copies:
@@ -120,6 +130,23 @@ def sentences_of(points):
         said = {(row["decoders"], row["daemon_decoders"]) for row in copies}
         lines.append("- The daemon's log names as many decoders as were counted." if all(counted == named for counted, named in said)
                      else f"- Decoders counted and decoders that the daemon's log names differ: {sorted(said)}.")
+    ratios = {
+        point: {key: mean(sides["cuframes"], key) / mean(sides["ffmpeg"], key) for key in ("cpu_cores", "vram_mib", "decoders") if mean(sides["ffmpeg"], key)}
+        for point, sides in points.items() if {"cuframes", "ffmpeg"} <= set(sides)
+    }
+    for key, what in (("cpu_cores", "CPU"), ("vram_mib", "Device memory"), ("decoders", "Decoders")):
+        less = [point for point, ratio in ratios.items() if ratio.get(key, 1) < 1]
+        more = [point for point, ratio in ratios.items() if ratio.get(key, 1) > 1]
+        names = {True: less, False: more}
+        text = "; ".join(
+            f"{'less' if fewer else 'more'} than decoding in each process with " + ", ".join(f"{cameras} x {readers} ({version}: {ratios[version, cameras, readers][key]:.2f})" for version, cameras, readers in names[fewer])
+            for fewer in (True, False) if names[fewer])
+        lines.append(f"- **{what}**, by cameras x processes each: {text or 'the same everywhere'}.")
+    if any(ratio.get("vram_mib", 0) > 1 for ratio in ratios.values()):
+        lines.append(
+            "- **Device memory is not saved by readers that are CUDA programs**: each has a context of its own, which weighs as much as a decoder with its surfaces. Where memory is short, a rendition in main memory "
+            "(`memory: host`) spares each reader the context: [measured in the part cameras](../2026-11-21-h200-renditions/README.md)."
+        )
     return lines
 
 
@@ -128,7 +155,7 @@ def main(arguments):
         print(__doc__, file=sys.stderr)
         return 64
     *sources, target = (pathlib.Path(argument) for argument in arguments)
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     found = {}
     for source in sources:
         for path in sorted(source.glob("*.json")):
@@ -154,16 +181,18 @@ def main(arguments):
     bundle = next((result["bundle"] for result in results.values() if result.get("bundle")), [])
     commit = next((line.removeprefix("commit ") for line in bundle if line.startswith("commit ")), next((result["commit"] for result in results.values() if result.get("commit")), "?"))
     machine = next((result["machine"] for result in results.values() if result.get("machine")), None)
+    devices = {result["uuid"] for result in results.values() if result.get("uuid")}
+    where = "" if len(devices) < 2 else f"The folders are of {len(devices)} machines of this kind. "
     text = [f"# ffmpeg on one {first['device']}, driver {first['driver']}, {first['date'][:10]}", ""]
     text += [
         f"Made on a virtual machine{'' if machine is None else ' with {} cores'.format(machine['cores'])} by the archive of `gpu/build-bundle.sh`, of commit {commit[:7]}{commit[40:]}: "
-        f"`run-gpu-short FOLDER {' '.join(found)}`. The JSON files have each figure, test and command, raw/ the single samples, the logs what was printed. `gpu/ffmpeg-report.py` wrote this page from them.", "",
+        f"`run-gpu-short FOLDER {' '.join(found)}`. {where}The JSON files have each figure, test and command, raw/ the single samples, the logs what was printed. `gpu/ffmpeg-report.py` wrote this page from them.", "",
     ]
     tests = {name: result for name, result in results.items() if "suites" in result}
     if tests:
         text += ["## Tests", ""]
-        for result in tests.values():
-            text += tests_of(result)
+        for part, result in tests.items():
+            text += tests_of(part, result)
         text.append("")
     if "ffmpeg" in results.get("ffmpeg", {}):
         figures = results["ffmpeg"]["ffmpeg"]
