@@ -1,5 +1,6 @@
 using System.Text.Json;
 using CuFrames.Client;
+using CuFrames.Protocol;
 
 namespace CuFrames.Daemon.Internal;
 
@@ -8,6 +9,8 @@ internal static class HealthCheck
 {
     /// <summary>Time for all answers. A daemon that runs gives them in milliseconds.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
+
+    private static readonly string Live = NameOf(StreamState.Live);
 
     /// <summary>Asks the stream of every camera that is enabled, all at once.</summary>
     /// <param name="configuration">What the daemon was told to do.</param>
@@ -24,7 +27,7 @@ internal static class HealthCheck
 
         int answers = cameras.Count(camera => camera.Answers);
         bool isHealthy = answers == cameras.Count;
-        string details = string.Join(", ", cameras.Select(Describe));
+        string details = string.Join("; ", cameras.Select(Describe));
         string text = cameras.Count == 0
             ? "healthy: no camera is enabled, so there is nothing to ask"
             : $"{(isHealthy ? "healthy" : "unhealthy")}: {answers} of {cameras.Count} cameras answer in {directory}: {details}";
@@ -44,12 +47,15 @@ internal static class HealthCheck
     {
         StreamInfo stream = StreamDirectory.Probe(camera.Key, directory);
         return stream.Description is { } description
-            ? new HealthCamera(camera.Key, Answers: true, JsonNamingPolicy.SnakeCaseLower.ConvertName(description.State.ToString()), camera.Redact(stream.StateText))
+            ? new HealthCamera(camera.Key, Answers: true, NameOf(description.State), camera.Redact(stream.StateText))
             : new HealthCamera(camera.Key, Answers: false, null, stream.Error);
     }
 
+    /// <summary>A camera that is well in two words, any other with the reason.</summary>
     private static string Describe(HealthCamera camera) =>
-        $"{camera.Key} {(camera.State is { } state ? state.Replace('_', ' ') : "does not answer")}{(camera.Text.Length > 0 ? $" ({camera.Text})" : "")}";
+        $"{camera.Key} {(camera.State is { } state ? state.Replace('_', ' ') : "does not answer")}{(camera.Text.Length > 0 && camera.State != Live ? $" ({camera.Text.TrimEnd('.')})" : "")}";
+
+    private static string NameOf(StreamState state) => JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());
 
     /// <summary>Whoever runs health checks keeps a line.</summary>
     private static string OneLine(string text) => text.ReplaceLineEndings(" ");

@@ -54,7 +54,9 @@ podman=(podman --runtime crun --events-backend=file --cgroup-manager=cgroupfs --
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
   "${podman[@]}" rm --force --all --time 0 >/dev/null 2>&1 || :
-  umount --recursive --quiet -- "$work/containers/overlay" 2>/dev/null || : # mounted or not
+  # In a PID namespace of our own this ends podman's helpers, which else would go on writing. Then what they mounted, the last first.
+  [ $$ -ne 1 ] || kill -KILL -1 2>/dev/null || :
+  findmnt --raw --noheadings --output TARGET | grep -F "$work/" | tac | xargs --no-run-if-empty umount --lazy
   rm -rf --one-file-system -- "$work"
 }
 trap cleanup EXIT
@@ -62,8 +64,10 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 # Limits are said because raising them again may not be allowed here. Read-only means read-only: no tmpfs that nobody asked for.
-start=(run --cgroups=disabled --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --network=none --read-only --read-only-tmpfs=false
+start=(run --cgroups=disabled --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --read-only --read-only-tmpfs=false
   --cap-drop=all --security-opt=no-new-privileges --pull=never)
+# No network at all; namespaces of their own they have anyway.
+alone=("${start[@]}" --network=none)
 version=$(sdk/CuFrames.Native/package/stage.sh --version)
 daemon_image=localhost/cuframes/daemon:$version
 ffmpeg_image=localhost/cuframes/ffmpeg:$version-ffmpeg8.1
@@ -111,17 +115,16 @@ process_of() { # container
 # ------------------------------------------------------------------------------------------------------------ what is in them
 
 # The files of an image, without starting anything of it.
-mounted=$work/image
 see() { # image
-  "${podman[@]}" image unmount --all >/dev/null
-  rm -f -- "$mounted"
-  ln -s -- "$("${podman[@]}" image mount "$1")" "$mounted"
+  "${podman[@]}" rm --force --time 0 seen >/dev/null 2>&1 || : # there or not
+  "${podman[@]}" create --cgroups=disabled --network=none --pull=never --name seen "$1" >/dev/null
+  mounted=$("${podman[@]}" mount seen)
 }
 
 lacks_tools() {
   local name found=0
-  for name in dotnet gcc cc clang make perl5 apt-src csc.dll MSBuild.dll; do
-    ! find "$mounted/" -xdev -name "$name" | grep . || found=1
+  for name in dotnet gcc cc clang ld make nasm csc.dll MSBuild.dll; do
+    ! find "$mounted/" -xdev \( -type f -o -type l \) -name "$name" | grep . || found=1
   done
   [ "$found" -eq 0 ]
 }
@@ -168,8 +171,8 @@ declares_health_check() {
 
 # The library that libav is linked with, and every other one, is there.
 finds_libraries() {
-  "${podman[@]}" "${start[@]}" --rm --entrypoint /bin/sh "$daemon_image" -c \
-    'ldd /usr/lib/cuframes/*/libcuframes_av.so /usr/lib/x86_64-linux-gnu/lib{avcodec,avformat,avutil,swscale}.so.* /usr/lib/cuframes/*/*.so' >"$work/ldd"
+  "${podman[@]}" "${alone[@]}" --rm --entrypoint /bin/sh "$daemon_image" -c \
+    'ldd /usr/lib/cuframes/*/libcuframes_av.so /usr/lib/x86_64-linux-gnu/libav*.so.* /usr/lib/x86_64-linux-gnu/libswscale.so.* /usr/lib/cuframes/*/*.so' >"$work/ldd"
   grep -q libgnutls "$work/ldd"
   ! grep 'not found' "$work/ldd"
 }
@@ -191,14 +194,14 @@ for image in "$daemon_image" "$ffmpeg_image" "$python_image"; do
     cuframes/python*) check "$name: no program has more rights than its user" has_no_raised_rights ;;
   esac
 done
-"${podman[@]}" image unmount --all >/dev/null
+"${podman[@]}" rm --force --time 0 seen >/dev/null
 check 'the health check is declared, and the user' declares_health_check
 check 'every library of the daemon is there' finds_libraries
 
 # ------------------------------------------------------------------------------------------------------------------ the daemon
 
 # A clip of which each frame is another one; this machine's ffmpeg is what it is compared with.
-ffmpeg -nostdin -v error -f lavfi -i testsrc2=size=320x180:rate=25:duration=4 -pix_fmt yuv420p -c:v libx264 -g 25 "$work/video/clip.mp4"
+ffmpeg -nostdin -v error -f lavfi -i testsrc2=size=320x180:rate=25:duration=4 -pix_fmt yuv420p -c:v libx264 -g 25 -movflags +faststart "$work/video/clip.mp4"
 ffmpeg -nostdin -v error -i "$work/video/clip.mp4" -f framemd5 "$work/reference"
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout "$work/video/key.pem" -out "$work/video/certificate.pem" 2>"$work/log"
 cat >"$work/etc/cuframes.yaml" <<'END'
@@ -211,7 +214,7 @@ chmod -R a+rX "$work"
 
 volume=(--volume "sockets:/run/cuframes")
 run_daemon() {
-  "${podman[@]}" "${start[@]}" --detach --name daemon "${volume[@]}" --volume "$work/etc:/etc/cuframes:ro" --volume "$work/video:/srv/video:ro" "$daemon_image"
+  "${podman[@]}" "${alone[@]}" --detach --name daemon "${volume[@]}" --volume "$work/etc:/etc/cuframes:ro" --volume "$work/video:/srv/video:ro" "$daemon_image"
   until_true is_live
 }
 is_live() {
@@ -248,9 +251,11 @@ cannot_write() { # container
   # Every folder there is, but what the kernel makes.
   # shellcheck disable=SC2016 # the container's shell
   inside "$1" sh -c 'find / -path /proc -prune -o -path /sys -prune -o -path /dev -prune -o -type d -print | while read -r folder; do
-    if touch "$folder/.written" 2>/dev/null; then echo "$folder"; rm -f "$folder/.written"; fi; done' >"$work/writable"
+    if touch "$folder/.written" 2>/dev/null; then echo "$folder"; rm -f "$folder/.written"; fi; done' >"$work/writable" 2>"$work/unreadable"
   cat "$work/writable"
-  [ "$(cat "$work/writable")" = /run/cuframes ]
+  # It looks into the volume, and nowhere else into something that can be written.
+  grep -Fx /run/cuframes "$work/writable"
+  ! grep -v '^/run/cuframes' "$work/writable"
 }
 owns_volume() {
   [ "$(inside daemon stat --format '%u:%g %a' /run/cuframes)" = '2850:2850 755' ]
@@ -269,7 +274,7 @@ health_has_a_line() {
   inside daemon cuframesd --health >"$work/health"
   cat "$work/health"
   [ "$(wc -l <"$work/health")" -eq 1 ]
-  grep -E '^healthy: 3 of 3 cameras answer in /run/cuframes: pattern live, clip live, lost ' "$work/health"
+  grep -E '^healthy: 3 of 3 cameras answer in /run/cuframes: pattern live; clip live; lost source lost ' "$work/health"
   inside daemon cuframesd --health --json | python3 -c 'import json, sys; report = json.load(sys.stdin); assert report["healthy"] is True and len(report["cameras"]) == 3'
 }
 
@@ -299,28 +304,28 @@ check 'cuframes doctor --json' json_of doctor --json
 
 frames=60
 reads_with_python() { # key
-  "${podman[@]}" "${start[@]}" --rm --name "python-$1" "${volume[@]}" --volume "$work/tests:/tests:ro" "$python_image" /tests/hash_frames.py "$1" "$frames" >"$work/found"
+  timeout 120 "${podman[@]}" "${alone[@]}" --rm --name "python-$1" "${volume[@]}" --volume "$work/tests:/tests:ro" "$python_image" /tests/hash_frames.py "$1" "$frames" >"$work/found"
   python3 tests/docker/check_frames.py "$work/reference" "$work/found" "$frames"
 }
 reads_with_ffmpeg() { # key, user
-  "${podman[@]}" "${start[@]}" --rm --name "ffmpeg-$1" --user "$2" "${volume[@]}" "$ffmpeg_image" \
+  timeout 120 "${podman[@]}" "${alone[@]}" --rm --name "ffmpeg-$1" --user "$2" "${volume[@]}" "$ffmpeg_image" \
     -nostdin -v error -f cuframes -i "$1" -frames:v "$frames" -fps_mode passthrough -f framemd5 pipe: >"$work/found"
   python3 tests/docker/check_frames.py "$work/reference" "$work/found" "$frames"
 }
 records_with_ffmpeg() {
-  "${podman[@]}" "${start[@]}" --rm "${volume[@]}" "$ffmpeg_image" -nostdin -v error -i cuframes_packets:clip -map 0 -c copy -frames:v "$frames" -f matroska pipe: >"$work/recorded.mkv"
-  ffmpeg -nostdin -v error -i "$work/recorded.mkv" -f framemd5 "$work/found"
+  timeout 120 "${podman[@]}" "${alone[@]}" --rm "${volume[@]}" "$ffmpeg_image" -nostdin -v error -i cuframes_packets:clip -map 0 -c copy -frames:v "$frames" -f matroska pipe: >"$work/recorded.mkv"
+  ffmpeg -nostdin -y -v error -i "$work/recorded.mkv" -f framemd5 "$work/found"
   python3 tests/docker/check_frames.py "$work/reference" "$work/found" "$(grep -vc '^#' "$work/found")"
 }
 is_refused() { # user
   local status=0
-  "${podman[@]}" "${start[@]}" --rm --user "$1" "${volume[@]}" "$ffmpeg_image" -nostdin -v error -timeout 10000000 -f cuframes -i clip -frames:v 1 -f null - || status=$?
+  timeout 120 "${podman[@]}" "${alone[@]}" --rm --user "$1" "${volume[@]}" "$ffmpeg_image" -nostdin -v error -timeout 10000000 -f cuframes -i clip -frames:v 1 -f null - || status=$?
   [ "$status" -ne 0 ]
 }
 start_readers() {
-  "${podman[@]}" "${start[@]}" --detach --name reader "${volume[@]}" "$python_image"
-  "${podman[@]}" "${start[@]}" --detach --name waiting "${volume[@]}" "$ffmpeg_image" -nostdin -v error -f cuframes -i nobody -f null -
-  "${podman[@]}" "${start[@]}" --detach --name decoding "${volume[@]}" "$ffmpeg_image" -nostdin -v error -f cuframes -i pattern -f null -
+  "${podman[@]}" "${alone[@]}" --detach --name reader "${volume[@]}" "$python_image"
+  "${podman[@]}" "${alone[@]}" --detach --name waiting "${volume[@]}" "$ffmpeg_image" -nostdin -v error -f cuframes -i nobody -f null -
+  "${podman[@]}" "${alone[@]}" --detach --name decoding "${volume[@]}" "$ffmpeg_image" -nostdin -v error -f cuframes -i pattern -f null -
   until_true prints_frames
 }
 prints_frames() {
@@ -361,12 +366,12 @@ server.serve_forever()
 END
 cat >"$work/etc/tls.yaml" <<'END'
 cameras:
-  secure: { source: "https://127.0.0.1:8443/clip.mp4", loop: true, paced: true }
+  secure: { source: "https://127.0.0.1:8443/clip.mp4", paced: true }
 taps: { http: "127.0.0.1:8475" }
 END
 chmod a+r "$work/etc/tls.yaml" "$work/tests/serve.py" "$work/video/key.pem"
 plays_tls() {
-  "${podman[@]}" "${start[@]}" --detach --name server --workdir /srv/video --volume "$work/tests:/tests:ro" --volume "$work/video:/srv/video:ro" "$python_image" /tests/serve.py
+  "${podman[@]}" "${alone[@]}" --detach --name server --workdir /srv/video --volume "$work/tests:/tests:ro" --volume "$work/video:/srv/video:ro" "$python_image" /tests/serve.py
   "${podman[@]}" "${start[@]}" --network container:server --detach --name secure --volume "$work/etc:/etc/cuframes:ro" --volume secure-sockets:/run/cuframes "$daemon_image" --config /etc/cuframes/tls.yaml
   volume=(--volume secure-sockets:/run/cuframes)
   reads_with_python secure

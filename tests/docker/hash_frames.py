@@ -15,7 +15,7 @@ with cuframes.Subscriber(key, delivery="in_order", wait_for_stream=True) as fram
         with frame:
             picture = hashlib.md5()
             for plane in frame.planes:
-                for row in range(plane.height):
+                for row in range(plane.shape[0]):
                     picture.update(plane.row(row))
             print(frame.sequence, frame.missed, picture.hexdigest(), flush=True)
         if number == wanted:
