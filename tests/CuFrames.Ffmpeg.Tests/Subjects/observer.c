@@ -23,7 +23,6 @@
   F(int64_t, picture_bytes, (uint32_t format, uint32_t width, uint32_t height), (format, width, height))                                    \
   F(int32_t, probe, (const char *directory, const char *key, cuframes_stream_list **list), (directory, key, list))                          \
   F(const cuframes_stream_info *, stream_list_at, (const cuframes_stream_list *list, size_t index), (list, index))                          \
-  F(int32_t, subscriber_get_info, (cuframes_subscriber *subscriber, cuframes_subscriber_info *info), (subscriber, info))                    \
   F(int32_t, frame_release, (cuframes_frame *frame), (frame))                                                                               \
   F(int32_t, frame_release_stream, (cuframes_frame *frame, void *stream), (frame, stream))                                                  \
   F(int32_t, frame_check, (const cuframes_frame *frame), (frame))                                                                           \
@@ -48,6 +47,7 @@
   F(subscriber_open)           \
   F(subscriber_close)          \
   F(subscriber_next)           \
+  F(subscriber_get_info)       \
   F(frame_copy)                \
   F(publisher_close)           \
   F(packet_subscriber_open)    \
@@ -164,6 +164,16 @@ CUFRAMES_API int32_t cuframes_subscriber_open(const char *key, const cuframes_su
 
 CUFRAMES_API int32_t cuframes_subscriber_next(cuframes_subscriber *subscriber, int64_t timeout, cuframes_frame *frame) {
   return result_of(real.subscriber_next(subscriber, timeout, frame));
+}
+
+/* The suite plays one connection after the other and announces no rate, about which FFmpeg would ask it in a second connection. */
+CUFRAMES_API int32_t cuframes_subscriber_get_info(cuframes_subscriber *subscriber, cuframes_subscriber_info *info) {
+  int32_t code = real.subscriber_get_info(subscriber, info);
+  if (code == CUFRAMES_OK && info->format.rate_numerator == 0) {
+    info->format.rate_numerator = 25;
+    info->format.rate_denominator = 1;
+  }
+  return code;
 }
 
 CUFRAMES_API int32_t cuframes_frame_copy(const cuframes_frame *frame, void *destination, size_t size) {
