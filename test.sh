@@ -131,7 +131,7 @@ fi
 computing() {
   suite model 600 summary tests/model/check.sh
   suite format 600 status dotnet format CuFrames.sln --verify-no-changes --no-restore
-  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh packaging/debian/*.sh benchmarks/*.sh benchmarks/Languages/*.sh sdk/CuFrames.Native/package/*.sh sdk/python-bindings/*.sh tests/native-peers/*.sh tests/model/*.sh tests/kernels/*.sh media/kernels/*.sh gpu/*.sh gpu/bundle/* ffmpeg-filter/*.sh docker/*.sh docker/*/*.sh tests/docker/*.sh
+  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh packaging/debian/*.sh benchmarks/*.sh benchmarks/Languages/*.sh sdk/CuFrames.Native/package/*.sh sdk/python-bindings/*.sh tests/native-peers/*.sh tests/model/*.sh tests/kernels/*.sh media/kernels/*.sh gpu/*.sh gpu/bundle/* ffmpeg-filter/*.sh docker/*.sh docker/*/*.sh tests/docker/*.sh tests/compose/standin/*.sh
   suite kernels 120 status media/kernels/check.sh
   suite fakecuda 120 summary make --silent -C tests/fakecuda check
   suite python 600 summary sdk/python-bindings/test.sh
