@@ -6,9 +6,17 @@
 
 storage_folder=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)/artifacts/containers
 
+# Waits until nobody else uses the storage. A build that writes and a reader that has it as an additional store take the locks of the storage itself in
+# different orders, and wait for each other for ever.
+storage_wait() { # --exclusive | --shared
+  mkdir -p -- "$storage_folder/images"
+  exec {storage_lock}>"$storage_folder/lock"
+  flock "$1" "$storage_lock"
+}
+
 # Needs a mount namespace of one's own: unshare --mount.
 storage_begin() {
-  mkdir -p -- "$storage_folder/images"
+  storage_wait --exclusive
   storage_run=$(mktemp -d)
   cat >"$storage_run/storage.conf" <<END
 [storage]

@@ -37,6 +37,10 @@ fi
 umount --recursive /sys/fs/cgroup 2>/dev/null || : # mounted or not
 mount -t cgroup2 none /sys/fs/cgroup
 
+# shellcheck source=docker/storage.sh
+. docker/storage.sh
+storage_wait --shared
+
 work=$(mktemp -d)
 mkdir -- "$work/etc" "$work/video" "$work/tests" "$work/temporary"
 cp -- tests/docker/hash_frames.py "$work/tests/"
