@@ -80,13 +80,13 @@ COLUMNS = (
 
 def table_of(points):
     lines = [
-        " " * 39 + "".join(" " * column[3] for column in COLUMNS[:5]) + "  copies of planes per camera frame",
-        f"{'FFmpeg':7}{'cameras':>8}{'readers':>8}  {'side':14}" + "".join(f"{column[0]:>{column[3]}}" for column in COLUMNS),
+        " " * 45 + "".join(" " * column[3] for column in COLUMNS[:5]) + "  copies of planes per camera frame",
+        f"{'FFmpeg':7}{'cameras':>8}{'readers':>8}  {'side':20}" + "".join(f"{column[0]:>{column[3]}}" for column in COLUMNS),
     ]
     for (version, cameras, readers), sides in points.items():
         for side, rows in sides.items():
             cells = "".join(f"{'?' if mean(rows, key) is None else form.format(mean(rows, key)):>{width}}" for _, key, form, width in COLUMNS)
-            lines.append(f"{version:7}{cameras:8}{readers:8}  {side:14}{cells}")
+            lines.append(f"{version:7}{cameras:8}{readers:8}  {side:20}{cells}")
     return ["    " + line.rstrip() for line in lines]
 
 
@@ -114,12 +114,12 @@ def sentences_of(points):
                 f"  - For each process: a reader needs {reader:.4f} cores and {(mean(ours, 'vram_mib') - mean(ours, 'daemon_vram_mib')) / count:.0f} MiB, an ffmpeg that decodes {decoder:.4f} cores and "
                 f"{mean(theirs, 'vram_mib') / count:.0f} MiB; {enough}."
             )
-        if "cuframes-bare" in sides:
-            bare = sides["cuframes-bare"]
+        if "cuframes-rendition" in sides:
+            host = sides["cuframes-rendition"]
+            share = mean(host, "vram_mib") / mean(theirs, "vram_mib") if mean(theirs, "vram_mib") else None
             lines.append(
-                f"  - Readers that are not given `-hwaccel cuda` (cuframes-bare) read the same frames: {spread(bare, 'cpu_cores', '{:.3f}')} cores, {spread(bare, 'vram_mib', '{:.0f}')} MiB, "
-                + ("" if mean(bare, "daemon_vram_mib") is None else f"{(mean(bare, 'vram_mib') - mean(bare, 'daemon_vram_mib')) / count:.0f} MiB for each process. ")
-                + "The option makes ffmpeg open a second CUDA context, which nothing uses."
+                f"  - Read as a rendition in main memory (cuframes-rendition), with no CUDA in any reader: {spread(host, 'cpu_cores', '{:.3f}')} cores, "
+                f"**{mean(host, 'cpu_cores') / mean(theirs, 'cpu_cores'):.2f} of it**; {spread(host, 'vram_mib', '{:.0f}')} MiB, **{'?' if share is None else format(share, '.2f')} of it**."
             )
     copies = [row for sides in points.values() for row in sides.get("cuframes", [])]
     if copies:
@@ -200,7 +200,8 @@ def main(arguments):
         text += [
             "## Readers of one daemon, and as many ffmpegs that decode", "",
             f"Cameras of 1080p H.264 at {figures['rate']} frames per second. Each ffmpeg process makes of its camera what Frigate's detector wants: `{figures['detector']}`. Side cuframes: cuframesd decodes each camera once into "
-            "device memory, and every ffmpeg reads with `-hwaccel cuda -hwaccel_output_format cuda -f cuframes`. Side ffmpeg: every ffmpeg decodes the file by NVDEC. Means of the repetitions; the sides took turns.", "",
+            "device memory, and every ffmpeg reads with `-hwaccel cuda -hwaccel_output_format cuda -f cuframes`. Side ffmpeg: every ffmpeg decodes the file by NVDEC. Side cuframes-rendition: cuframesd also scales the pictures that the "
+            "detector wants, once, and downloads them into a ring in main memory; the ffmpegs read that and have no CUDA. Means of the repetitions; the sides took turns.", "",
             *table_of(points), "", *sentences_of(points), "",
         ]
     for name, result in results.items():

@@ -75,6 +75,9 @@ public sealed class CudaTransferTests
                 version, ["-v", "error", .. options, "-copyts", "-f", "cuframes", "-i", Key, "-vf", "hwdownload,format=nv12", "-frames:v", $"{Frames}", "-f", "framehash", "-"]);
             AssertRead(expected, reader);
             Assert.Equal(0, reader.Counts.Copies("DtoD") + reader.Counts.Copies("HtoD"));
+
+            // One context, the one that frames are mapped in: none was made for a decoder that does not need it.
+            Assert.Equal(0, reader.Counts.Calls("cuCtxCreate_v2"));
         }
     }
 

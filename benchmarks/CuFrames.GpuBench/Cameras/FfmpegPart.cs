@@ -10,7 +10,7 @@ namespace CuFrames.Benchmarks.Gpu.Cameras;
 
 /// <summary>
 /// Detectors fed by ffmpeg, with Frigate's filters for NVIDIA: ffmpeg processes that read the hardware frames of one daemon, against as many that
-/// decode the camera for themselves. Both sides take turns in one run.
+/// decode the camera for themselves, and against readers of a rendition in main memory. The sides take turns in one run.
 /// </summary>
 internal sealed class FfmpegPart : IPart
 {
@@ -22,8 +22,8 @@ internal sealed class FfmpegPart : IPart
 
     private const string CuFramesSide = "cuframes";
 
-    /// <summary>Readers without <c>-hwaccel cuda</c>: the stream brings its device along, and ffmpeg opens no second context that nothing uses.</summary>
-    private const string BareSide = "cuframes-bare";
+    /// <summary>Readers of a rendition in main memory, of the detector's size and rate: no reader has CUDA.</summary>
+    private const string RenditionSide = "cuframes-rendition";
 
     private const string FfmpegSide = "ffmpeg";
     private const int SourceRate = 25;
@@ -47,6 +47,9 @@ internal sealed class FfmpegPart : IPart
 
         // Frigate's line for a detector on NVIDIA, but for where the pictures go.
         string[] output = ["-r", $"{Rate}", "-vf", $"fps={Rate},{scale},hwdownload,format=nv12", "-threads", "2", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-y", "/dev/null"];
+
+        // And the one for a detector whose pictures need no hardware.
+        string[] software = ["-r", $"{Rate}", "-vf", $"fps={Rate},scale=640:360", .. output[4..]];
         string[] input = ["-threads", "2", "-hwaccel_device", "0", "-hwaccel", "cuda", "-hwaccel_output_format", "cuda"];
 
         // Held throughout, so that it is on both sides of every difference.
@@ -61,7 +64,7 @@ internal sealed class FfmpegPart : IPart
             for (int repetition = 1; repetition <= point.Repetitions; repetition++)
             {
                 // Another side begins each time: what the device does slower when it is warm is on both.
-                string[] sides = [CuFramesSide, FfmpegSide, .. point.HasBare && repetition == 1 ? [BareSide] : (string[])[]];
+                string[] sides = [CuFramesSide, FfmpegSide, RenditionSide];
                 if (repetition % 2 == 0)
                 {
                     Array.Reverse(sides);
@@ -110,9 +113,12 @@ internal sealed class FfmpegPart : IPart
             }
 
             DriverAudit ofDaemon = Audit();
-            using CameraDaemon daemon = CameraDaemon.StartWith(context, clip, point.Cameras, null, ofDaemon.Environment);
+            using CameraDaemon daemon = CameraDaemon.StartWith(
+                context, clip, point.Cameras, side == RenditionSide ? _ => $"renditions: {{ detector: {{ size: 640x360, fps: {Rate}, memory: host }} }}" : null, ofDaemon.Environment);
             using FfmpegProcesses readers = FfmpegProcesses.StartAll([.. daemon.Keys.SelectMany(key => Enumerable.Repeat(key, point.Readers)).Select(key => Command(
-                ["CUFRAMES_DIR=" + daemon.Directory, program, .. FfmpegProcesses.Reporting, .. side == BareSide ? [] : input, "-timeout", "10000000", "-f", "cuframes", "-i", key, .. output]))]);
+                side == RenditionSide
+                    ? ["CUFRAMES_DIR=" + daemon.Directory, program, .. FfmpegProcesses.Reporting, "-threads", "2", "-timeout", "10000000", "-f", "cuframes", "-i", key + "@detector", .. software]
+                    : ["CUFRAMES_DIR=" + daemon.Directory, program, .. FfmpegProcesses.Reporting, .. input, "-timeout", "10000000", "-f", "cuframes", "-i", key, .. output]))]);
             JsonObject row = Look(readers, [daemon.ProcessId]);
 
             // The daemon says of each camera which decoder it took.
@@ -140,7 +146,7 @@ internal sealed class FfmpegPart : IPart
         }
 
         output.WriteLine("\nffmpeg with Frigate's detector line for NVIDIA, cameras of 1080p at 25 fps: readers of one cuframesd, and ffmpegs that decode");
-        output.WriteLine($"{"FFmpeg",-7} {"cameras",7} {"readers",7} {"",-13} {"CPU cores",9} {"VRAM MiB",9} {"decoders",8} {"NVDEC",6} {"frames/s",8}   copies per camera frame: {"on device",9} {"to host",8} {"to device",9}");
+        output.WriteLine($"{"FFmpeg",-7} {"cameras",7} {"readers",7} {"",-18} {"CPU cores",9} {"VRAM MiB",9} {"decoders",8} {"NVDEC",6} {"frames/s",8}   copies per camera frame: {"on device",9} {"to host",8} {"to device",9}");
         foreach (IGrouping<(string Version, int Cameras, int Readers), JsonNode> point in rows.GroupBy(row => ((string)row!["version"]!, (int)row["cameras"]!, (int)row["readers"]!), row => row!))
         {
             foreach (IGrouping<string, JsonNode> side in point.GroupBy(row => (string)row["side"]!).OrderBy(side => side.Key, StringComparer.Ordinal))
@@ -148,7 +154,7 @@ internal sealed class FfmpegPart : IPart
                 JsonNode[] all = [.. side];
                 double Mean(Func<JsonNode, double> value) => all.Average(value);
                 output.WriteLine(FormattableString.Invariant(
-                    $"{point.Key.Version,-7} {point.Key.Cameras,7} {point.Key.Readers,7} {side.Key,-13} {Mean(row => (double)row["cpu_cores"]!),9:0.000} {Mean(row => (double)row["vram_mib"]!),9:0} {Mean(row => (long)row["decoders"]!),8:0} {Mean(row => (double?)row["nvdec"] ?? 0),6:0.000} {Mean(row => (double)row["frames_per_second"]!),8:0.0}   {"",-24} {Mean(row => (double)row["device_to_device"]!),9:0.00} {Mean(row => (double)row["device_to_host"]!),8:0.00} {Mean(row => (double)row["host_to_device"]!),9:0.00}"));
+                    $"{point.Key.Version,-7} {point.Key.Cameras,7} {point.Key.Readers,7} {side.Key,-18} {Mean(row => (double)row["cpu_cores"]!),9:0.000} {Mean(row => (double)row["vram_mib"]!),9:0} {Mean(row => (long)row["decoders"]!),8:0} {Mean(row => (double?)row["nvdec"] ?? 0),6:0.000} {Mean(row => (double)row["frames_per_second"]!),8:0.0}   {"",-24} {Mean(row => (double)row["device_to_device"]!),9:0.00} {Mean(row => (double)row["device_to_host"]!),8:0.00} {Mean(row => (double)row["host_to_device"]!),9:0.00}"));
             }
         }
     }
@@ -160,13 +166,13 @@ internal sealed class FfmpegPart : IPart
         int common = counts.Contains(CamerasOfMany) ? CamerasOfMany : counts[^1];
         foreach (int count in counts)
         {
-            yield return new FfmpegPoint(Versions[^1], count, 1, 2, count == common);
+            yield return new FfmpegPoint(Versions[^1], count, 1, 2);
         }
 
-        yield return new FfmpegPoint(Versions[^1], common, ReadersOfMany, 2, false);
+        yield return new FfmpegPoint(Versions[^1], common, ReadersOfMany, 2);
         foreach (string version in Versions[..^1])
         {
-            yield return new FfmpegPoint(version, common, 1, 1, false);
+            yield return new FfmpegPoint(version, common, 1, 1);
         }
     }
 

@@ -5,5 +5,4 @@ namespace CuFrames.Benchmarks.Gpu.Cameras;
 /// <param name="Cameras">Cameras.</param>
 /// <param name="Readers">ffmpeg processes for each camera.</param>
 /// <param name="Repetitions">Measurements of each side.</param>
-/// <param name="HasBare">Whether readers are measured too that are not told of the hardware.</param>
-internal readonly record struct FfmpegPoint(string Version, int Cameras, int Readers, int Repetitions, bool HasBare);
+internal readonly record struct FfmpegPoint(string Version, int Cameras, int Readers, int Repetitions);
