@@ -139,6 +139,29 @@ public sealed class DemuxerTests
         }
     }
 
+    /// <summary>As an NVR stops it: with one SIGTERM, also while there is nothing to read.</summary>
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public void One_signal_ends_a_reader_that_waits(string version)
+    {
+        using TemporaryDirectory directory = new();
+        using FfmpegProcess reader = FfmpegProcess.Start(
+            FfmpegBuild.Ffmpeg(version), directory.Path, "-v", "error", "-f", "cuframes", "-i", Key, "-c", "copy", "-f", "rawvideo", "pipe:1");
+        using (FramePublisher publisher = Publish(directory.Path, PixelFormat.Nv12))
+        {
+            WaitForReader(publisher);
+            byte[] picture = new byte[PixelFormats.PictureBytes(PixelFormat.Nv12, Width, Height)];
+            StampedFrames.Publish(publisher);
+            reader.Output.ReadExactly(picture);
+        }
+
+        // It waits for another publisher now, for ever.
+        reader.Terminate();
+        (int status, _, string messages) = reader.End();
+        Assert.Equal(255, status);
+        Assert.Equal("", messages);
+    }
+
     [Theory]
     [MemberData(nameof(Versions))]
     public void Programs_that_probe_get_what_they_ask_for(string version)
