@@ -117,9 +117,9 @@ scripts/install-dependencies.sh test || finish
 . scripts/require-dotnet.sh
 
 echo "Building"
-suite build 840 status dotnet build CuFrames.sln --configuration Release --nologo -verbosity:minimal -warnaserror &
+suite build 1200 status dotnet build CuFrames.sln --configuration Release --nologo -verbosity:minimal -warnaserror &
 wait
-suite libcuframes 600 status bash -c 'scripts/build-native.sh && tests/native-peers/build.sh && make --silent -C tests/fakecuda' &
+suite libcuframes 900 status bash -c 'scripts/build-native.sh && tests/native-peers/build.sh && make --silent -C tests/fakecuda' &
 wait
 read -r _ failed _ <"$logs/build.result"
 read -r _ native_failed _ <"$logs/libcuframes.result"
@@ -129,17 +129,17 @@ fi
 
 # Three lanes side by side: programs that compute on one core, suites with processes, sockets and time limits, and what needs FFmpeg.
 computing() {
-  suite model 600 summary tests/model/check.sh
-  suite format 600 status dotnet format CuFrames.sln --verify-no-changes --no-restore
-  suite shellcheck 60 status shellcheck -x ./*.sh .ci/run scripts/*.sh packaging/debian/*.sh benchmarks/*.sh benchmarks/Languages/*.sh sdk/CuFrames.Native/package/*.sh sdk/python-bindings/*.sh tests/native-peers/*.sh tests/model/*.sh tests/kernels/*.sh media/kernels/*.sh gpu/*.sh gpu/bundle/* ffmpeg-filter/*.sh docker/*.sh docker/*/*.sh tests/docker/*.sh tests/compose/standin/*.sh
-  suite kernels 120 status media/kernels/check.sh
-  suite fakecuda 120 summary make --silent -C tests/fakecuda check
-  suite python 600 summary sdk/python-bindings/test.sh
-  suite packages 900 summary scripts/check-packages.sh
+  suite model 1500 summary tests/model/check.sh
+  suite format 1200 status dotnet format CuFrames.sln --verify-no-changes --no-restore
+  suite shellcheck 180 status shellcheck -x ./*.sh .ci/run scripts/*.sh packaging/debian/*.sh benchmarks/*.sh benchmarks/Languages/*.sh sdk/CuFrames.Native/package/*.sh sdk/python-bindings/*.sh tests/native-peers/*.sh tests/model/*.sh tests/kernels/*.sh media/kernels/*.sh gpu/*.sh gpu/bundle/* ffmpeg-filter/*.sh docker/*.sh docker/*/*.sh tests/docker/*.sh tests/compose/standin/*.sh
+  suite kernels 300 status media/kernels/check.sh
+  suite fakecuda 300 summary make --silent -C tests/fakecuda check
+  suite python 1200 summary sdk/python-bindings/test.sh
+  suite packages 1500 summary scripts/check-packages.sh
   suite images 1800 summary tests/docker/check.sh
-  suite CuFrames.Fuzz 600 fuzz tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
+  suite CuFrames.Fuzz 1500 fuzz tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
   # Runs the images that the suite images has built.
-  suite compose 900 summary tests/compose/check.py
+  suite compose 1500 summary tests/compose/check.py
 }
 
 # What has the trait only=gpu runs from the archive that gpu/build-bundle.sh makes, on a machine that has one.
@@ -150,7 +150,7 @@ moving() {
     case $name in
       CuFrames.Ffmpeg.Tests | CuFrames.Frigate.Tests) continue ;;
     esac
-    suite "$name" 600 xunit "tests/$name/bin/Release/net10.0/$name" -noColor -noLogo -trait- only=gpu
+    suite "$name" 1200 xunit "tests/$name/bin/Release/net10.0/$name" -noColor -noLogo -trait- only=gpu
   done
 }
 
@@ -158,12 +158,12 @@ moving() {
 # mostly waiting.
 streaming() {
   suite ffmpeg 1500 summary ffmpeg-filter/check.sh
-  suite CuFrames.Ffmpeg.Tests 900 xunit tests/CuFrames.Ffmpeg.Tests/bin/Release/net10.0/CuFrames.Ffmpeg.Tests -noColor -noLogo -trait- only=gpu
-  suite CuFrames.Frigate.Tests 1200 xunit tests/CuFrames.Frigate.Tests/bin/Release/net10.0/CuFrames.Frigate.Tests -noColor -noLogo
+  suite CuFrames.Ffmpeg.Tests 1500 xunit tests/CuFrames.Ffmpeg.Tests/bin/Release/net10.0/CuFrames.Ffmpeg.Tests -noColor -noLogo -trait- only=gpu
+  suite CuFrames.Frigate.Tests 1500 xunit tests/CuFrames.Frigate.Tests/bin/Release/net10.0/CuFrames.Frigate.Tests -noColor -noLogo
 }
 
 demo() {
-  suite demo 180 summary bash -c "./demo.sh --seconds 10 --json >'$logs/demo.stdout'
+  suite demo 300 summary bash -c "./demo.sh --seconds 10 --json >'$logs/demo.stdout'
     status=\$?
     echo \"demo.sh ended with status \$status\"
     python3 tests/demo/check_result.py '$logs/demo.stdout' 10 && [ \$status -eq 0 ]"
