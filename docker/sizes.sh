@@ -43,8 +43,12 @@ read -r debian debian_download < <(measure localhost/cuframes-bases/debian:bookw
   echo '|---|---:|---:|---:|'
   for image in "daemon:$version" "ffmpeg:$version-ffmpeg8.1" "python:$version"; do
     read -r disk download < <(measure "localhost/cuframes/$image")
+    kind=
+    if buildah inspect --type image "localhost/cuframes/$image" | grep -q '(--minimal)"'; then
+      kind=', --minimal'
+    fi
     # shellcheck disable=SC2016 # Markdown's code
-    printf '| `cuframes/%s` | %s MB | %s MB | %s MB, %s MB |\n' "$image" "$disk" "$download" "$debian" "$debian_download"
+    printf '| `cuframes/%s`%s | %s MB | %s MB | %s MB, %s MB |\n' "$image" "$kind" "$disk" "$download" "$debian" "$debian_download"
   done
 } >"$work/table"
 cat "$work/table"
