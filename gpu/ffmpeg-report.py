@@ -118,7 +118,7 @@ def sentences_of(points):
             host = sides["cuframes-rendition"]
             share = mean(host, "vram_mib") / mean(theirs, "vram_mib") if mean(theirs, "vram_mib") else None
             lines.append(
-                f"  - Read as a rendition in main memory (cuframes-rendition), with no CUDA in any reader: {spread(host, 'cpu_cores', '{:.3f}')} cores, "
+                f"  - Read as a rendition in main memory (cuframes-rendition), where {spread(host, 'processes_with_driver', '{:.0f}')} of {spread(host, 'processes', '{:.0f}')} processes loads the driver: {spread(host, 'cpu_cores', '{:.3f}')} cores, "
                 f"**{mean(host, 'cpu_cores') / mean(theirs, 'cpu_cores'):.2f} of it**; {spread(host, 'vram_mib', '{:.0f}')} MiB, **{'?' if share is None else format(share, '.2f')} of it**."
             )
     copies = [row for sides in points.values() for row in sides.get("cuframes", [])]

@@ -18,6 +18,9 @@ internal static class FfmpegBuild
     /// <summary>The versions of FFmpeg that there are patches for.</summary>
     public static string[] Versions { get; } = ["5.1", "7.1", "8.1"];
 
+    /// <summary>Whether the programs come from an archive, so that there is no repository.</summary>
+    public static bool IsArchive => Environment.GetEnvironmentVariable("CUFRAMES_NATIVE_ARTIFACTS") is { Length: > 0 };
+
     /// <summary>The folder of libcuframes.so.0, which scripts/build-native.sh makes.</summary>
     public static string Library { get; } = Path.Combine(
         Environment.GetEnvironmentVariable("CUFRAMES_NATIVE_ARTIFACTS") is { Length: > 0 } artifacts ? artifacts : Path.Combine(Repository.Root, "artifacts"), "native", "lib");

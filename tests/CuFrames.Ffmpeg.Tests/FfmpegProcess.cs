@@ -60,9 +60,13 @@ internal sealed class FfmpegProcess : IDisposable
         start.Environment["CUFRAMES_DIR"] = directory;
         // A host with a GPU may have its driver in a folder that only this variable names.
         start.Environment["LD_LIBRARY_PATH"] = TestCuda.IsReal ? $"{library}:{Environment.GetEnvironmentVariable("LD_LIBRARY_PATH")}" : library;
-        // For Python, on the other end.
-        start.Environment["PYTHONPATH"] = Path.Combine(Repository.Root, "sdk", "python-bindings");
-        start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
+        if (!FfmpegBuild.IsArchive)
+        {
+            // For Python, on the other end.
+            start.Environment["PYTHONPATH"] = Path.Combine(Repository.Root, "sdk", "python-bindings");
+            start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
+        }
+
         start.Environment["CUFRAMES_LIBRARY"] = Path.Combine(library, "libcuframes.so.0");
         foreach ((string name, string? value) in environment)
         {

@@ -22,6 +22,15 @@ public sealed class DriverAudit
         ["DRIVER_AUDIT"] = _counts,
     };
 
+    /// <summary>Counts now, all of them zero if the process has not loaded the driver.</summary>
+    /// <param name="usesDriver">Whether it has.</param>
+    /// <exception cref="IOException">The audit library is not at work in the process.</exception>
+    public DriverCounts Read(out bool usesDriver)
+    {
+        usesDriver = MemoryMarshal.Cast<byte, long>(File.ReadAllBytes(_counts)) is [> 0, ..];
+        return usesDriver ? Read() : default;
+    }
+
     /// <summary>Counts now.</summary>
     /// <exception cref="InvalidOperationException">The audit library was told of no function: its counts would mean nothing.</exception>
     public DriverCounts Read()

@@ -179,7 +179,7 @@ internal sealed class FfmpegPart : IPart
     /// <summary>Looks twice, some seconds apart, at processes that run.</summary>
     private static JsonObject Compare(
         PartContext context, CudaContext own, StreamWriter table, FfmpegPoint point, string side, int repetition, double free, FfmpegProcesses ffmpegs, IReadOnlyList<int> more,
-        IReadOnlyList<DriverAudit> audits)
+        List<DriverAudit> audits)
     {
         Thread.Sleep(Settling);
         int[] processes = [.. more, .. ffmpegs.ProcessIds];
@@ -188,7 +188,7 @@ internal sealed class FfmpegPart : IPart
         TimeSpan window = TimeSpan.FromSeconds(2 * context.Options.Seconds);
         Stopwatch watch = Stopwatch.StartNew();
         double[] firstTimes = [.. processes.Select(CpuTimes.ReadMilliseconds)];
-        DriverCounts[] firstCounts = [.. audits.Select(audit => audit.Read())];
+        DriverCounts[] firstCounts = ReadAll(out _);
         (long Frames, long Time)[] firstFrames = ffmpegs.Mark();
         TimeSpan begin = watch.Elapsed;
         List<double> decoders = [];
@@ -204,7 +204,7 @@ internal sealed class FfmpegPart : IPart
         double used = DeviceMemory.Used(context.Device, own) - free;
         IReadOnlyDictionary<int, long> ofProcesses = DeviceManagement.GetProcessMemory(context.Device.UuidText);
         double[] times = [.. processes.Select(CpuTimes.ReadMilliseconds).Zip(firstTimes, (last, first) => last - first)];
-        DriverCounts[] counts = [.. audits.Select(audit => audit.Read())];
+        DriverCounts[] counts = ReadAll(out int users);
         long[] frames = [.. ffmpegs.Mark().Zip(firstFrames, (last, first) => last.Frames - first.Frames)];
         double seconds = (watch.Elapsed - begin).TotalSeconds;
         ffmpegs.CheckAlive();
@@ -236,6 +236,7 @@ internal sealed class FfmpegPart : IPart
             ["decoders"] = counts.Sum(count => count.OpenDecoders),
             ["frames_per_second"] = BenchReport.Round(frames.Sum() / seconds),
             ["processes"] = processes.Length,
+            ["processes_with_driver"] = users,
             ["device_to_device"] = PerPicture(count => count.DeviceToDevice),
             ["device_to_host"] = PerPicture(count => count.DeviceToHost),
             ["host_to_device"] = PerPicture(count => count.HostToDevice),
@@ -252,5 +253,22 @@ internal sealed class FfmpegPart : IPart
         context.Log(
             $"FFmpeg {point.Version}, {point.Cameras} cameras, {point.Readers} each, {side}: {times.Sum() / 1000 / seconds:0.000} cores, {used:0} MiB of the device, {counts.Sum(count => count.OpenDecoders)} decoders, {frames.Sum() / seconds:0.0} frames per second");
         return row;
+
+        DriverCounts[] ReadAll(out int usersOfDriver)
+        {
+            DriverCounts[] all = new DriverCounts[audits.Count];
+            usersOfDriver = 0;
+            for (int i = 0; i < all.Length; i++)
+            {
+                all[i] = audits[i].Read(out bool usesDriver);
+                usersOfDriver += usesDriver ? 1 : 0;
+            }
+
+            // Readers of main memory have nothing to do with the driver; everybody else has, or the counts mean nothing.
+            int expected = side == RenditionSide ? more.Count : all.Length;
+            return usersOfDriver == expected
+                ? all
+                : throw new InvalidOperationException($"{usersOfDriver} of {all.Length} processes use the driver, and {expected} should.");
+        }
     }
 }
