@@ -178,14 +178,17 @@ def main(arguments):
             shutil.copy(source / "machine.log", target / "machine.log")
 
     first = next(iter(results.values()))
-    bundle = next((result["bundle"] for result in results.values() if result.get("bundle")), [])
-    commit = next((line.removeprefix("commit ") for line in bundle if line.startswith("commit ")), next((result["commit"] for result in results.values() if result.get("commit")), "?"))
+    commits = {}
+    for name, result in results.items():
+        commit = next((line.removeprefix("commit ") for line in result.get("bundle") or [] if line.startswith("commit ")), result.get("commit") or "?")
+        commits.setdefault(commit[:7] + commit[40:], []).append(name)
+    made_of = "; ".join("{} ({})".format(commit, ", ".join(names)) for commit, names in commits.items())
     machine = next((result["machine"] for result in results.values() if result.get("machine")), None)
     devices = {result["uuid"] for result in results.values() if result.get("uuid")}
     where = "" if len(devices) < 2 else f"The folders are of {len(devices)} machines of this kind. "
     text = [f"# ffmpeg on one {first['device']}, driver {first['driver']}, {first['date'][:10]}", ""]
     text += [
-        f"Made on a virtual machine{'' if machine is None else ' with {} cores'.format(machine['cores'])} by the archive of `gpu/build-bundle.sh`, of commit {commit[:7]}{commit[40:]}: "
+        f"Made on a virtual machine{'' if machine is None else ' with {} cores'.format(machine['cores'])} by archives of `gpu/build-bundle.sh`, of {made_of}: "
         f"`run-gpu-short FOLDER {' '.join(found)}`. {where}The JSON files have each figure, test and command, raw/ the single samples, the logs what was printed. `gpu/ffmpeg-report.py` wrote this page from them.", "",
     ]
     tests = {name: result for name, result in results.items() if "suites" in result}
