@@ -219,6 +219,8 @@ def test_frames_of_a_closed_subscriber_stay_mapped_and_are_lost(directory):
         subscriber.close()
         assert array.sum() >= 0 and subscriber.is_closed
         assert checker.fault_of(frame) is None and frame.is_valid, "nothing was published since"
+        # Until then the publisher keeps the frame for its reader.
+        support.wait_until(lambda: publisher.info.subscribers == 0, "the publisher knows that the subscriber is gone")
         support.publish(publisher, 40)
         with pytest.raises(cuframes.FrameLost):
             frame.check()
