@@ -466,6 +466,10 @@ static void figures(void) {
     CHECK(strstr(info.socket_path, "figures+packets.sock") != NULL);
     publish_packets(publisher, 10);
     subscriber = open_reader("figures", &reading);
+    /* The publisher's own thread tells it, some time after the reader is through. */
+    for (int i = 0; i < 6000 && joined == 0; i++) {
+        pause_ms(10);
+    }
     CHECK(joined == 1);
     take_packet(subscriber, 1);
     take_packet(subscriber, 2);
