@@ -130,7 +130,7 @@ public sealed class DemuxerTests
             reader.Kill();
             while (publisher.SubscriberCount > 0)
             {
-                Thread.Sleep(5);
+                Thread.Sleep(5); // between two looks
             }
 
             // More than there are slots: each of them is free again.
@@ -214,7 +214,7 @@ public sealed class DemuxerTests
         for (long end = Environment.TickCount64 + (long)DaemonProcess.Patience.TotalMilliseconds; publisher.SubscriberCount == 0;)
         {
             Assert.True(Environment.TickCount64 < end, "No reader joins.");
-            Thread.Sleep(5);
+            Thread.Sleep(5); // between two looks
         }
     }
 }

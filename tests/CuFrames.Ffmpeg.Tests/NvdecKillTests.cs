@@ -117,7 +117,7 @@ public sealed class NvdecKillTests : IDisposable
             Assert.True(watch.Elapsed < DaemonProcess.Patience, $"{used:0.0} MiB of the device stay in use.");
 
             // The driver says when it is asked and tells nobody.
-            Thread.Sleep(50);
+            Thread.Sleep(50); // between two looks
         }
 
         return used;

@@ -79,7 +79,7 @@ public sealed class PacketDemuxerTests
         while ((segments = Directory.GetFiles(clips.Folder, "cam1@*.mp4")).Length < 3)
         {
             Assert.False(recorder.HasExited, "The recorder has ended.");
-            Thread.Sleep(50);
+            Thread.Sleep(50); // between two looks
         }
 
         recorder.Terminate();
