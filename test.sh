@@ -13,7 +13,7 @@ export LC_ALL=C.UTF-8
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd) || exit 1
 cd -- "$root" || exit 1
 logs=$root/artifacts/test-logs
-# Shared by six targets: the TLV codec, the messages, and the pages, descriptors and blocks.
+# Shared by seven targets: the TLV codec, the messages, the pages, descriptors and blocks, and the calls of the control API.
 fuzz_inputs=25000000
 
 rm -rf -- "$logs"
@@ -131,7 +131,8 @@ fi
 computing() {
   suite model 1500 summary tests/model/check.sh
   suite format 1200 status dotnet format CuFrames.sln --verify-no-changes --no-restore
-  suite shellcheck 180 status shellcheck -x ./*.sh .ci/run scripts/*.sh packaging/debian/*.sh benchmarks/*.sh benchmarks/Languages/*.sh sdk/CuFrames.Native/package/*.sh sdk/python-bindings/*.sh tests/native-peers/*.sh tests/model/*.sh tests/kernels/*.sh media/kernels/*.sh gpu/*.sh gpu/bundle/* ffmpeg-filter/*.sh docker/*.sh docker/*/*.sh tests/docker/*.sh tests/compose/standin/*.sh
+  suite shellcheck 180 status shellcheck -x ./*.sh .ci/run scripts/*.sh packaging/debian/*.sh benchmarks/*.sh benchmarks/Languages/*.sh sdk/CuFrames.Native/package/*.sh sdk/python-bindings/*.sh tests/native-peers/*.sh tests/model/*.sh tests/kernels/*.sh media/kernels/*.sh control/*/*.sh gpu/*.sh gpu/bundle/* ffmpeg-filter/*.sh docker/*.sh docker/*/*.sh tests/docker/*.sh tests/compose/standin/*.sh
+  suite control 60 status control/CuFrames.Control/generate.sh --check
   suite kernels 300 status media/kernels/check.sh
   suite fakecuda 300 summary make --silent -C tests/fakecuda check
   suite python 1200 summary sdk/python-bindings/test.sh
@@ -152,6 +153,8 @@ moving() {
     esac
     suite "$name" 1200 xunit "tests/$name/bin/Release/net10.0/$name" -noColor -noLogo -trait- only=gpu
   done
+  # A minute of what benchmarks/operate.sh watches for half an hour: 100 cameras, 300 readers, cameras that come and go.
+  suite operate 600 status env CUFRAMES_BUILT=1 benchmarks/operate.sh --quick --output "$logs/operate"
 }
 
 # Three versions of FFmpeg from source, once; later runs find them. Their own tests, and their documentation. Then what runs them. Frigate's ten minutes are

@@ -11,6 +11,9 @@ internal interface IBenchmark
 
     string Title { get; }
 
+    /// <summary>Ending of a results' directory of its own; null: it is one of those that run when nothing is chosen, and shares their directory.</summary>
+    string? OwnFolder => null;
+
     /// <summary>Measures. Throws when it cannot; a part that cannot be measured here is noted instead.</summary>
     void Run(RunContext context);
 

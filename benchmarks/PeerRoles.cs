@@ -23,6 +23,8 @@ internal static class PeerRoles
     public const string DecodeReader = "decode-reader";
     public const string FirstFrameReader = "first-frame-reader";
     public const string RenditionReader = "rendition-reader";
+    public const string OperateReaders = "operate-readers";
+    public const string HostileReader = "hostile-reader";
 
     public static int Run(string[] arguments)
     {
@@ -82,6 +84,12 @@ internal static class PeerRoles
                 break;
             case RenditionReader:
                 Renditions.RenditionPeers.Read(rest);
+                break;
+            case HostileReader:
+                Hostile.HostileReader.Run(rest);
+                break;
+            case OperateReaders:
+                Operate.OperatePeers.Read(rest);
                 break;
             default:
                 Console.Error.WriteLine($"There is no role '{role}'.");

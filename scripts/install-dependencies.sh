@@ -28,8 +28,9 @@ demo=(ffmpeg python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-
 # MJPEG tap.
 # dpkg-dev, patch and Debian's keys fetch and patch FFmpeg's source, texinfo reads its documentation. buildah makes the images of docker/, podman and crun start them.
 # The compose files are read with python3-yaml and checked by docker-compose, which has the schema of the specification; ip makes their networks.
+# protoc makes the messages of the control API, grpcio is its independent client; prometheus has promtool, which reads metrics and alert rules.
 tests=(g++ clang cmake spin util-linux strace shellcheck debootstrap python3-pytest python3-numpy python3-venv python3-pip mypy chromium dpkg-dev patch debian-archive-keyring valgrind
-  buildah crun podman docker-compose iproute2 python3-yaml texinfo)
+  buildah crun podman docker-compose iproute2 python3-yaml texinfo protobuf-compiler python3-grpcio python3-protobuf prometheus)
 
 case ${1-} in
   build) ;;

@@ -9,12 +9,14 @@ internal static class Summary
     // Above this share of other work the machine is called busy: it shows in every figure of a 2-core machine.
     private const double QuietShare = 0.1;
 
-    public static void Write(string results, IReadOnlyList<IBenchmark> benchmarks)
+    /// <returns>Whether each benchmark that has raw data meets all its aims.</returns>
+    public static IReadOnlyDictionary<string, bool> Write(string results, IReadOnlyList<IBenchmark> benchmarks)
     {
         StringBuilder sections = new();
         StringBuilder aims = new();
         SortedDictionary<string, object> json = new(StringComparer.Ordinal);
         bool isQuick = false;
+        Dictionary<string, bool> verdicts = [];
         foreach (IBenchmark benchmark in benchmarks)
         {
             if (RawData.Read(Path.Combine(results, "raw"), benchmark.Name) is not { } raw)
@@ -25,6 +27,7 @@ internal static class Summary
             isQuick |= raw.IsQuick;
             Section section = new(results);
             benchmark.Report(raw, section);
+            verdicts[benchmark.Name] = section.Figures.TrueForAll(figure => figure.IsMet != false) && raw.NotMeasured.Count == 0;
             sections.AppendLine(CultureInfo.InvariantCulture, $"## {benchmark.Title}").AppendLine().Append(section.Markdown);
             foreach (string missing in raw.NotMeasured)
             {
@@ -86,6 +89,7 @@ internal static class Summary
 
         File.WriteAllText(Path.Combine(results, "summary.md"), text.ToString());
         JsonText.Write(Path.Combine(results, "summary.json"), json);
+        return verdicts;
     }
 
     private static double? Finite(double value) => double.IsFinite(value) ? value : null;

@@ -79,6 +79,9 @@ internal sealed class Peer : IDisposable
         _process.StandardInput.Flush();
     }
 
+    /// <summary>Ends its standard input, which tells some programs to end.</summary>
+    public void CloseInput() => _process.StandardInput.Close();
+
     /// <summary>Waits for a line that begins with the given word.</summary>
     /// <returns>The words after it.</returns>
     /// <exception cref="InvalidOperationException">Another line came, or the process ended, or the time is over.</exception>

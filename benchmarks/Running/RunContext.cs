@@ -5,7 +5,7 @@ using CuFrames.Benchmarks.Report;
 namespace CuFrames.Benchmarks.Running;
 
 /// <summary>What a benchmark gets to run, and where it leaves what it measures.</summary>
-internal sealed class RunContext(string name, string rawFolder, string repositoryFolder, bool isQuick)
+internal sealed class RunContext(string name, string rawFolder, string repositoryFolder, bool isQuick, double? minutes = null)
 {
     private readonly Stopwatch _watch = Stopwatch.StartNew();
 
@@ -21,6 +21,9 @@ internal sealed class RunContext(string name, string rawFolder, string repositor
 
     /// <summary>The daemon that benchmarks/run.sh built.</summary>
     public string DaemonProgram => Path.Combine(RepositoryFolder, "daemon", "bin", "Release", "net10.0", "cuframesd");
+
+    /// <summary>How long a benchmark watches that measures no speed but that nothing changes.</summary>
+    public double Minutes { get; } = minutes ?? (isQuick ? 1 : 30);
 
     public int Repetitions => IsQuick ? 2 : 3;
 

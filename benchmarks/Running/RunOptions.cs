@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace CuFrames.Benchmarks.Running;
 
 /// <summary>The command line.</summary>
@@ -5,10 +7,13 @@ internal sealed record RunOptions
 {
     public const string Usage =
         """
-        Usage: benchmarks/run.sh [--only NAME[,NAME]] [--quick] [--resume] [--report DIRECTORY]
+        Usage: benchmarks/run.sh [--only NAME[,NAME]] [--quick] [--resume] [--minutes N] [--output DIRECTORY] [--json] [--report DIRECTORY]
           --only    runs these alone; results of the others in the same directory are kept
           --quick   short runs that show that everything works; their figures prove nothing
           --resume  leaves out what the directory of today holds already
+          --minutes how long 'operate' watches; default: 30
+          --output  where results go, instead of benchmarks/results/DATE-MACHINE
+          --json    prints summary.json instead of summary.md
           --report  measures nothing: writes the summary of a directory anew from its raw data
         """;
 
@@ -17,6 +22,12 @@ internal sealed record RunOptions
     public bool IsQuick { get; private init; }
 
     public bool Resume { get; private init; }
+
+    public double? Minutes { get; private init; }
+
+    public string? Output { get; private init; }
+
+    public bool IsJson { get; private init; }
 
     public string? ReportDirectory { get; private init; }
 
@@ -38,6 +49,17 @@ internal sealed record RunOptions
                 case "--only" when value is not null:
                     options = options with { Only = value.Split(',') };
                     i++;
+                    break;
+                case "--minutes" when double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double minutes) && minutes > 0:
+                    options = options with { Minutes = minutes };
+                    i++;
+                    break;
+                case "--output" when value is not null:
+                    options = options with { Output = value };
+                    i++;
+                    break;
+                case "--json":
+                    options = options with { IsJson = true };
                     break;
                 case "--report" when value is not null:
                     options = options with { ReportDirectory = value };

@@ -104,7 +104,7 @@ internal static class BenchCommand
 
         table.Add("cost of a publish", $"{published.CostP50} ns", $"{published.CostP99} ns", "", "", $"{published.Frames}", "");
         table.Write();
-        Console.Out.WriteLine(
+        Output.Line(
             $"{published.Format} at {rate} frames per second, {published.Dropped} dropped, {published.AllocatedBytesPerFrame} bytes allocated per frame, " +
             $"{Environment.ProcessorCount} cores, Linux {Environment.OSVersion.Version}.");
     }

@@ -44,7 +44,7 @@ internal static class DoctorCommand
     {
         if (Console.IsOutputRedirected)
         {
-            Console.Out.WriteLine($"{check.Status,-5} {check.Name}: {check.Found}" + (check.Advice.Length > 0 ? $" -- {check.Advice}" : ""));
+            Output.Line($"{check.Status,-5} {check.Name}: {check.Found}" + (check.Advice.Length > 0 ? $" -- {check.Advice}" : ""));
             return;
         }
 
@@ -55,10 +55,10 @@ internal static class DoctorCommand
             _ => "red",
         };
         Grid grid = new Grid().AddColumn(new GridColumn().Width(5).NoWrap()).AddColumn(new GridColumn().Width(26)).AddColumn();
-        grid.AddRow(new Markup($"[{colour}]{check.Status}[/]"), new Text(check.Name), new Text(check.Found));
+        grid.AddRow(new Markup($"[{colour}]{check.Status}[/]"), new Text(check.Name), new Text(PlainText.Of(check.Found)));
         if (check.Advice.Length > 0)
         {
-            grid.AddRow(new Text(""), new Text(""), new Text(check.Advice, new Style(Color.Grey)));
+            grid.AddRow(new Text(""), new Text(""), new Text(PlainText.Of(check.Advice), new Style(Color.Grey)));
         }
 
         AnsiConsole.Write(grid);

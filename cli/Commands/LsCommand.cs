@@ -24,7 +24,7 @@ internal static class LsCommand
             (false, true) => ListJson(),
             (true, true) => WatchLines(change => JsonLine.Write(
                 new ChangeReport(JsonLine.SnakeCase(change.Kind.ToString()), StreamReport.From(StreamProbe.WithPackets(change.Stream))))),
-            (true, false) when Console.IsOutputRedirected => WatchLines(change => Console.Out.WriteLine(TextOf(change))),
+            (true, false) when Console.IsOutputRedirected => WatchLines(change => Output.Line(TextOf(change))),
             (true, false) => WatchTable(),
         });
         return command;
@@ -36,14 +36,14 @@ internal static class LsCommand
         List<StreamReport> streams = Measure(probes);
         if (streams.Count == 0)
         {
-            Console.Error.WriteLine($"No stream is published in {StreamDirectory.RuntimeDirectory}.");
+            Output.Remark($"No stream is published in {StreamDirectory.RuntimeDirectory}.");
             return ExitCode.Success;
         }
 
         MakeTable(streams).Write();
         if (AccessAdvice.For(probes) is { } advice)
         {
-            Console.Error.WriteLine(advice);
+            Output.Remark(advice);
         }
 
         return ExitCode.Success;

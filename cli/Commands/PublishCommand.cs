@@ -24,7 +24,7 @@ internal static class PublishCommand
         };
         Option<bool> loop = new("--loop") { Description = "Begin again when a file ends." };
         Option<string> transport = new("--transport") { Description = "How an RTSP source sends: tcp or udp. Default: tcp.", DefaultValueFactory = _ => "tcp" };
-        transport.AcceptOnlyFromAmong("tcp", "udp");
+        Options.OneOf(transport, "tcp", "udp");
         Option<double?> lossless = Options.Seconds("--lossless", "Offer lossless delivery: wait this long for a reader before it is evicted. Not for live sources.");
         Option<string> memory = new("--memory")
         {
@@ -32,13 +32,13 @@ internal static class PublishCommand
             HelpName = "KIND",
             DefaultValueFactory = _ => "host",
         };
-        memory.AcceptOnlyFromAmong("host", "cuda", "cuda-ipc");
+        Options.OneOf(memory, "host", "cuda", "cuda-ipc");
         Option<string?> decode = new("--decode")
         {
             Description = "What decodes a source: auto, nvdec or software. Default: auto, which is software for frames in main memory.",
             HelpName = "MODE",
         };
-        decode.AcceptOnlyFromAmong("auto", "nvdec", "software");
+        Options.OneOf(decode, "auto", "nvdec", "software");
         Option<string?> device = new("--device")
         {
             Description = "The GPU for frames or NVDEC: its UUID, or its number among the visible ones. Default: the first.",
@@ -130,7 +130,7 @@ internal static class PublishCommand
         options = options with { Source = options.Source is { } source ? source with { Cuda = context } : null };
         using CameraPump pump = new(publisher, options, json || !Console.IsOutputRedirected
             ? null
-            : status => Console.Out.WriteLine($"{JsonLine.SnakeCase(status.State.ToString())}: {status.Reason}"));
+            : status => Tell(status, interruption));
         pump.Start();
         if (json)
         {
@@ -154,10 +154,24 @@ internal static class PublishCommand
         }
         else
         {
-            Console.Out.WriteLine($"{total.Frames} frames published, {total.Dropped} dropped.");
+            Output.Line($"{total.Frames} frames published, {total.Dropped} dropped.");
         }
 
         return pump.Status is { State: CameraState.Failed } failed ? throw new CuFramesException(failed.Code, failed.Reason) : ExitCode.Success;
+    }
+
+    /// <summary>Says on the pump's thread what its state is.</summary>
+    private static void Tell(CameraStatus status, Interruption interruption)
+    {
+        try
+        {
+            Output.Line($"{JsonLine.SnakeCase(status.State.ToString())}: {status.Reason}");
+        }
+        catch (IOException)
+        {
+            // The last line of the command will say why.
+            interruption.End();
+        }
     }
 
     /// <summary>Reports every second until the pump ends or an interruption.</summary>
@@ -196,7 +210,7 @@ internal static class PublishCommand
 
         // A live stream needs no explanation, but for a GPU that does not decode what lies in its memory.
         string? remark = report.State != "live" ? report.Reason : report.Device is not null && report.Decoder == "software" ? report.DecoderReason : null;
-        string reason = string.IsNullOrEmpty(remark) ? "" : $"  [grey]{Markup.Escape(remark)}[/]";
+        string reason = string.IsNullOrEmpty(remark) ? "" : $"  [grey]{Markup.Escape(PlainText.Of(remark))}[/]";
         return new Markup(
             $"[bold]{Markup.Escape(report.Key)}[/]  [{colour}]{report.State.Replace('_', ' ')}[/]  {Markup.Escape(report.Format)}{Markup.Escape(PlaceOf(report))}  " +
             $"{Words.Rate(report.Fps)} fps  {report.Subscribers} readers  {report.Frames} frames  {report.Dropped} dropped{reason}");

@@ -24,7 +24,7 @@ internal static class RecordCommand
         Argument<string> key = Options.Key();
         Argument<string> path = new("PATH") { Description = "The file; fields of strftime, such as %Y%m%d-%H%M%S, become the local time at which it begins." };
         Option<string?> format = new("--format") { Description = "mp4 (fragmented), mkv or ts. Default: as PATH ends.", HelpName = "NAME" };
-        format.AcceptOnlyFromAmong("mp4", "mkv", "ts");
+        Options.OneOf(format, "mp4", "mkv", "ts");
         Option<TimeSpan?> segment = Options.Duration("--segment", "Begin a new file after this time, at a key frame: 90s, 10m, 1h, 1d.");
         Option<TimeSpan?> limit = Options.Duration("--for", "Record for this time from the first packet on, and wait for it as long.");
         Option<string> start = new("--start")
@@ -33,7 +33,7 @@ internal static class RecordCommand
             HelpName = "WHERE",
             DefaultValueFactory = _ => "newest",
         };
-        start.AcceptOnlyFromAmong("newest", "oldest", "next");
+        Options.OneOf(start, "newest", "oldest", "next");
         Option<bool> json = Options.Json("One JSON object per second, one per file, and a final one.");
         Command command = new("record", "Record a stream into files without encoding it, until an interruption.") { key, path, format, segment, limit, start, json };
         command.SetAction(parse =>
@@ -80,14 +80,14 @@ internal static class RecordCommand
                 }
                 else
                 {
-                    Console.Out.WriteLine(FormattableString.Invariant($"{file.Path}: {file.Packets} packets, {Words.Bytes(file.Bytes)}, {file.Seconds:0.0} s, ended by {file.Reason}"));
+                    Output.Line(FormattableString.Invariant($"{file.Path}: {file.Packets} packets, {Words.Bytes(file.Bytes)}, {file.Seconds:0.0} s, ended by {file.Reason}"));
                 }
             },
             text =>
             {
                 if (!json)
                 {
-                    Console.Out.WriteLine(text);
+                    Output.Line(text);
                 }
             });
         try
@@ -104,7 +104,7 @@ internal static class RecordCommand
             }
             else if (total.Published > 0)
             {
-                Console.Out.WriteLine("total: " + TextOf(total));
+                Output.Line("total: " + TextOf(total));
             }
         }
 
@@ -122,7 +122,7 @@ internal static class RecordCommand
             if (isLive)
             {
                 AnsiConsole.Status().Start($"Waiting for packets of {options.Key}.", context =>
-                    Take(recorder, options, report => context.Status(Markup.Escape(TextOf(report))), 1, cancellation));
+                    Take(recorder, options, report => context.Status(Markup.Escape(PlainText.Of(TextOf(report)))), 1, cancellation));
             }
             else if (json)
             {
@@ -130,7 +130,7 @@ internal static class RecordCommand
             }
             else
             {
-                Take(recorder, options, report => Console.Out.WriteLine(TextOf(report)), LineSeconds, cancellation);
+                Take(recorder, options, report => Output.Line(TextOf(report)), LineSeconds, cancellation);
             }
         }
         finally

@@ -2,65 +2,109 @@ using System.CommandLine;
 using System.Globalization;
 using CuFrames.Cli.Internal;
 using CuFrames.Client;
+using CuFrames.Control;
+using CuFrames.Control.V1;
 using CuFrames.Media;
 using CuFrames.Protocol;
 
 namespace CuFrames.Cli.Commands;
 
-/// <summary><c>cuframes snapshot KEY FILE</c>: writes the newest frame as a PNG picture.</summary>
+/// <summary>
+/// <c>cuframes snapshot KEY FILE</c>: writes the newest frame as a picture. It reads the stream itself; where a daemon is named, that one makes the picture,
+/// and no socket of the stream is needed.
+/// </summary>
 internal static class SnapshotCommand
 {
     private const double StandardTimeout = 10;
 
-    /// <summary>As AV_INPUT_BUFFER_PADDING_SIZE of libavcodec.</summary>
-    private const int ReadPastEnd = 64;
+    /// <summary>How long a daemon waits for a frame (docs/control.md). Its answer is waited for a little longer.</summary>
+    private const double LongestOfDaemon = 10;
 
     private static readonly TimeSpan LongestWait = TimeSpan.FromMilliseconds(100);
 
     public static Command Create()
     {
         Argument<string> key = Options.Key();
-        Argument<string> file = new("FILE") { Description = "The PNG file to write." };
+        Argument<string> file = new("FILE") { Description = "The file to write." };
+        Option<string?> format = new("--format") { Description = "png or jpeg. Default: jpeg if FILE ends in .jpg or .jpeg, else png.", HelpName = "NAME" };
+        Options.OneOf(format, "png", "jpeg");
+        Option<int?> width = Options.NumberOrNull("--max-width", "Scale a wider picture down to so many pixels, in its proportions.", 1, Wire.MaxDimension);
         Option<double?> timeout = Options.Seconds("--timeout", $"Longest wait for a frame. Default: {StandardTimeout}.");
         Option<bool> force = new("--force", "-f") { Description = "Overwrite the file if it exists." };
         Option<bool> json = Options.Json("One JSON object that says what was written.");
-        Command command = new("snapshot", "Write the newest frame as a PNG picture.") { key, file, timeout, force, json };
-        command.SetAction(parse => Run(
-            parse.GetRequiredValue(key), parse.GetRequiredValue(file), parse.GetValue(timeout) ?? StandardTimeout, parse.GetValue(force), parse.GetValue(json)));
+        Command command = new("snapshot", "Write the newest frame as a picture, PNG or JPEG; with --control the daemon makes it.") { key, file, format, width, timeout, force, json };
+        command.SetAction((parse, _) =>
+        {
+            string path = Path.GetFullPath(parse.GetRequiredValue(file));
+            bool isJpeg = (parse.GetValue(format) ?? Path.GetExtension(path).ToLowerInvariant()) is "jpeg" or ".jpeg" or ".jpg";
+            SnapshotRequest request = new(
+                parse.GetRequiredValue(key), path, isJpeg, parse.GetValue(width) ?? 0, parse.GetValue(timeout), parse.GetValue(force), parse.GetValue(json));
+            return ControlSocket.IsNamed ? AskAsync(request) : Task.FromResult(Read(request));
+        });
         return command;
     }
 
-    private static int Run(string key, string file, double timeout, bool force, bool json)
+    /// <summary>Takes the picture from the daemon that is named.</summary>
+    private static async Task<int> AskAsync(SnapshotRequest request)
     {
-        string path = Path.GetFullPath(file);
-        RequireTarget(path, force);
+        if (request.Timeout > LongestOfDaemon)
+        {
+            throw new CuFramesException(
+                ErrorCode.ConfigurationInvalid, FormattableString.Invariant($"A daemon waits for a frame for {LongestOfDaemon} s at most: give --timeout up to {LongestOfDaemon}, or leave it out."));
+        }
+
+        RequireTarget(request.File, request.Force);
         using Interruption interruption = new();
-        using FrameSubscriber subscriber = FrameSubscriber.Connect(key, new SubscriberOptions { Program = "cuframes snapshot" });
-        using Frame frame = Take(subscriber, TimeSpan.FromSeconds(timeout), interruption.Token);
+
+        // Whoever says nothing of time hears from the daemon that it was over, and why.
+        using ControlClient client = ControlSocket.Connect(TimeSpan.FromSeconds(request.Timeout ?? (2 * LongestOfDaemon)));
+        Snapshot snapshot = await client.TakeSnapshotAsync(
+            request.Key, request.IsJpeg ? PictureFormat.Jpeg : PictureFormat.Png, request.MaxWidth, interruption.Token).ConfigureAwait(false);
+        Write(request.File, snapshot.Picture.ToByteArray(), request.Force);
+        Report(
+            new SnapshotReport(
+                request.Key, request.File, snapshot.ContentType, (int)snapshot.Width, (int)snapshot.Height, snapshot.Picture.Length, snapshot.Sequence, Daemon: ControlSocket.Name),
+            request.Json);
+        return ExitCode.Success;
+    }
+
+    /// <summary>Takes the picture of a stream of this machine.</summary>
+    private static int Read(SnapshotRequest request)
+    {
+        RequireTarget(request.File, request.Force);
+        using Interruption interruption = new();
+        using FrameSubscriber subscriber = FrameSubscriber.Connect(request.Key, new SubscriberOptions { Program = "cuframes snapshot" });
+        using Frame frame = Take(subscriber, TimeSpan.FromSeconds(request.Timeout ?? StandardTimeout), interruption.Token);
         FrameMetadata metadata = frame.Metadata;
-        byte[] rgb = ToRgb(frame, metadata, out (double Least, double Most)? numbers);
-        (byte[] upright, int width, int height) = PictureRotation.Apply(rgb, frame.Width, frame.Height, metadata.Rotation);
-        byte[] png = PictureEncoder.EncodePng(upright, width, height);
-        Write(path, png, force);
+        FramePicture picture = FramePicture.Of(frame, request.MaxWidth);
+        byte[] content = request.IsJpeg ? picture.ToJpeg() : picture.ToPng();
+        Write(request.File, content, request.Force);
         SnapshotReport report = new(
-            key, path, width, height, png.Length, frame.Sequence, PixelFormats.Name(frame.PixelFormat), Words.CodeOf(frame.Memory), Words.DeviceOf(frame.DeviceUuid), metadata.Rotation * 90,
-            metadata.Pts == FrameMetadata.UnknownPts ? null : metadata.Pts, numbers?.Least, numbers?.Most);
+            request.Key, request.File, request.IsJpeg ? "image/jpeg" : "image/png", picture.Width, picture.Height, content.Length, frame.Sequence,
+            PixelFormats.Name(frame.PixelFormat), Words.CodeOf(frame.Memory), Words.DeviceOf(frame.DeviceUuid), metadata.Rotation * 90,
+            metadata.Pts == FrameMetadata.UnknownPts ? null : metadata.Pts, picture.Numbers?.Least, picture.Numbers?.Most);
+        Report(report, request.Json);
+        if (!request.Json && picture.Numbers is { } range)
+        {
+            Output.Line(string.Create(
+                CultureInfo.InvariantCulture,
+                $"The frame is a tensor of {report.Format}: its numbers from {range.Least:G6} to {range.Most:G6} are shown as 0 to 255; scale, mean and deviation are not undone."));
+        }
+
+        return ExitCode.Success;
+    }
+
+    private static void Report(SnapshotReport report, bool json)
+    {
         if (json)
         {
             JsonLine.Write(report);
         }
         else
         {
-            Console.Out.WriteLine($"{path}: frame {report.Sequence} of {key}, {width}x{height}, {Words.Bytes(png.Length)}");
-            if (numbers is { } range)
-            {
-                Console.Out.WriteLine(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"The frame is a tensor of {report.Format}: its numbers from {range.Least:G6} to {range.Most:G6} are shown as 0 to 255; scale, mean and deviation are not undone."));
-            }
+            string from = report.Daemon is null ? "" : $", from the daemon at {report.Daemon}";
+            Output.Line($"{report.File}: frame {report.Sequence} of {report.Key}, {report.Width}x{report.Height}, {Words.Bytes(report.Bytes)}{from}");
         }
-
-        return ExitCode.Success;
     }
 
     private static Frame Take(FrameSubscriber subscriber, TimeSpan timeout, CancellationToken cancellation)
@@ -76,40 +120,6 @@ internal static class SnapshotCommand
 
         throw new CuFramesException(ErrorCode.TimedOut,
             $"No frame of stream '{subscriber.Key}' came within {timeout.TotalSeconds} s; the stream is {(subscriber.IsConnected ? Words.Of(subscriber.State) : "not connected")}. See 'cuframes ls' for why, or wait longer with --timeout.");
-    }
-
-    /// <param name="frame">The frame.</param>
-    /// <param name="metadata">Its colours.</param>
-    /// <param name="numbers">The smallest and the largest number of a tensor of floating-point numbers, which are black and white in the picture.</param>
-    private static unsafe byte[] ToRgb(Frame frame, in FrameMetadata metadata, out (double Least, double Most)? numbers)
-    {
-        numbers = null;
-        // From main memory or from a GPU. libav's vector code may read a little past the end of a picture.
-        byte[] picture = new byte[PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height) + ReadPastEnd];
-        frame.CopyTo(picture);
-        PicturePlane[] planes = new PicturePlane[frame.PlaneCount];
-        byte[] rgb = new byte[frame.Width * frame.Height * 3];
-        if (PixelFormats.IsTensor(frame.PixelFormat))
-        {
-            (double, double) range = TensorPreview.ToRgb24(frame.PixelFormat, frame.Width, frame.Height, picture, rgb);
-            numbers = PixelFormats.IsFloat(frame.PixelFormat) ? range : null;
-            return rgb;
-        }
-
-        fixed (byte* first = picture)
-        {
-            byte* next = first;
-            for (int index = 0; index < planes.Length; index++)
-            {
-                int pitch = PixelFormats.RowBytes(frame.PixelFormat, index, frame.Width);
-                planes[index] = new PicturePlane((nint)next, (nuint)pitch);
-                next += (long)pitch * PixelFormats.Rows(frame.PixelFormat, index, frame.Height);
-            }
-
-            PictureEncoder.ToRgb24(frame.PixelFormat, frame.Width, frame.Height, planes, metadata, rgb);
-        }
-
-        return rgb;
     }
 
     private static void RequireTarget(string path, bool force)
@@ -131,12 +141,12 @@ internal static class SnapshotCommand
     }
 
     /// <summary>Writes beside the target and renames, so that nobody ever sees half a picture and a full disk loses nothing.</summary>
-    private static void Write(string path, byte[] png, bool force)
+    private static void Write(string path, byte[] picture, bool force)
     {
         string beside = $"{path}.{Environment.ProcessId}.tmp";
         try
         {
-            File.WriteAllBytes(beside, png);
+            File.WriteAllBytes(beside, picture);
             File.Move(beside, path, overwrite: force);
         }
         catch (IOException) when (!force && File.Exists(path))
@@ -153,7 +163,11 @@ internal static class SnapshotCommand
     private static CuFramesException Exists(string path) =>
         new(ErrorCode.ConfigurationInvalid, $"{path} exists. Choose another name, or overwrite it with --force.");
 
+    /// <summary>What the command line asks for.</summary>
+    private sealed record SnapshotRequest(string Key, string File, bool IsJpeg, int MaxWidth, double? Timeout, bool Force, bool Json);
+
+    /// <summary>What was written. A daemon says nothing of what is null by default.</summary>
     private sealed record SnapshotReport(
-        string Key, string File, int Width, int Height, int Bytes, ulong Sequence, string Format, string Memory, string? Device, int RotatedDegrees, long? PtsNs,
-        double? Least, double? Most);
+        string Key, string File, string ContentType, int Width, int Height, int Bytes, ulong Sequence, string? Format = null, string? Memory = null, string? Device = null,
+        int? RotatedDegrees = null, long? PtsNs = null, double? Least = null, double? Most = null, string? Daemon = null);
 }

@@ -38,8 +38,8 @@ internal static class WatchCommand
         }
         else if (Console.IsOutputRedirected)
         {
-            Read(session, end, interval => Console.Out.WriteLine(TextOf(interval)), interruption.Token);
-            Console.Out.WriteLine("total: " + TextOf(session.Total()));
+            Read(session, end, interval => Output.Line(TextOf(interval)), interruption.Token);
+            Output.Line("total: " + TextOf(session.Total()));
         }
         else
         {

@@ -1,3 +1,4 @@
+using CuFrames.Control;
 using CuFrames.Protocol;
 
 namespace CuFrames.Cli.Internal;
@@ -14,6 +15,19 @@ internal static class ExitCode
 
     /// <summary>What shells use for a program that SIGINT ended.</summary>
     public const int Interrupted = 130;
+
+    /// <summary>What shells use for a program that SIGPIPE ended: whoever read its output has gone.</summary>
+    public const int BrokenPipe = 141;
+
+    public static int Of(RpcStatus status) => status switch
+    {
+        RpcStatus.InvalidArgument => Usage,
+        RpcStatus.NotFound or RpcStatus.Unavailable => NotFound,
+        RpcStatus.PermissionDenied or RpcStatus.Unauthenticated or RpcStatus.FailedPrecondition or RpcStatus.AlreadyExists => Refused,
+        RpcStatus.DeadlineExceeded => TimedOut,
+        RpcStatus.Cancelled => Interrupted,
+        _ => Error,
+    };
 
     public static int Of(ErrorCode code) => code switch
     {

@@ -1,3 +1,4 @@
+using CuFrames.Control;
 using CuFrames.Interop;
 using CuFrames.Media;
 using CuFrames.Protocol;
@@ -13,6 +14,11 @@ internal static class Failure
     /// <returns>The exit code.</returns>
     public static int Report(Exception error, IReadOnlyList<string> arguments)
     {
+        if (error is RpcException call)
+        {
+            return Report(NameOf(call.Status), call.Message, ExitCode.Of(call.Status), arguments);
+        }
+
         ErrorCode code = CodeOf(error);
         return code == ErrorCode.None
             ? Report("INTERNAL_ERROR", $"{error.GetType().Name}: {error.Message} Please report it.", ExitCode.Error, arguments)
@@ -24,12 +30,18 @@ internal static class Failure
     public static int ReportUsage(string message, IReadOnlyList<string> arguments) =>
         Report("USAGE", message, ExitCode.Usage, arguments);
 
+    /// <summary>Says that a daemon which was there has gone, and is waited for.</summary>
+    public static void Remark(RpcException error) => Report(NameOf(error.Status), $"{error.Message} Waiting for it.", ExitCode.Success, []);
+
+    /// <summary>The name of a status as gRPC writes it: <c>NOT_FOUND</c>.</summary>
+    public static string NameOf(RpcStatus status) => JsonLine.SnakeCase(status.ToString()).ToUpperInvariant();
+
     /// <summary>The name of a code as docs/protocol.md writes it: <c>STREAM_NOT_FOUND</c>.</summary>
     public static string NameOf(ErrorCode code) => JsonLine.SnakeCase(code.ToString()).ToUpperInvariant();
 
     private static int Report(string name, string message, int exitCode, IReadOnlyList<string> arguments)
     {
-        Console.Error.WriteLine($"cuframes: {name}: {Redact(message.ReplaceLineEndings(" "), arguments)}");
+        Output.Remark($"cuframes: {name}: {Redact(message.ReplaceLineEndings(" "), arguments)}");
         return exitCode;
     }
 

@@ -13,21 +13,28 @@ internal static class Options
 
     public static Argument<string> Key() => new("KEY") { Description = "The stream's key, for example front or front@small." };
 
+    public static Argument<string> Camera() => new("KEY") { Description = "The camera's key, for example front." };
+
     public static Option<bool> Json(string description) => new("--json") { Description = description };
 
     /// <summary>A number of seconds above zero, fractions allowed.</summary>
-    public static Option<double?> Seconds(string name, string description) => new(name)
+    /// <param name="name">The option.</param>
+    /// <param name="description">What it is for.</param>
+    /// <param name="least">The least number; null: whatever is above 0.</param>
+    /// <param name="most">The largest number.</param>
+    public static Option<double?> Seconds(string name, string description, double? least = null, double most = LongestSeconds) => new(name)
     {
         Description = description,
         HelpName = "N",
         CustomParser = result =>
         {
-            if (double.TryParse(TextOf(result), CultureInfo.InvariantCulture, out double seconds) && seconds is > 0 and <= LongestSeconds)
+            if (double.TryParse(TextOf(result), CultureInfo.InvariantCulture, out double seconds) && seconds > 0 && seconds >= (least ?? 0) && seconds <= most)
             {
                 return seconds;
             }
 
-            result.AddError($"{name} needs a number of seconds above 0 and up to {LongestSeconds}, found '{TextOf(result)}'.");
+            string range = least is { } bottom ? FormattableString.Invariant($"from {bottom}") : "above 0 and up";
+            result.AddError(FormattableString.Invariant($"{name} needs a number of seconds {range} to {most}, found '{TextOf(result)}'."));
             return null;
         },
     };
@@ -80,6 +87,23 @@ internal static class Options
         },
     };
 
+    /// <summary>A whole number within limits; null if it is not said.</summary>
+    public static Option<int?> NumberOrNull(string name, string description, int least, int most) => new(name)
+    {
+        Description = description,
+        HelpName = "N",
+        CustomParser = result =>
+        {
+            if (int.TryParse(TextOf(result), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most)
+            {
+                return number;
+            }
+
+            result.AddError($"{name} needs a whole number from {least} to {most}, found '{TextOf(result)}'.");
+            return null;
+        },
+    };
+
     public static Option<string> Delivery()
     {
         Option<string> option = new("--delivery")
@@ -88,8 +112,7 @@ internal static class Options
             HelpName = "MODE",
             DefaultValueFactory = _ => "newest",
         };
-        option.AcceptOnlyFromAmong("newest", "in-order", "lossless");
-        return option;
+        return OneOf(option, "newest", "in-order", "lossless");
     }
 
     public static Delivery DeliveryOf(string name) => name switch
@@ -98,6 +121,37 @@ internal static class Options
         "lossless" => Protocol.Delivery.Lossless,
         _ => Protocol.Delivery.Newest,
     };
+
+    /// <summary>Says in words of our own what is accepted, where the parser would write a list over several lines.</summary>
+    public static T OneOf<T>(T option, params string[] names)
+        where T : Option
+    {
+        option.CompletionSources.Add(names);
+        option.Validators.Add(result =>
+        {
+            foreach (Token token in result.Tokens.Where(token => !names.Contains(token.Value, StringComparer.Ordinal)))
+            {
+                result.AddError(NotOne(option.Name, names, token.Value));
+            }
+        });
+        return option;
+    }
+
+    /// <inheritdoc cref="OneOf{T}(T, string[])"/>
+    public static Argument<string?> OneOf(Argument<string?> argument, params string[] names)
+    {
+        argument.CompletionSources.Add(names);
+        argument.Validators.Add(result =>
+        {
+            foreach (Token token in result.Tokens.Where(token => !names.Contains(token.Value, StringComparer.Ordinal)))
+            {
+                result.AddError(NotOne(argument.Name, names, token.Value));
+            }
+        });
+        return argument;
+    }
+
+    private static string NotOne(string name, string[] names, string found) => $"{name} is one of {string.Join(", ", names)}, found '{found}'.";
 
     private static string TextOf(ArgumentResult result) => result.Tokens.Count > 0 ? result.Tokens[^1].Value : "";
 }

@@ -21,7 +21,8 @@ internal sealed class TextTable
     public TextTable(params string[] columns) =>
         _columns = [.. columns.Select(name => new Column(name.TrimStart('#', '~'), name.StartsWith('#'), name.StartsWith('~')))];
 
-    public void Add(params string[] cells) => _rows.Add(cells);
+    /// <summary>Adds a row; what its texts have of control characters is made visible.</summary>
+    public void Add(params string[] cells) => _rows.Add([.. cells.Select(PlainText.Of)]);
 
     /// <summary>Writes the table to standard output.</summary>
     public void Write()
@@ -90,9 +91,10 @@ internal sealed class TextTable
 
     private static Style StyleOf(string cell) => cell switch
     {
-        "live" or "ok" => new Style(Color.Green),
+        "live" or "idle" or "ok" => new Style(Color.Green),
         "source lost" or "starting" or "warn" or "waiting" => new Style(Color.Yellow),
-        "unavailable" or "fail" or "ended" => new Style(Color.Red),
+        "unavailable" or "failed" or "fail" or "ended" => new Style(Color.Red),
+        "disabled" => new Style(Color.Grey),
         _ => Style.Plain,
     };
 

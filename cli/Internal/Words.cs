@@ -20,6 +20,18 @@ internal static class Words
     /// <summary>The state's name for programs.</summary>
     public static string CodeOf(StreamState state) => Of(state).Replace(' ', '_');
 
+    /// <summary>A state of a camera, for people.</summary>
+    public static string Of(Control.V1.CameraState state) => JsonLine.SnakeCase(state.ToString()).Replace('_', ' ');
+
+    /// <summary>A severity, as the commands take it too.</summary>
+    public static string Of(Control.V1.Severity severity) => severity switch
+    {
+        Control.V1.Severity.Information => "info",
+        Control.V1.Severity.Warning => "warning",
+        Control.V1.Severity.Error => "error",
+        _ => string.Create(CultureInfo.InvariantCulture, $"severity {(int)severity}"),
+    };
+
     /// <summary>The memory domain's name for programs.</summary>
     public static string CodeOf(MemoryDomain domain) => JsonLine.SnakeCase(domain.ToString());
 
@@ -57,6 +69,19 @@ internal static class Words
         }
 
         return bytes.ToString(unit == 0 || bytes >= 100 ? "0" : "0.0", CultureInfo.InvariantCulture) + " " + BinaryUnits[unit];
+    }
+
+    /// <summary>A time that has passed, in the two units that suit it.</summary>
+    public static string Duration(double seconds)
+    {
+        TimeSpan time = TimeSpan.FromSeconds(Math.Floor(seconds));
+        return time switch
+        {
+            { TotalMinutes: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{time.Seconds} s"),
+            { TotalHours: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{time.Minutes} min {time.Seconds} s"),
+            { TotalDays: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{time.Hours} h {time.Minutes} min"),
+            _ => string.Create(CultureInfo.InvariantCulture, $"{time.Days} d {time.Hours} h"),
+        };
     }
 
     /// <summary>A duration in microseconds with the unit that suits it.</summary>

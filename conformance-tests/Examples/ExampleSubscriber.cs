@@ -15,7 +15,9 @@ internal sealed unsafe class ExampleSubscriber(string socketPath, TextWriter out
 {
     private const uint WantedLeases = 2;
     private const long SleepNanoseconds = 20_000_000;
-    private const long LongSleepNanoseconds = 200_000_000;
+
+    // Long beside the pauses that a busy machine makes between two frames, short beside the time that an answer may take.
+    private const long LongSleepNanoseconds = 1_500_000_000;
     private const int RetryMilliseconds = 20;
 
     private readonly Dictionary<uint, (ulong Size, MemoryMapping Mapping)> _segments = [];

@@ -16,7 +16,8 @@ internal sealed unsafe class Ring : IDisposable
     private const MemoryFileSeals Seals =
         MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink | MemoryFileSeals.FutureWrite;
 
-    private const int HeadStartMilliseconds = 8;
+    // Longer than whoever looks once a millisecond is kept waiting on a busy machine.
+    private const int HeadStartMilliseconds = 25;
 
     private readonly MemoryMapping _control;
     private readonly byte* _base;
@@ -123,7 +124,7 @@ internal sealed unsafe class Ring : IDisposable
         foreach (int slot in CurrentSlots().OrderBy(Control.SlotState).ToList())
         {
             ulong old = Control.SlotState(slot);
-            if ((old == Head && old != 0) || !TryClaim(slot, old, pages, holdsBack))
+            if ((old == Head && old != 0) || HoldsBack(old, holdsBack) || !TryClaim(slot, old, pages))
             {
                 continue;
             }
@@ -152,7 +153,7 @@ internal sealed unsafe class Ring : IDisposable
                 ulong old = Control.SlotState(slot);
                 if (old != 0 && old != Head)
                 {
-                    _ = TryClaim(slot, old, pages, null);
+                    _ = TryClaim(slot, old, pages);
                 }
             }
 
@@ -212,16 +213,20 @@ internal sealed unsafe class Ring : IDisposable
         ControlDescriptor.Dispose();
     }
 
+    /// <summary>Step 1 of 6.5: such a slot is not even examined, or its subscriber would find its frame gone for that moment.</summary>
+    private bool HoldsBack(ulong old, Func<ulong, bool>? holdsBack) =>
+        _fault != PublisherFault.NoLeaseCheck && old != 0 && holdsBack?.Invoke(old) == true;
+
     private IEnumerable<int> CurrentSlots() =>
         _segments.Where(segment => segment.Generation == Generation).SelectMany(segment => segment.Slots);
 
     /// <summary>Steps 2 and 3 of 6.5, and the zero of step 4.</summary>
-    private bool TryClaim(int slot, ulong old, IReadOnlyCollection<SubscriberPage> pages, Func<ulong, bool>? holdsBack)
+    private bool TryClaim(int slot, ulong old, IReadOnlyCollection<SubscriberPage> pages)
     {
         const ulong examined = 1UL << 63;
         SetSlotState(slot, old == 0 ? 0 : old | examined);
         Interlocked.MemoryBarrier();
-        bool held = pages.Any(page => page.GetLease(slot) != 0) || (old != 0 && holdsBack?.Invoke(old) == true);
+        bool held = pages.Any(page => page.GetLease(slot) != 0);
         if (held && _fault != PublisherFault.NoLeaseCheck)
         {
             SetSlotState(slot, old);

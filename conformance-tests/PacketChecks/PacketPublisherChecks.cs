@@ -12,6 +12,9 @@ internal static class PacketPublisherChecks
 {
     private const int Observed = 60;
 
+    /// <summary>How often the publisher may overtake whoever looks at it: one that always does cannot be judged.</summary>
+    private const int MaxLaps = 20;
+
     private const MemoryFileSeals ReadOnlySeals =
         MemoryFileSeals.Seal | MemoryFileSeals.Grow | MemoryFileSeals.Shrink | MemoryFileSeals.FutureWrite;
 
@@ -45,7 +48,7 @@ internal static class PacketPublisherChecks
     {
         using Connection connection = Connection.Open(context.SocketPath);
         connection.Send(PacketReader.Hello(isProbe: true));
-        using Packet answer = connection.Receive(3_000);
+        using Packet answer = connection.Receive(15_000);
         PacketWelcome welcome = PacketWelcome.Read(answer);
         Expect.Equal(0, answer.Descriptors.Length, "descriptors for a probe:");
         Expect.That(!welcome.Has(TlvType.SUBSCRIBER_ID), "no SUBSCRIBER_ID for a probe", "one");
@@ -186,12 +189,12 @@ internal static class PacketPublisherChecks
         }
     }
 
-    private static void Descriptors(PacketContext context) => Walk(context, (_, _, _) => { });
+    private static void Descriptors(PacketContext context) => Walk(context, () => (_, _, _) => { });
 
-    private static void Counts(PacketContext context)
+    private static void Counts(PacketContext context) => Walk(context, () =>
     {
         byte[]? before = null;
-        Walk(context, (_, _, descriptor) =>
+        return (_, _, descriptor) =>
         {
             uint own = BinaryPrimitives.ReadUInt32LittleEndian(descriptor.AsSpan(PacketLayout.PacketDescriptor.Track));
             for (uint track = 0; before is not null && track < PacketLayout.Tracks; track++)
@@ -200,13 +203,13 @@ internal static class PacketPublisherChecks
             }
 
             before = descriptor;
-        });
-    }
+        };
+    });
 
-    private static void ParametersChanged(PacketContext context)
+    private static void ParametersChanged(PacketContext context) => Walk(context, () =>
     {
         Dictionary<uint, uint> sets = [];
-        Walk(context, (_, sequence, descriptor) =>
+        return (_, sequence, descriptor) =>
         {
             uint track = U32(descriptor, PacketLayout.PacketDescriptor.Track);
             uint set = U32(descriptor, PacketLayout.PacketDescriptor.Parameters);
@@ -216,20 +219,20 @@ internal static class PacketPublisherChecks
             }
 
             sets[track] = set;
-        });
-    }
+        };
+    });
 
-    private static void Zeros(PacketContext context) => Walk(context, (reader, sequence, descriptor) =>
+    private static void Zeros(PacketContext context) => Walk(context, () => (reader, sequence, descriptor) =>
     {
         int size = (int)U32(descriptor, PacketLayout.PacketDescriptor.Size);
         byte[]? bytes = reader.Bytes(sequence, U64(descriptor, PacketLayout.PacketDescriptor.Position) + (ulong)size, PacketLayout.Zeros);
         Expect.That(bytes is null || !bytes.AsSpan().ContainsAnyExcept((byte)0), $"64 zero bytes behind packet {sequence}", "others");
     });
 
-    private static void Places(PacketContext context)
+    private static void Places(PacketContext context) => Walk(context, () =>
     {
         ulong end = 0;
-        Walk(context, (reader, sequence, descriptor) =>
+        return (reader, sequence, descriptor) =>
         {
             ulong position = U64(descriptor, PacketLayout.PacketDescriptor.Position);
             ulong expected = (end + 63) / 64 * 64;
@@ -241,8 +244,8 @@ internal static class PacketPublisherChecks
 
             Expect.That(end == 0 || position == expected, $"packet {sequence} at {expected}", $"{position}");
             end = position + occupied;
-        });
-    }
+        };
+    });
 
     /// <summary>What is there is the same whenever it is looked at, until oldest says that it is gone; and it goes.</summary>
     private static void Oldest(PacketContext context)
@@ -252,7 +255,7 @@ internal static class PacketPublisherChecks
         reader.Await(1);
         var watch = System.Diagnostics.Stopwatch.StartNew();
         ulong first = 0;
-        while (watch.ElapsedMilliseconds < 8_000)
+        while (watch.ElapsedMilliseconds < 60_000)
         {
             foreach ((ulong sequence, (byte[] descriptor, byte[] bytes)) in seen)
             {
@@ -285,8 +288,10 @@ internal static class PacketPublisherChecks
     {
         using PacketReader reader = PacketReader.Open(context);
         reader.Await(reader.Head + Observed);
-        for (int round = 0; round < 50; round++)
+        for (int round = 0; round < Observed; round++)
         {
+            // Rounds that come between two packets all see the same one, which may be a key packet by chance.
+            reader.Await(reader.Head + 1);
             ulong key = reader.U64(PacketLayout.PacketBlock.LastKey);
             Expect.That(key != 0 && key <= reader.Head, "a last_key from 1 to head", $"{key}");
             if (reader.Descriptor(key) is { } descriptor)
@@ -312,8 +317,8 @@ internal static class PacketPublisherChecks
             Interlocked.MemoryBarrier();
             if (reader.Head == head)
             {
-                FutexWaitResult result = Futex.Wait(reader.FutexWord, word, 3_000_000_000);
-                Expect.That(result != FutexWaitResult.TimedOut, "to be woken by the next packet", $"3 s of sleep, and head went from {head} to {reader.Head}");
+                FutexWaitResult result = Futex.Wait(reader.FutexWord, word, 10_000_000_000);
+                Expect.That(result != FutexWaitResult.TimedOut, "to be woken by the next packet", $"10 s of sleep, and head went from {head} to {reader.Head}");
             }
 
             reader.SetPage(Layout.SubscriberPage.Waiting, 0u);
@@ -321,20 +326,30 @@ internal static class PacketPublisherChecks
     }
 
     /// <summary>Looks at the packets that come, one after the other; each descriptor is checked as 14.11, step 4, says.</summary>
-    private static void Walk(PacketContext context, Action<PacketReader, ulong, byte[]> look)
+    /// <param name="context">The publisher.</param>
+    /// <param name="begin">Gives what looks at the packets of an unbroken row. A row that is broken begins anew, with nothing remembered.</param>
+    private static void Walk(PacketContext context, Func<Action<PacketReader, ulong, byte[]>> begin)
     {
         using PacketReader reader = PacketReader.Open(context);
+        Action<PacketReader, ulong, byte[]> look = begin();
         ulong sequence = reader.Head;
+        int laps = 0;
         for (int seen = 0; seen < Observed;)
         {
             reader.Await(++sequence);
             byte[]? descriptor = reader.Descriptor(sequence);
             if (descriptor is null)
             {
-                // Lapped: this machine is too busy for the publisher's pace.
+                // Lapped: this machine was too busy for the publisher's pace. What it shows from now on is as good.
+                if (++laps > MaxLaps)
+                {
+                    throw Expect.NotProvoked("the publisher goes round its ring faster than it can be looked at");
+                }
+
+                look = begin();
                 seen = 0;
                 sequence = reader.Head;
-                throw Expect.NotProvoked("the publisher goes round its ring faster than it can be looked at");
+                continue;
             }
 
             Judge(reader, sequence, descriptor);

@@ -9,7 +9,7 @@ namespace CuFrames.Conformance.PacketChecks;
 /// <summary>A well-behaved subscriber of packets, the hand with which a publisher is examined. For one thread.</summary>
 internal sealed unsafe class PacketReader : IDisposable
 {
-    private const int AnswerMilliseconds = 3_000;
+    private const int AnswerMilliseconds = 15_000;
     private static uint _lastCorrelation;
 
     private readonly MemoryMapping _block;
@@ -100,7 +100,7 @@ internal sealed unsafe class PacketReader : IDisposable
     }
 
     /// <summary>Waits for packets beyond one.</summary>
-    public void Await(ulong sequence, int milliseconds = 5_000)
+    public void Await(ulong sequence, int milliseconds = 30_000)
     {
         var watch = Stopwatch.StartNew();
         while (Head < sequence)
@@ -118,7 +118,7 @@ internal sealed unsafe class PacketReader : IDisposable
 
     public void ExpectEviction(ErrorCode code)
     {
-        using Packet packet = Connection.Receive(5_000);
+        using Packet packet = Connection.Receive(15_000);
         Expect.That(packet.Kind == PacketKind.Packet, $"NOTICE EVICTED with {code}", packet.Kind.ToString());
         Message message = packet.Parse();
         Expect.That(message.Type == MessageType.NOTICE && message.UInt32(TlvType.NOTICE_KIND) == (uint)NoticeKind.EVICTED && message.Error == code,

@@ -66,7 +66,7 @@ internal static class LeaseChecks
         int gone = 0;
 
         // The oldest frame that is still there is the one whose slot is chosen next: taking it is a race by design.
-        while (taken < RacesPerCheck && watch.ElapsedMilliseconds < 3_000)
+        while (taken < RacesPerCheck && watch.ElapsedMilliseconds < 30_000)
         {
             Frame? frame = TakeOldest(reader);
             if (frame is null)
@@ -118,7 +118,7 @@ internal static class LeaseChecks
         Frame frame = reader.TakeNewest();
         reader.AwaitFrames(reader.Slots);
         reader.Release(frame);
-        AwaitReuse(reader, [frame], "release");
+        AwaitReuse(reader, frame);
     }
 
     private static void HangUpFrees(PublisherContext context)
@@ -142,17 +142,19 @@ internal static class LeaseChecks
             }
         }
 
-        AwaitReuse(observer, frames, "the holder's hang-up");
+        // When the publisher hears of the hang-up is up to the scheduler, so frames are no measure of it.
+        observer.Until(() => frames.All(frame => observer.Control.HeldSequence(frame.Slot) != frame.Sequence), 20_000, "9.3",
+            "that the slots are used again after the holder's hang-up", () => "the old frames still there");
     }
 
-    private static void AwaitReuse(Reader reader, IReadOnlyList<Frame> frames, string after)
+    private static void AwaitReuse(Reader reader, Frame frame)
     {
         ulong limit = reader.Control.Head + (Rings * Math.Max(reader.Slots, 4)) + 4;
         reader.Until(
-            () => frames.All(frame => reader.Control.HeldSequence(frame.Slot) != frame.Sequence) || reader.Control.Head > limit,
-            20_000, "6.5", $"that the slots are used again after {after}", () => "the old frames still there");
-        Expect.That(frames.All(frame => reader.Control.HeldSequence(frame.Slot) != frame.Sequence),
-            $"that the slots are used again within {Rings} rings after {after}", "the old frames still there");
+            () => reader.Control.HeldSequence(frame.Slot) != frame.Sequence || reader.Control.Head > limit,
+            20_000, "6.5", "that the slot is used again after release", () => "the old frame still there");
+        Expect.That(reader.Control.HeldSequence(frame.Slot) != frame.Sequence,
+            $"that the slot is used again within {Rings} rings after release", "the old frame still there");
     }
 
     /// <summary>Spoils one page and looks at the culprit and at a bystander who holds a frame.</summary>
@@ -167,7 +169,7 @@ internal static class LeaseChecks
         uint messages = bystander.Control.ControlMessages;
         spoil(culprit);
         culprit.ExpectEviction(code);
-        bystander.Until(() => bystander.Control.ControlMessages != messages, 1_000, "6.4",
+        bystander.Until(() => bystander.Control.ControlMessages != messages, 30_000, "6.4",
             "another control_messages when a subscriber is hung up on", () => $"still {messages}");
         bystander.AwaitFrames(bystander.Slots + 1);
         Expect.That(frame.Hash() == hash && bystander.Control.HeldSequence(frame.Slot) == frame.Sequence,
@@ -180,8 +182,8 @@ internal static class LeaseChecks
     {
         reader.Release(reader.TakeNewest());
 
-        // The publisher must have seen the cursor before it goes back; it looks once a second at least.
-        Thread.Sleep(1_200);
+        // The publisher must have seen the cursor before it goes back; it looks once a second at least, later if the machine is busy.
+        Thread.Sleep(2_500);
         reader.Page.Cursor = 1;
     });
 
@@ -227,15 +229,26 @@ internal static class LeaseChecks
                 first.Description.AsSpan(Layout.StreamDescription.LeaseTimeoutMs));
             var held = new HashSet<int>();
             var watch = Stopwatch.StartNew();
-            while (first.Control.Dropped == dropped)
+
+            // The publisher starves from some moment behind the last look that found it well; when we hear of it is up to the scheduler.
+            long well = 0;
+            bool Starves()
             {
-                HoldAsMuchAsGranted(readers[^1], held, () => first.Control.Dropped != dropped);
-                if (first.Control.Dropped != dropped)
+                long now = watch.ElapsedMilliseconds;
+                bool starves = first.Control.Dropped != dropped;
+                well = starves ? well : now;
+                return starves;
+            }
+
+            while (!Starves())
+            {
+                HoldAsMuchAsGranted(readers[^1], held, Starves);
+                if (Starves())
                 {
                     break;
                 }
 
-                if (readers.Count == MostStarvers || watch.ElapsedMilliseconds > 15_000 ||
+                if (readers.Count == MostStarvers || watch.ElapsedMilliseconds > 60_000 ||
                     Reader.TryOpen(context, new HelloOptions { Leases = 64 }, out _) is not { } next)
                 {
                     throw Expect.NotProvoked($"{readers.Count} subscribers holding {held.Count} slots did not make the publisher drop a frame");
@@ -248,15 +261,15 @@ internal static class LeaseChecks
             long starved = watch.ElapsedMilliseconds;
             while (readers.TrueForAll(reader => !reader.HungUp))
             {
-                Expect.That(watch.ElapsedMilliseconds < starved + timeout + 5_000,
+                Expect.That(watch.ElapsedMilliseconds < starved + timeout + 10_000,
                     $"an eviction after lease_timeout_ms, {timeout} ms, plus a margin", "none");
                 Thread.Sleep(5); // Long beside a poll, short beside the time-out.
                 readers.ForEach(reader => reader.Drain());
             }
 
             readers.First(reader => reader.HungUp).ExpectEviction(ErrorCode.LEASE_TIMEOUT);
-            Expect.That(watch.ElapsedMilliseconds >= starved + (timeout / 2), $"no eviction before the lease time-out of {timeout} ms",
-                $"one after {watch.ElapsedMilliseconds - starved} ms");
+            Expect.That(watch.ElapsedMilliseconds >= well + (timeout / 2), $"no eviction before the lease time-out of {timeout} ms",
+                $"one after {watch.ElapsedMilliseconds - well} ms");
 
             // The frames go on: with the slots that the eviction freed.
             Reader alive = readers.Find(reader => !reader.HungUp) ?? Reader.Open(context);
@@ -269,7 +282,7 @@ internal static class LeaseChecks
             var progress = Stopwatch.StartNew();
             while (alive.Control.Head == head)
             {
-                Expect.That(progress.ElapsedMilliseconds < 5_000, "new frames after the eviction", $"head {head} for five seconds");
+                Expect.That(progress.ElapsedMilliseconds < 15_000, "new frames after the eviction", $"head {head} for 15 seconds");
                 Thread.Sleep(5); // As above.
             }
         }
@@ -283,7 +296,7 @@ internal static class LeaseChecks
     {
         ulong last = 0;
         var watch = Stopwatch.StartNew();
-        for (int mine = 0; mine < reader.Granted && watch.ElapsedMilliseconds < 3_000 && !enough();)
+        for (int mine = 0; mine < reader.Granted && watch.ElapsedMilliseconds < 10_000 && !enough();)
         {
             ulong head = reader.Control.Head;
             if (head > last && reader.TryTake(head) is { } frame)
@@ -317,7 +330,7 @@ internal static class LeaseChecks
         for (int i = 0; i < 10; i++)
         {
             ulong wanted = last + 1;
-            reader.Until(() => reader.Control.Head >= wanted, 5_000, "6.8", $"frame {wanted}", () => $"head {reader.Control.Head}");
+            reader.Until(() => reader.Control.Head >= wanted, 15_000, "6.8", $"frame {wanted}", () => $"head {reader.Control.Head}");
             Frame? frame = reader.TryTake(wanted);
             reader.CheckAlive();
             Expect.That(frame is not null, $"that frame {wanted} waits for a lossless subscriber", $"it is gone, head {reader.Control.Head}");
@@ -331,7 +344,7 @@ internal static class LeaseChecks
         }
 
         // From here on nothing is taken: the publisher waits for its bound and then evicts.
-        reader.ExpectEviction(ErrorCode.LOSSLESS_TIMEOUT, 15_000);
+        reader.ExpectEviction(ErrorCode.LOSSLESS_TIMEOUT, 30_000);
     }
 
     private static unsafe void ReleaseLossless(Reader reader, Frame frame)

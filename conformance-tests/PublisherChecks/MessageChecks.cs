@@ -126,8 +126,8 @@ internal static class MessageChecks
                 RawExchange.ExpectRefusal(connection, ErrorCode.DESCRIPTOR_COUNT);
 
                 // Once no copy of the other end is open, this end sees it closed.
-                Expect.That((mine.Poll(IoEvents.Readable, 2_000) & IoEvents.HangUp) != 0,
-                    $"that all {count} descriptors of the refused message are closed", "one still open after 2 s");
+                Expect.That((mine.Poll(IoEvents.Readable, 15_000) & IoEvents.HangUp) != 0,
+                    $"that all {count} descriptors of the refused message are closed", "one still open after 15 s");
             }
         }
     }

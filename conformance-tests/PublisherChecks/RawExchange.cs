@@ -8,7 +8,7 @@ namespace CuFrames.Conformance.PublisherChecks;
 /// <summary>Sends what no well-behaved subscriber sends, and judges the answer.</summary>
 internal static class RawExchange
 {
-    private const int AnswerMilliseconds = 3_000;
+    private const int AnswerMilliseconds = 30_000;
 
     /// <summary>Connects, sends one packet and expects REFUSE and a hang-up.</summary>
     public static Message ExpectRefusal(

@@ -11,10 +11,14 @@ namespace CuFrames.Conformance.PublisherChecks;
 /// <summary>A well-behaved subscriber, the hand with which a publisher is examined. For one thread.</summary>
 internal sealed unsafe class Reader : IDisposable
 {
-    private const int AnswerMilliseconds = 3_000;
+    private const int AnswerMilliseconds = 15_000;
+
+    // No longer, because this is what faulty publishers fail to do most often.
+    private const int EvictionMilliseconds = 15_000;
 
     private readonly Dictionary<uint, Segment> _segments = [];
     private readonly List<Message> _others = [];
+    private readonly ulong _firstHead;
     private uint _controlMessages;
     private bool _drained;
 
@@ -28,6 +32,7 @@ internal sealed unsafe class Reader : IDisposable
         Page = new SubscriberPage(MemoryMapping.Map(page, Layout.SubscriberPage.FileSize, MappingAccess.ReadWrite));
         Granted = welcome.UInt32(TlvType.LEASES);
         Epoch = welcome.UInt64(TlvType.EPOCH);
+        _firstHead = BinaryPrimitives.ReadUInt64LittleEndian(Description.AsSpan(Layout.StreamDescription.Head));
     }
 
     public Connection Connection { get; }
@@ -162,7 +167,7 @@ internal sealed unsafe class Reader : IDisposable
     }
 
     /// <summary>Takes the newest frame that is newer than <paramref name="after"/>, waiting for one.</summary>
-    public Frame TakeNewest(ulong after = 0, int timeoutMilliseconds = 5_000)
+    public Frame TakeNewest(ulong after = 0, int timeoutMilliseconds = 30_000)
     {
         var watch = Stopwatch.StartNew();
         while (true)
@@ -215,7 +220,7 @@ internal sealed unsafe class Reader : IDisposable
     }
 
     /// <summary>Waits for eviction: NOTICE EVICTED with the code, then hang-up (6.9).</summary>
-    public void ExpectEviction(ErrorCode code, int timeoutMilliseconds = AnswerMilliseconds)
+    public void ExpectEviction(ErrorCode code, int timeoutMilliseconds = EvictionMilliseconds)
     {
         var watch = Stopwatch.StartNew();
         while (!HungUp && watch.ElapsedMilliseconds < timeoutMilliseconds)
@@ -324,6 +329,12 @@ internal sealed unsafe class Reader : IDisposable
     {
         byte[] descriptor = Control.CopySlot(slot);
         uint id = BinaryPrimitives.ReadUInt32LittleEndian(descriptor.AsSpan(Layout.Slot.SegmentId));
+        if (sequence <= _firstHead)
+        {
+            // The segment of a frame that was there before WELCOME may still be on its way (3.6).
+            Until(() => _segments.ContainsKey(id), AnswerMilliseconds, "3.6", $"segment {id}", () => "none");
+        }
+
         Expect.That(_segments.TryGetValue(id, out Segment? segment), "a frame in a segment that was sent before it (6.4)",
             $"frame {sequence} in segment {id}");
         Picture? picture = Picture.Read(descriptor.AsSpan(Layout.Slot.Picture, Layout.Picture.Size), segment.Size, out string fault);

@@ -109,7 +109,7 @@ internal static class StateChecks
     {
         var connection = Connection.Open(context.SocketPath);
         connection.Send(new HelloOptions { Probe = true }.Build());
-        using Packet answer = connection.Receive(3_000);
+        using Packet answer = connection.Receive(15_000);
         Expect.That(answer.Kind == PacketKind.Packet && answer.Parse().Type == MessageType.WELCOME, "WELCOME", answer.Kind.ToString());
         return connection;
     }
@@ -118,7 +118,7 @@ internal static class StateChecks
     {
         while (true)
         {
-            using Packet packet = connection.Receive(3_000);
+            using Packet packet = connection.Receive(15_000);
             if (packet.Kind == PacketKind.HangUp)
             {
                 return;
@@ -146,7 +146,7 @@ internal static class StateChecks
             reader.Connection.Send(Sample(MessageType.RETIRED, reader.Segments.Keys.First()), theirs.Descriptor);
             theirs.Dispose();
             reader.ExpectEviction(ErrorCode.DESCRIPTOR_COUNT);
-            Expect.That((mine.Poll(IoEvents.Readable, 2_000) & IoEvents.HangUp) != 0, "that the descriptor is closed (2.4)", "still open after 2 s");
+            Expect.That((mine.Poll(IoEvents.Readable, 15_000) & IoEvents.HangUp) != 0, "that the descriptor is closed (2.4)", "still open after 15 s");
         }
     }
 

@@ -20,6 +20,8 @@ internal sealed class PageWatcher : IDisposable
     // Written by the watching thread, read by the owner.
     private volatile bool _hasSeenLease;
     private volatile int _looks;
+    private volatile int _leasesSeen;
+    private ulong _lastLease;
 
     public PageWatcher(StageSession session, uint wakes)
     {
@@ -45,6 +47,9 @@ internal sealed class PageWatcher : IDisposable
 
     /// <summary>Whether a lease word was seen set. Valid at any time.</summary>
     public bool HasSeenLease => _hasSeenLease;
+
+    /// <summary>How many leases lasted for a whole look at the page, those of one frame counted once. Valid at any time.</summary>
+    public int LeasesSeen => _leasesSeen;
 
     public void Stop()
     {
@@ -108,7 +113,14 @@ internal sealed class PageWatcher : IDisposable
             }
 
             _hasSeenLease = true;
-            both += _page.GetLease(slot) == word ? 1 : 0;
+            bool lasts = _page.GetLease(slot) == word;
+            both += lasts ? 1 : 0;
+            if (lasts && word != _lastLease)
+            {
+                _lastLease = word;
+                _leasesSeen++;
+            }
+
             if (word > _control.Head)
             {
                 LeaseFault ??= $"lease word {word} of slot {slot} with head {_control.Head}";

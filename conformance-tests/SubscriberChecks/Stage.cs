@@ -11,7 +11,7 @@ namespace CuFrames.Conformance.SubscriberChecks;
 /// </summary>
 internal sealed class Stage : IDisposable
 {
-    private const int ConnectMilliseconds = 10_000;
+    private const int ConnectMilliseconds = 30_000;
 
     private readonly IReadOnlyList<string> _command;
     private readonly string _directory;
@@ -36,16 +36,22 @@ internal sealed class Stage : IDisposable
 
     public Subject Subject => _subject;
 
+    /// <summary>A time (<see cref="Stopwatch.GetTimestamp"/>) at which who was accepted last had not connected yet, as late as it is known.</summary>
+    public long LastAlone { get; private set; } = Stopwatch.GetTimestamp();
+
     /// <summary>Waits for the command to connect, starting it again if it has ended.</summary>
     public Connection Accept()
     {
         var watch = Stopwatch.StartNew();
         while (true)
         {
+            long now = Stopwatch.GetTimestamp();
             if (_listener.TryAccept(out UnixSocket? socket))
             {
                 return new Connection(socket);
             }
+
+            LastAlone = now;
 
             Expect.That(!_abandoned, "to be left to finish", "a signal");
             if (_subject.HasExited)

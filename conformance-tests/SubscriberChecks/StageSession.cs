@@ -176,6 +176,29 @@ internal sealed class StageSession : StagedConnection
         }
     }
 
+    /// <summary>
+    /// Returns when the subscriber has looked for frames several times and gone to sleep, so that it has seen what there was to see; or, if it does not say
+    /// when it sleeps, when it had time for that.
+    /// </summary>
+    public void AwaitSleep()
+    {
+        var watch = Stopwatch.StartNew();
+        uint last = 0;
+        for (int sleeps = 0; sleeps < 3 && watch.ElapsedMilliseconds < AnswerMilliseconds;)
+        {
+            CheckAlive();
+            uint waiting = Page.Waiting;
+            if (waiting != 0 && waiting != last)
+            {
+                last = waiting;
+                sleeps++;
+            }
+
+            Wake();
+            Thread.Sleep(1); // It needs a moment to wake up and to go to sleep again.
+        }
+    }
+
     /// <summary>Publishes a frame and expects its line.</summary>
     public SubjectLine TakeOne()
     {
@@ -205,7 +228,7 @@ internal sealed class StageSession : StagedConnection
         while (!Messages.Any(message => message.Type == type && message.UInt32(TlvType.SEGMENT_ID) == segment))
         {
             CheckAlive();
-            Expect.That(watch.ElapsedMilliseconds < LineMilliseconds, $"{type} of segment {segment}", Found());
+            Expect.That(watch.ElapsedMilliseconds < SegmentMilliseconds, $"{type} of segment {segment}", Found());
             Read(20);
         }
     }

@@ -9,9 +9,15 @@ namespace CuFrames.Conformance.SubscriberChecks;
 /// <summary>One connection of the subscriber under test, of frames or of packets: what it says, and what its command prints. For one thread.</summary>
 internal abstract class StagedConnection(Stage stage, Connection connection) : IDisposable
 {
-    public const int AnswerMilliseconds = 3_000;
+    // No guarantees of the protocol, only when a check gives up: the machine may be busy. An answer is what faulty subscribers fail to give most often, so
+    // it is what their examination takes longest to wait for.
+    public const int AnswerMilliseconds = 6_000;
 
-    protected const int LineMilliseconds = 5_000;
+    /// <summary>When a check gives up on an answer about a segment.</summary>
+    protected const int SegmentMilliseconds = 10_000;
+
+    /// <summary>When a check gives up on a line of the command.</summary>
+    protected const int LineMilliseconds = 30_000;
 
     private readonly List<Message> _messages = [];
     private bool _hungUp;

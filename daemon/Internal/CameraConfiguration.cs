@@ -1,4 +1,6 @@
+using System.Text.Json.Serialization;
 using CuFrames.Client;
+using CuFrames.Daemon.Internal.Limits;
 using CuFrames.Media;
 
 namespace CuFrames.Daemon.Internal;
@@ -49,11 +51,24 @@ internal sealed record CameraConfiguration
 
     public required ReaderAccess Readers { get; init; }
 
-    /// <summary>Its renditions. They have the camera's readers, slots and times.</summary>
+    /// <summary>Whether it runs in a worker process of its own.</summary>
+    public bool Isolated { get; init; }
+
+    /// <summary>A thread that takes longer over a step is stuck; zero: it may take for ever.</summary>
+    public TimeSpan StuckTimeout { get; init; }
+
+    /// <summary>Quotas for each user, shared by all cameras; null: none.</summary>
+    [JsonIgnore]
+    public ReaderQuotas? Quotas { get; init; }
+
+    /// <summary>Its renditions. They have the camera's slots and times, and its readers unless they say otherwise.</summary>
     public required IReadOnlyList<RenditionConfiguration> Renditions { get; init; }
 
     /// <summary>How its packets are published; null: not at all.</summary>
     public required PacketConfiguration? Packets { get; init; }
+
+    /// <summary>Keys of its streams of frames: its own, then those of its renditions.</summary>
+    internal IEnumerable<string> StreamKeys => Renditions.Select(rendition => $"{Key}@{rendition.Name}").Prepend(Key);
 
     /// <summary>The source without secrets.</summary>
     public string SourceText => Url?.Display ?? Pattern!.ToText();
@@ -67,12 +82,11 @@ internal sealed record CameraConfiguration
     /// <summary>Whether the camera need not be touched when the other configuration takes the place of this one. Renditions come and go without it.</summary>
     /// <param name="other">The other.</param>
     public bool IsSameAs(CameraConfiguration other) =>
-        // Four members compare by reference; everything else, also what is added later, the record compares by value.
-        (this with { Url = null, Readers = other.Readers, Renditions = other.Renditions, Packets = other.Packets }) == (other with { Url = null }) &&
+        // Five members compare by reference; everything else, also what is added later, the record compares by value.
+        (this with { Url = null, Readers = other.Readers, Renditions = other.Renditions, Packets = other.Packets, Quotas = other.Quotas }) == (other with { Url = null }) &&
         (Packets is null ? other.Packets is null : other.Packets is not null && Packets.IsSameAs(other.Packets)) &&
         Url?.Reveal() == other.Url?.Reveal() && Url?.IsFile == other.Url?.IsFile &&
-        Readers.AllowsEveryone == other.Readers.AllowsEveryone &&
-        Readers.Users.SequenceEqual(other.Readers.Users) && Readers.Groups.SequenceEqual(other.Readers.Groups);
+        Readers.IsSameAs(other.Readers);
 
     /// <summary>A text with <c>***</c> in place of the source's secrets.</summary>
     /// <param name="text">The text.</param>
@@ -82,8 +96,11 @@ internal sealed record CameraConfiguration
     /// <param name="directory">The runtime directory.</param>
     /// <param name="onEvent">Is told what happens to readers.</param>
     /// <param name="gpu">The GPU, open if the camera needs it; null: for a stream without frames.</param>
-    public PublisherOptions ToPublisherOptions(string directory, Action<PublisherEvent> onEvent, Gpu? gpu) => new()
+    /// <param name="ceilings">What all cameras may take; null: whatever they like.</param>
+    public PublisherOptions ToPublisherOptions(string directory, Action<PublisherEvent> onEvent, Gpu? gpu, Ceilings? ceilings = null) => new()
     {
+        Budget = ceilings?.Memory,
+        Descriptors = ceilings?.Descriptors,
         Directory = directory,
         Memory = gpu is null ? FrameMemory.Host : Memory,
         Cuda = Memory == FrameMemory.Host ? null : gpu?.Context,
@@ -93,6 +110,7 @@ internal sealed record CameraConfiguration
         LeaseTimeout = LeaseTimeout,
         LosslessTimeout = LosslessTimeout,
         Readers = Readers,
+        Quotas = Quotas,
         Program = "cuframesd",
         Source = SourceText,
         OnEvent = onEvent,
@@ -122,16 +140,18 @@ internal sealed record CameraConfiguration
     /// <param name="onEvent">Is told what happens to readers.</param>
     /// <param name="gpu">The GPU that the camera uses, open; null: none.</param>
     /// <param name="budget">The limit of the camera's device memory; null: none.</param>
+    /// <param name="ceilings">What all cameras may take; null: whatever they like.</param>
     public PublisherOptions ToRenditionOptions(
-        RenditionConfiguration rendition, string directory, Action<PublisherEvent> onEvent, Gpu? gpu, MemoryBudget? budget)
+        RenditionConfiguration rendition, string directory, Action<PublisherEvent> onEvent, Gpu? gpu, MemoryBudget? budget, Ceilings? ceilings = null)
     {
         FrameMemory memory = MemoryOf(rendition);
         bool isOnDevice = memory != FrameMemory.Host;
-        return ToPublisherOptions(directory, onEvent, null) with
+        return ToPublisherOptions(directory, onEvent, null, ceilings) with
         {
             Memory = memory,
             Cuda = isOnDevice ? gpu?.Context : null,
-            Budget = isOnDevice ? budget : null,
+            Budget = isOnDevice ? budget : ceilings?.Memory,
+            Readers = rendition.Readers ?? Readers,
 
             // The limit is that of the camera's own ring; what it is for all of them, the budget says.
             MemoryLimit = 0,
@@ -141,14 +161,18 @@ internal sealed record CameraConfiguration
     /// <summary>How the packets are published.</summary>
     /// <param name="directory">The runtime directory.</param>
     /// <param name="onEvent">Is told what happens to readers.</param>
+    /// <param name="ceilings">What all cameras may take; null: whatever they like.</param>
     /// <returns>Null when they are not.</returns>
-    public PacketPublisherOptions? ToPacketOptions(string directory, Action<PublisherEvent> onEvent) => Packets is null ? null : new()
+    public PacketPublisherOptions? ToPacketOptions(string directory, Action<PublisherEvent> onEvent, Ceilings? ceilings = null) => Packets is null ? null : new()
     {
+        Budget = ceilings?.Memory,
+        Descriptors = ceilings?.Descriptors,
         Directory = directory,
         ByteCapacity = Packets.Memory,
         MaxPackets = Packets.MaxPackets,
         MaxAge = Packets.Time,
         Readers = Packets.Readers ?? Readers,
+        Quotas = Quotas,
         Program = "cuframesd",
         Source = SourceText,
         OnEvent = onEvent,

@@ -35,6 +35,11 @@ internal static class CameraKey
     internal const string Readers = "readers";
     internal const string Renditions = "renditions";
     internal const string Packets = "packets";
+    internal const string Isolated = "isolated";
+    internal const string StuckTimeout = "stuck_timeout";
+
+    /// <summary>Value of a time that does not end.</summary>
+    internal const string Off = "off";
 
     /// <summary>The kinds of memory as one writes them in the configuration.</summary>
     internal static IReadOnlyList<(string Name, object Memory)> Memories { get; } =
@@ -64,12 +69,17 @@ internal static class CameraKey
         new(Readers, "own", "own, everyone, or {users: [...], groups: [...]} with names or ids", ParseReaders),
         new(Renditions, "-", "a mapping of names to renditions, such as {small: {size: 640x360}}", ParseRenditions),
         new(Packets, PacketKey.On, "on, off, or a mapping with the keys memory, time, readers, such as {memory: 64MiB}", PacketKey.Read),
+        new(Isolated, "false", "true, false", value => value.Boolean()),
+        new(StuckTimeout, "30s", "off, or a time from 1s to 1h that is longer than open_timeout and stall_timeout", ParseStuckTimeout),
     ];
 
     private static object? ParseLossless(ConfigurationValue value) =>
         value.IsText("false") ? TimeSpan.Zero
         : value.IsText("true") ? TimeSpan.FromSeconds(5)
         : value.Time(Tenth, TenMinutes);
+
+    private static object? ParseStuckTimeout(ConfigurationValue value) =>
+        value.IsText(Off) || value.IsText("false") ? TimeSpan.Zero : value.Time(TimeSpan.FromSeconds(1), TimeSpan.FromHours(1));
 
     private static List<RenditionConfiguration>? ParseRenditions(ConfigurationValue value)
     {
@@ -91,7 +101,7 @@ internal static class CameraKey
     {
         if (value.Node.Kind != ConfigurationNodeKind.Mapping)
         {
-            return value.Choice(("own", ReaderAccess.OwnUserAndGroup), ("everyone", ReaderAccess.Everyone));
+            return value.Choice(("own", ReaderAccess.OwnUserAndGroup with { Place = value.Place }), ("everyone", ReaderAccess.Everyone));
         }
 
         List<uint> users = [], groups = [];
@@ -103,10 +113,11 @@ internal static class CameraKey
             return null;
         }
 
-        return isGood ? new ReaderAccess { Users = users, Groups = groups } : null;
+        return isGood ? new ReaderAccess { Users = users, Groups = groups, Place = value.Place } : null;
     }
 
-    private static bool ParseAccount(ConfigurationValue item, bool isGroup, List<uint> ids)
+    /// <summary>Reads the name or the id of a user or a group.</summary>
+    internal static bool ParseAccount(ConfigurationValue item, bool isGroup, List<uint> ids)
     {
         string what = isGroup ? "group" : "user";
         item = item with { Accepted = $"the name or the id of a {what} of this machine" };

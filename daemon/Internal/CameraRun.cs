@@ -1,11 +1,12 @@
 using CuFrames.Client;
+using CuFrames.Daemon.Internal.Limits;
 using CuFrames.Media;
 using CuFrames.Protocol;
 
 namespace CuFrames.Daemon.Internal;
 
 /// <summary>One epoch of one camera's streams of frames and packets: their publishers and the pump that feeds them. Only the control thread uses it.</summary>
-internal sealed class CameraRun
+internal sealed class CameraRun : IEndingRun
 {
     private CameraRun(
         FramePublisher publisher, PacketPublisher? packets, CameraConfiguration configuration, Gpu gpu, Action<CameraRun, CameraStatus> onStatus)
@@ -27,11 +28,20 @@ internal sealed class CameraRun
         }
     }
 
-    /// <summary>The GPU that it uses; null: none.</summary>
-    internal Gpu? Gpu { get; }
+    /// <inheritdoc/>
+    public string Key => Publisher.Key;
+
+    /// <inheritdoc/>
+    public Gpu? Gpu { get; }
+
+    /// <summary>The key is free at once.</summary>
+    public bool HoldsKey => false;
 
     /// <summary>The limit of the device memory of the camera and its renditions; null: none.</summary>
     internal MemoryBudget? Budget { get; private init; }
+
+    /// <summary>What all cameras may take.</summary>
+    internal Ceilings? Ceilings { get; private init; }
 
     internal FramePublisher Publisher { get; }
 
@@ -45,18 +55,22 @@ internal sealed class CameraRun
 
     internal bool IsStarted { get; private set; }
 
+    /// <summary>Whether no thread of it runs (any more).</summary>
+    internal bool HasEnded => Pump.WaitForEnd(TimeSpan.Zero);
+
     /// <summary>Takes the keys and listens. The source is opened by <see cref="Start"/>.</summary>
     internal static CameraRun Create(
-        CameraConfiguration configuration, string directory, Gpu gpu, Action<PublisherEvent> onEvent, Action<CameraRun, CameraStatus> onStatus)
+        CameraConfiguration configuration, string directory, Gpu gpu, Ceilings ceilings, Action<PublisherEvent> onEvent, Action<CameraRun, CameraStatus> onStatus)
     {
+        ceilings.Descriptors.Require($"Camera '{configuration.Key}'", Ceilings.DescriptorsOfCamera);
         MemoryBudget? budget = configuration.ToBudget(gpu);
-        PublisherOptions frames = configuration.ToPublisherOptions(directory, onEvent, gpu);
-        FramePublisher publisher = FramePublisher.Create(configuration.Key, frames with { Budget = frames.Cuda is null ? null : budget });
+        PublisherOptions frames = configuration.ToPublisherOptions(directory, onEvent, gpu, ceilings);
+        FramePublisher publisher = FramePublisher.Create(configuration.Key, frames.Cuda is null ? frames : frames with { Budget = budget });
         PacketPublisher? packets = null;
         try
         {
-            packets = configuration.ToPacketOptions(directory, onEvent) is { } options ? PacketPublisher.Create(configuration.Key, options) : null;
-            return new CameraRun(publisher, packets, configuration, gpu, onStatus) { Budget = budget };
+            packets = configuration.ToPacketOptions(directory, onEvent, ceilings) is { } options ? PacketPublisher.Create(configuration.Key, options) : null;
+            return new CameraRun(publisher, packets, configuration, gpu, onStatus) { Budget = budget, Ceilings = ceilings };
         }
         catch
         {
@@ -84,10 +98,8 @@ internal sealed class CameraRun
         Packets?.Close();
     }
 
-    /// <summary>Gives everything back if the camera's thread has ended. May be called again.</summary>
-    /// <param name="timeout">How long to wait for it.</param>
-    /// <returns>Whether it has.</returns>
-    internal bool TryDispose(TimeSpan timeout)
+    /// <inheritdoc/>
+    public bool TryDispose(TimeSpan timeout)
     {
         if (!Pump.Stop(timeout))
         {

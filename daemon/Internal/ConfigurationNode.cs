@@ -12,4 +12,17 @@ internal sealed record ConfigurationNode(ConfigurationNodeKind Kind, long Line, 
 
     /// <summary>Keys and values of a mapping, in the file's order.</summary>
     internal List<(ConfigurationNode Key, ConfigurationNode Value)> Pairs { get; } = [];
+
+    /// <summary>Whether another node says the same, wherever it stands.</summary>
+    /// <param name="other">The other.</param>
+    internal bool SaysTheSameAs(ConfigurationNode other)
+    {
+        if (Kind != other.Kind || Text != other.Text || Items.Count != other.Items.Count || Pairs.Count != other.Pairs.Count)
+        {
+            return false;
+        }
+
+        return Items.Zip(other.Items).All(both => both.First.SaysTheSameAs(both.Second)) &&
+            Pairs.Zip(other.Pairs).All(both => both.First.Key.Text == both.Second.Key.Text && both.First.Value.SaysTheSameAs(both.Second.Value));
+    }
 }

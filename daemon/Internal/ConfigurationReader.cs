@@ -1,6 +1,11 @@
 using System.Text;
 using CuFrames.Client;
+using CuFrames.Daemon.Internal.Access;
+using CuFrames.Daemon.Internal.Limits;
+using CuFrames.Daemon.Internal.Metrics;
 using CuFrames.Daemon.Internal.Taps;
+using CuFrames.Daemon.Internal.Web;
+using CuFrames.Interop;
 using CuFrames.Media;
 using CuFrames.Protocol;
 
@@ -14,15 +19,18 @@ internal sealed class ConfigurationReader
 
     private const int MaxPasswordFileSize = 4096;
 
-    private static readonly string[] TopKeys = ["directory", "gpu", "taps", "defaults", "cameras"];
+    private static readonly string[] TopKeys = ["directory", "state", "gpu", "taps", "web", "log", "metrics", "control", "permissions", "limits", "defaults", "cameras"];
 
+    private readonly string _path;
     private readonly string _folder;
+    private readonly PeerCredentials _own = PeerCredentials.OfThisProcess();
     private readonly Func<string, string?> _environment;
     private readonly List<ConfigurationProblem> _problems = [];
 
     private ConfigurationReader(string path, Func<string, string?> environment)
     {
-        _folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        _path = Path.GetFullPath(path);
+        _folder = Path.GetDirectoryName(_path)!;
         _environment = environment;
     }
 
@@ -66,6 +74,44 @@ internal sealed class ConfigurationReader
             : (configuration, []);
     }
 
+    /// <summary>Reads a camera that stands elsewhere than in the file, with the file's defaults, as if it stood there.</summary>
+    /// <param name="path">The configuration file: relative paths begin at its directory.</param>
+    /// <param name="defaults">Its mapping <c>defaults</c>; null: there is none.</param>
+    /// <param name="camera">Key and mapping.</param>
+    /// <param name="keyPath">Where the mapping stands, as keys from the top; empty: it is the top.</param>
+    /// <param name="place">The text that it stands in, for problems.</param>
+    /// <param name="environment">Gives the value of a variable, or null.</param>
+    /// <returns>The camera, or null and the problems, one line each.</returns>
+    internal static (CameraConfiguration? Camera, IReadOnlyList<string> Problems) ReadCamera(
+        string path, ConfigurationNode? defaults, (ConfigurationNode Key, ConfigurationNode Settings) camera, string keyPath, string place, Func<string, string?> environment)
+    {
+        // Values of the defaults report to a list of their own: they stand in the file.
+        List<ConfigurationProblem> ofDefaults = [];
+        ConfigurationSettings? standard = defaults is null
+            ? null
+            : ConfigurationSettings.Read(new ConfigurationValue(defaults, defaults, "defaults", "", false, environment, ofDefaults), CameraKey.All);
+        ConfigurationReader reader = new(path, environment);
+        ConfigurationValue value = new(camera.Key, camera.Settings, keyPath, "a mapping of keys to values", false, environment, reader._problems);
+        RequireKey(camera.Key.Text, value);
+        CameraConfiguration? read = reader.ReadCamera(camera.Key.Text, value, ConfigurationSettings.Read(value, CameraKey.All), standard);
+        IReadOnlyList<string> problems =
+        [
+            .. reader._problems.OrderBy(problem => problem.Line).ThenBy(problem => problem.Column).Select(problem => problem.Describe(place)),
+            .. ofDefaults.Select(problem => problem.Describe(path)),
+        ];
+        return problems.Count == 0 ? (read, []) : (null, problems);
+    }
+
+    private static void RequireKey(string key, ConfigurationValue value)
+    {
+        if (!StreamKey.IsValid(key))
+        {
+            value.ReportKey(
+                $"'{key}' is not a stream key",
+                $"1 to {StreamKey.MaxNameLength} of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit, such as front-door");
+        }
+    }
+
     private static byte[] ReadAll(FileStream file, int limit)
     {
         // The length of what is no regular file is not known in advance.
@@ -90,11 +136,19 @@ internal sealed class ConfigurationReader
         }
 
         string? directory = null;
+        string? state = null;
         ConfigurationValue? defaultsPlace = null;
         ConfigurationValue? camerasPlace = null;
         ConfigurationSettings? gpu = null;
         TapConfiguration taps = TapConfiguration.Default;
-        ConfigurationValue whole = new(top, top, "", $"a mapping with the keys {string.Join(", ", TopKeys)}", false, _environment, _problems);
+        WebConfiguration web = WebConfiguration.Default;
+        LogConfiguration log = LogConfiguration.Default;
+        MetricsConfiguration metrics = MetricsConfiguration.Default;
+        LimitsConfiguration limits = LimitsConfiguration.Default;
+        AccessConfiguration access = PermissionKey.DefaultOf(_path);
+        ControlConfiguration control = ControlConfiguration.Default;
+        ConfigurationValue? controlPlace = null;
+        ConfigurationValue whole = new(top, top, "", $"a mapping with the keys {string.Join(", ", TopKeys)}", false, _environment, _problems) { File = _path };
         whole.Keys(TopKeys, (name, value) =>
         {
             switch (name)
@@ -102,11 +156,33 @@ internal sealed class ConfigurationReader
                 case "directory":
                     directory = (value with { Accepted = "an absolute path" }).Text(text => Path.IsPathFullyQualified(text) ? null : "a relative path");
                     break;
+                case "state":
+                    state = (value with { Accepted = "an absolute path" }).Text(text => Path.IsPathFullyQualified(text) ? null : "a relative path");
+                    break;
                 case "gpu":
                     gpu = ConfigurationSettings.Read(value, GpuKey.All);
                     break;
                 case "taps":
                     taps = TapKey.Read(value);
+                    break;
+                case "web":
+                    web = WebKey.Read(value);
+                    break;
+                case "log":
+                    log = LogKey.Read(value);
+                    break;
+                case "metrics":
+                    metrics = MetricsKey.Read(value);
+                    break;
+                case "control":
+                    control = ControlKey.Read(value, _folder, _own);
+                    controlPlace = value;
+                    break;
+                case "permissions":
+                    access = PermissionKey.Read(value, _path, _own);
+                    break;
+                case "limits":
+                    limits = LimitsKey.Read(value);
                     break;
                 case "defaults":
                     defaultsPlace = value;
@@ -123,19 +199,18 @@ internal sealed class ConfigurationReader
             whole.Report("the key 'cameras' is missing", "cameras: and below it one key per camera; cameras: {} for none");
         }
 
+        if (control.Tcp is not null && access.Tokens.Count == 0 && _problems.Count == 0)
+        {
+            controlPlace!.Report("by TCP a token is asked for, and permissions.tokens names none", "tcp: off, or a token with 'may: view' or 'may: control'");
+        }
+
         ConfigurationSettings? defaults = defaultsPlace is null ? null : ConfigurationSettings.Read(defaultsPlace, CameraKey.All);
         List<CameraConfiguration> cameras = [];
         Dictionary<string, ConfigurationValue> places = [];
         camerasPlace?.Keys(null, (key, value) =>
         {
             places.Add(key, value);
-            if (!StreamKey.IsValid(key))
-            {
-                value.ReportKey(
-                    $"'{key}' is not a stream key",
-                    $"1 to {StreamKey.MaxNameLength} of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit, such as front-door");
-            }
-
+            RequireKey(key, value);
             if (ReadCamera(key, value, ConfigurationSettings.Read(value, CameraKey.All), defaults) is { } camera)
             {
                 cameras.Add(camera);
@@ -143,6 +218,11 @@ internal sealed class ConfigurationReader
 
             return true;
         });
+        if (places.Count > limits.Cameras)
+        {
+            camerasPlace!.Report($"{places.Count} cameras, and limits.{LimitsKey.Cameras} is {limits.Cameras}", "fewer cameras, or a higher limit");
+        }
+
         foreach (CameraConfiguration camera in cameras)
         {
             foreach (RenditionConfiguration rendition in camera.Renditions)
@@ -154,7 +234,15 @@ internal sealed class ConfigurationReader
             }
         }
 
-        return new DaemonConfiguration(directory, ReadGpu(gpu), taps, cameras);
+        return new DaemonConfiguration(directory, ReadGpu(gpu), taps, web, log, metrics, cameras)
+        {
+            Access = access,
+            Control = control,
+            State = state,
+            Limits = limits,
+            Defaults = defaultsPlace?.Node,
+            Settings = places.ToDictionary(place => place.Key, place => place.Value.Node),
+        };
     }
 
     private static GpuConfiguration ReadGpu(ConfigurationSettings? settings)
@@ -261,6 +349,16 @@ internal sealed class ConfigurationReader
                 .Report("decode: on-demand and packets: off", "on-demand only with packets: who comes gets the picture of a key frame in their ring");
         }
 
+        TimeSpan longest = TimeSpan.FromTicks(Math.Max(
+            Get(CameraKey.OpenTimeout, TimeSpan.FromSeconds(10)).Ticks, Get(CameraKey.StallTimeout, TimeSpan.FromSeconds(5)).Ticks));
+        TimeSpan stuck = Get(CameraKey.StuckTimeout, TimeSpan.FromTicks(Math.Max(TimeSpan.FromSeconds(30).Ticks, (longest + TimeSpan.FromSeconds(10)).Ticks)));
+        if (stuck > TimeSpan.Zero && stuck <= longest && pattern is null && !IsBad(CameraKey.StuckTimeout) && !IsBad(CameraKey.OpenTimeout) && !IsBad(CameraKey.StallTimeout))
+        {
+            (own.Has(CameraKey.StuckTimeout) ? own.PlaceOf(CameraKey.StuckTimeout) : place).Report(
+                $"stuck_timeout is {stuck.TotalSeconds:0.###} s, and a source may take {longest.TotalSeconds:0.###} s to open or to go on",
+                "a time that is longer than open_timeout and stall_timeout, or off");
+        }
+
         if (_problems.Count > before)
         {
             return null;
@@ -285,9 +383,11 @@ internal sealed class ConfigurationReader
             StallTimeout = Get(CameraKey.StallTimeout, TimeSpan.FromSeconds(5)),
             LeaseTimeout = Get(CameraKey.LeaseTimeout, TimeSpan.FromSeconds(5)),
             LosslessTimeout = lossless,
-            Readers = Get(CameraKey.Readers, ReaderAccess.OwnUserAndGroup),
+            Readers = Get(CameraKey.Readers, ReaderAccess.OwnUserAndGroup with { Place = $"the default of cameras.{key}.readers, which {_path} does not set" }),
             Renditions = renditions,
             Packets = packets,
+            Isolated = Get(CameraKey.Isolated, false),
+            StuckTimeout = stuck,
         };
 
         bool IsBad(string name) => own.IsBad(name) || defaults?.IsBad(name) == true;

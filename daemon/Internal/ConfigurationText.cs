@@ -16,13 +16,16 @@ internal sealed class ConfigurationText
     private readonly Parser _parser;
     private readonly Dictionary<string, ConfigurationNode> _anchors = [];
 
-    private ConfigurationText(string text) => _parser = new Parser(new StringReader(text));
+    private readonly bool _allowsAliases;
+
+    private ConfigurationText(string text, bool allowsAliases) => (_parser, _allowsAliases) = (new Parser(new StringReader(text)), allowsAliases);
 
     /// <summary>Parses a text.</summary>
     /// <param name="content">The file's bytes.</param>
     /// <param name="problems">Where problems are added to.</param>
+    /// <param name="allowsAliases">Whether aliases are followed. Not in what strangers send: a short text of aliases of aliases stands for any number of values.</param>
     /// <returns>The top of the text, or null if it is no YAML; an empty text is an empty mapping.</returns>
-    internal static ConfigurationNode? Parse(ReadOnlySpan<byte> content, List<ConfigurationProblem> problems)
+    internal static ConfigurationNode? Parse(ReadOnlySpan<byte> content, List<ConfigurationProblem> problems, bool allowsAliases = true)
     {
         string text;
         try
@@ -35,13 +38,21 @@ internal sealed class ConfigurationText
             return null;
         }
 
+        ConfigurationText reader = new(text, allowsAliases);
         try
         {
-            return new ConfigurationText(text).ReadDocument(problems);
+            return reader.ReadDocument(problems);
         }
         catch (YamlException error)
         {
             problems.Add(new ConfigurationProblem(Math.Max(1, error.Start.Line), Math.Max(1, error.Start.Column), "", $"this is not YAML: {error.Message}"));
+            return null;
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            // Of some texts, such as "a: [" and a line below it, the parser says nothing better than that it cannot go on.
+            Mark place = reader._parser.Current?.End ?? Mark.Empty;
+            problems.Add(new ConfigurationProblem(Math.Max(1, place.Line), Math.Max(1, place.Column), "", "this is not YAML: the text cannot be understood from here on."));
             return null;
         }
     }
@@ -81,6 +92,8 @@ internal sealed class ConfigurationText
                 bool isNothing = scalar.Style == ScalarStyle.Plain && scalar.Value is "" or "~" or "null";
                 node = Make(isNothing ? ConfigurationNodeKind.Nothing : ConfigurationNodeKind.Scalar, start, scalar.Value);
                 break;
+            case AnchorAlias when !_allowsAliases:
+                throw new YamlException(start.Start, start.End, "An alias stands here, and none is followed in this text. Write the value itself.");
             case AnchorAlias alias:
                 return _anchors.TryGetValue(alias.Value.Value, out ConfigurationNode? target)
                     ? target

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text;
 
 namespace CuFrames.Daemon.Internal;
@@ -39,6 +40,12 @@ internal sealed record ConfigurationValue(
         _ => $"'{(Node.Text.Length > LongestShown ? Node.Text[..LongestShown] + "..." : Node.Text)}'",
     };
 
+    /// <summary>The file that it stands in; empty: in none.</summary>
+    internal string File { get; init; } = "";
+
+    /// <summary>Where a rule stands, for those who are refused by it.</summary>
+    internal string Place => File.Length > 0 ? $"{KeyPath} in {File}" : KeyPath;
+
     /// <summary>Whether the value is this text.</summary>
     internal bool IsText(string text) => Node.Kind == ConfigurationNodeKind.Scalar && Node.Text == text;
 
@@ -52,6 +59,38 @@ internal sealed record ConfigurationValue(
     /// <param name="found">What was found.</param>
     /// <param name="accepted">What is accepted.</param>
     internal void ReportKey(string found, string accepted) => (this with { Node = Key }).Report(found, accepted);
+
+    /// <summary>The value as address and port.</summary>
+    /// <returns>The <see cref="IPEndPoint"/>, or null after a report.</returns>
+    internal IPEndPoint? Address()
+    {
+        if (Text() is not { } text)
+        {
+            return null;
+        }
+
+        if (IPEndPoint.TryParse(text, out IPEndPoint? address) && address.Port != 0)
+        {
+            return address;
+        }
+
+        Report($"found {Found}", Accepted);
+        return null;
+    }
+
+    /// <summary>Reports an address that is none of the loopback: pictures and tokens do not go over a network in plain text.</summary>
+    /// <param name="address">The address that the value is.</param>
+    /// <returns>Whether it is one.</returns>
+    internal bool IsLoopback(IPEndPoint address)
+    {
+        if (IPAddress.IsLoopback(address.Address))
+        {
+            return true;
+        }
+
+        Report($"found {Found}, which other machines can reach", Accepted);
+        return false;
+    }
 
     /// <summary>A text that is not empty, with the variables of the environment filled in.</summary>
     /// <param name="findFault">Says what is wrong with the text, or null.</param>

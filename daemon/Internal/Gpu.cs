@@ -1,8 +1,10 @@
 using System.Globalization;
 using CuFrames.Client;
+using CuFrames.Daemon.Internal.Metrics;
 using CuFrames.Interop;
 using CuFrames.Media;
 using CuFrames.Protocol;
+using V1 = CuFrames.Control.V1;
 
 namespace CuFrames.Daemon.Internal;
 
@@ -22,6 +24,7 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
     private const long LongOpening = 5 * Second;
 
     private readonly RetryDelay _delay = new();
+    private readonly GpuMeter _meter = new();
     private CudaStream? _probe;
     private IDisposable? _kernel;
     private string? _failure;
@@ -77,7 +80,7 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
             IDisposable? kernel = null;
             try
             {
-                context = FindDevice().OpenContext();
+                context = FindDevice(configuration).OpenContext();
                 probe = CudaStream.Create(context);
                 kernel = LoadKernel(context);
             }
@@ -111,6 +114,37 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
         }
     }
 
+    /// <summary>Tells how the GPU is used. What others have to be asked for is a second old, or is missing the first time: nobody waits for a driver.</summary>
+    /// <param name="cameras">What the cameras do.</param>
+    /// <returns>Null while it is not open.</returns>
+    internal GpuSnapshot? Describe(IReadOnlyList<CameraSnapshot> cameras)
+    {
+        if (Context is not { } context)
+        {
+            return null;
+        }
+
+        GpuLoad? load = _meter.Read(context, MonotonicClock.NowNanoseconds);
+        long rings = 0;
+        foreach (StreamSnapshot stream in cameras.SelectMany(camera => camera.Streams).Where(stream => stream.Facts.Memory == MemoryDomain.Cuda))
+        {
+            rings += stream.Facts.Statistics.SegmentBytes + stream.Facts.Statistics.UnansweredBytes;
+        }
+
+        return new GpuSnapshot(
+            context.Device.Name,
+            context.Device.UuidText,
+            load?.MemoryTotal ?? context.Device.TotalMemory,
+            load?.MemoryUsed,
+            rings,
+            Budget?.Limit,
+            cameras.Count(camera => camera.Facts is { Decoder: "nvdec", State: V1.CameraState.Live }),
+            Decoders?.Limit,
+            load?.DecoderUtilisation,
+            load?.Utilisation,
+            load?.Obstacle ?? "");
+    }
+
     /// <summary>Gives the context back. No camera may run on it.</summary>
     public void Dispose()
     {
@@ -121,7 +155,27 @@ internal sealed class Gpu(GpuConfiguration configuration, Log log, Action<Action
         Context = null;
     }
 
-    private CudaDevice FindDevice()
+    /// <summary>Why another configuration names no device of this machine. Only a driver that is in use already is asked: any other may take seconds.</summary>
+    /// <param name="other">The other.</param>
+    internal string? FindFault(GpuConfiguration other)
+    {
+        if (Context is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            FindDevice(other);
+            return null;
+        }
+        catch (CuFramesException error)
+        {
+            return error.Message;
+        }
+    }
+
+    private static CudaDevice FindDevice(GpuConfiguration configuration)
     {
         CudaDriver.Initialise();
         GpuSelection wanted = configuration.Device;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 
 namespace CuFrames.Daemon.Internal;
 
@@ -8,6 +9,7 @@ namespace CuFrames.Daemon.Internal;
 internal sealed record GpuSelection(int? Number, Guid? Uuid)
 {
     /// <summary>What stands before the UUID.</summary>
+    [JsonInclude]
     internal string Prefix { get; init; } = "GPU-";
 
     /// <summary>As one writes it in the configuration.</summary>

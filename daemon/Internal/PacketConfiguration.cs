@@ -26,5 +26,5 @@ internal sealed record PacketConfiguration
     private static bool IsSame(ReaderAccess? one, ReaderAccess? other) =>
         one is null || other is null
             ? one is null && other is null
-            : one.AllowsEveryone == other.AllowsEveryone && one.Users.SequenceEqual(other.Users) && one.Groups.SequenceEqual(other.Groups);
+            : one.IsSameAs(other);
 }

@@ -1,4 +1,5 @@
 using CuFrames.Client;
+using CuFrames.Protocol;
 
 namespace CuFrames.Daemon.Internal;
 
@@ -22,6 +23,13 @@ internal sealed class ReaderLog(Log log, string camera)
     /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
     internal void Write(PublisherEvent happening, long now)
     {
+        LogEvent kind = KindOf(happening.Kind);
+        if (happening.UserId is { } user)
+        {
+            log.Audit.Write(
+                kind, happening.Text, camera, null, user, happening.ProcessId, happening.Program, happening.SubscriberId, happening.Code == ErrorCode.None ? null : $"{happening.Code}");
+        }
+
         Tick(now);
         if (_lines >= MaxLines)
         {
@@ -30,18 +38,19 @@ internal sealed class ReaderLog(Log log, string camera)
         }
 
         _lines++;
-        LogEvent kind = happening.Kind switch
-        {
-            PublisherEventKind.SubscriberJoined => LogEvents.ReaderJoined,
-            PublisherEventKind.SubscriberLeft => LogEvents.ReaderLeft,
-            PublisherEventKind.SubscriberEvicted => LogEvents.ReaderEvicted,
-            PublisherEventKind.SubscriberRefused => LogEvents.ReaderRefused,
-            PublisherEventKind.RingGrown or PublisherEventKind.RingShrunk => LogEvents.RingResized,
-            PublisherEventKind.GrowthFailed => LogEvents.RingStarved,
-            _ => LogEvents.PublisherError,
-        };
         log.Write(kind, happening.Text, camera);
     }
+
+    private static LogEvent KindOf(PublisherEventKind kind) => kind switch
+    {
+        PublisherEventKind.SubscriberJoined => LogEvents.ReaderJoined,
+        PublisherEventKind.SubscriberLeft => LogEvents.ReaderLeft,
+        PublisherEventKind.SubscriberEvicted => LogEvents.ReaderEvicted,
+        PublisherEventKind.SubscriberRefused => LogEvents.ReaderRefused,
+        PublisherEventKind.RingGrown or PublisherEventKind.RingShrunk => LogEvents.RingResized,
+        PublisherEventKind.GrowthFailed => LogEvents.RingStarved,
+        _ => LogEvents.PublisherError,
+    };
 
     /// <summary>Says how many lines were left out, when the ten seconds are over.</summary>
     /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>

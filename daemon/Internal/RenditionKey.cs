@@ -15,6 +15,7 @@ internal static class RenditionKey
     internal const string Format = "format";
     internal const string Tensor = "tensor";
     internal const string Memory = "memory";
+    internal const string Readers = "readers";
 
     /// <summary>Value of a limit that does not limit.</summary>
     internal const string None = "none";
@@ -39,6 +40,8 @@ internal static class RenditionKey
         new(Tensor, "-", "a mapping with the keys scale, mean, std, for the formats rgbp_f16, bgrp_f16, rgbp_f32, bgrp_f32", TensorKey.Read),
         new(Memory, CameraKey.Auto, "auto (the camera's), host, cuda, cuda-ipc", value => value.Choice(
             [(CameraKey.Auto, CameraKey.Auto), .. CameraKey.Memories])),
+        new(Readers, PacketKey.Camera, $"{PacketKey.Camera}, own, everyone, or {{users: [...], groups: [...]}} with names or ids",
+            value => value.IsText(PacketKey.Camera) ? PacketKey.Camera : CameraKey.ParseReaders(value)),
     ];
 
     /// <summary>A fit as one writes it in the configuration.</summary>
@@ -87,7 +90,10 @@ internal static class RenditionKey
             MaxFrameRate = settings.TryGet(Fps, out object? rate) ? rate as double? : null,
             Format = wanted,
             Tensor = tensor,
-        }, settings.TryGet(Memory, out object? memory) ? memory as FrameMemory? : null);
+        }, settings.TryGet(Memory, out object? memory) ? memory as FrameMemory? : null)
+        {
+            Readers = settings.TryGet(Readers, out object? readers) ? readers as ReaderAccess : null,
+        };
     }
 
     private static IEnumerable<string> Formats() => PixelFormats.All.ToArray().Select(PixelFormats.Name);

@@ -17,6 +17,7 @@ internal sealed class RenditionStream
     private readonly Log _log;
     private readonly Action<Action> _post;
     private readonly ReaderLog _readers;
+    private readonly DropLog _drops;
     private CameraRun? _run;
     private Rendition? _rendition;
     private long _nextAttempt;
@@ -33,7 +34,7 @@ internal sealed class RenditionStream
     {
         (_camera, Configuration, _directory, _log, _post) = (camera, configuration, directory, log, post);
         Key = $"{camera.Key}@{configuration.Name}";
-        _readers = new ReaderLog(log, Key);
+        (_readers, _drops) = (new ReaderLog(log, Key), new DropLog(log, Key));
     }
 
     /// <summary>What is made.</summary>
@@ -41,6 +42,9 @@ internal sealed class RenditionStream
 
     /// <summary>Key of the stream.</summary>
     internal string Key { get; }
+
+    /// <summary>What publishes it; null: nothing.</summary>
+    internal FramePublisher? Publisher => _rendition?.Publisher;
 
     /// <summary>Whether it is published now.</summary>
     internal bool IsPublished => _rendition is not null;
@@ -64,6 +68,7 @@ internal sealed class RenditionStream
     /// <param name="now">CLOCK_MONOTONIC in nanoseconds.</param>
     internal void CheckSocket(long now)
     {
+        _drops.Look(Publisher, now);
         if (_rendition is { } rendition && !File.Exists(rendition.Publisher.SocketPath))
         {
             _log.Write(LogEvents.CameraSocketGone, $"{rendition.Publisher.SocketPath} was removed; the stream is started again.", Key);
@@ -102,7 +107,7 @@ internal sealed class RenditionStream
             publisher = FramePublisher.Create(
                 Key,
                 _camera.ToRenditionOptions(
-                    Configuration, _directory, happening => _post(() => _readers.Write(happening, MonotonicClock.NowNanoseconds)), run.Gpu, run.Budget));
+                    Configuration, _directory, happening => _post(() => _readers.Write(happening, MonotonicClock.NowNanoseconds)), run.Gpu, run.Budget, run.Ceilings));
             Rendition rendition = new(
                 publisher, Configuration.Options, reason => _post(() => _log.Write(LogEvents.RenditionFailed, _camera.Redact(reason), Key)), run.Budget);
             run.Pump.Add(rendition);

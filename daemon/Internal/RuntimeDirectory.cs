@@ -14,6 +14,30 @@ internal static class RuntimeDirectory
     internal static string Choose(string? option, DaemonConfiguration configuration) =>
         Path.GetFullPath(option ?? configuration.Directory ?? StreamDirectory.RuntimeDirectory);
 
+    /// <summary>Why no stream can be published in a directory that is not in use yet. It is made if it is missing, and stays.</summary>
+    /// <param name="path">The directory.</param>
+    internal static string? FindObstacle(string path)
+    {
+        if (Ensure(path, out string? problem) is null)
+        {
+            return problem;
+        }
+
+        try
+        {
+            // Rights are not all: the file system may be read-only or full.
+            // A new file: another user who may write here could have laid out a link with its name.
+            string probe = Path.Combine(path, $".probe-{Guid.NewGuid():N}");
+            new FileStream(probe, FileMode.CreateNew).Dispose();
+            File.Delete(probe);
+            return null;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return $"{error.Message} {AdviceFor(path)}";
+        }
+    }
+
     /// <summary>Makes the directory if it is missing; not its parents, which would hide a misspelt path.</summary>
     /// <param name="path">The directory.</param>
     /// <param name="problem">Why there is none, and what to do.</param>
@@ -39,8 +63,8 @@ internal static class RuntimeDirectory
         {
             try
             {
-                Directory.CreateDirectory(path);
-                // In a step of its own: the umask does not count.
+                // At no moment more than that, also without a umask; and then that, whatever the umask.
+                Directory.CreateDirectory(path, Mode);
                 File.SetUnixFileMode(path, Mode);
                 return true;
             }

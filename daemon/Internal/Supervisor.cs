@@ -1,6 +1,16 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Runtime.InteropServices;
+using CuFrames.Client;
+using CuFrames.Control;
+using CuFrames.Daemon.Internal.Access;
+using CuFrames.Daemon.Internal.Control;
+using CuFrames.Daemon.Internal.Limits;
+using CuFrames.Daemon.Internal.Metrics;
+using CuFrames.Daemon.Internal.State;
 using CuFrames.Daemon.Internal.Taps;
+using CuFrames.Daemon.Internal.Web;
+using CuFrames.Daemon.Internal.Workers;
 using CuFrames.Interop;
 
 namespace CuFrames.Daemon.Internal;
@@ -32,14 +42,40 @@ internal sealed class Supervisor : IDisposable
     private readonly BlockingCollection<Action> _work = [];
     private readonly ConfigurationWatcher _watcher;
     private readonly List<Camera> _cameras = [];
-    private readonly List<CameraRun> _ending = [];
+    private readonly List<IEndingRun> _ending = [];
     private readonly List<PosixSignalRegistration> _signals = [];
     private readonly List<Gpu> _pastGpus = [];
 
     private readonly TapServer _taps;
+    private readonly ControlService _control;
+    private readonly Sampler _sampler;
+    private readonly DaemonMetrics _metrics;
+    private readonly long _startedAt = MonotonicClock.NowNanoseconds;
+    private readonly WebSite _site;
+    private readonly PeerCredentials _own = PeerCredentials.OfThisProcess();
+    private readonly FailedAttempts _failedAttempts = new();
+    private readonly PublishDirectory _publish;
+    private readonly ReaderQuotas _quotas = new();
+    private RpcServer? _controlServer;
+    private RpcServer? _controlTcp;
+    private ControlConfiguration _controlConfiguration = ControlConfiguration.Default;
+    private WebServer? _web;
+    private OtlpPush? _otlp;
+
+    /// <summary>Who may do what. Written by the control thread, read by the threads of the servers.</summary>
+    private volatile AccessControl _access;
+
+    /// <summary>What is to run. Written by the control thread, read by the threads of the servers.</summary>
+    private volatile CameraSet? _set;
+
+    private readonly Ceilings _ceilings = new(LimitsConfiguration.Default);
+    private readonly DescriptorGate _gate;
 
     private Gpu _gpu;
     private TapConfiguration _tapConfiguration = TapConfiguration.Off;
+    private WebConfiguration _webConfiguration = WebConfiguration.Off;
+    private bool _hasAskedForPeers;
+    private LogConfiguration? _logConfiguration;
     private byte[]? _content;
     private string _directory = "";
     private string? _directoryProblem;
@@ -63,7 +99,26 @@ internal sealed class Supervisor : IDisposable
         _options = options;
         _log = log;
         _gpu = new Gpu(new GpuConfiguration(new GpuSelection(0, null), 0, 0), log, _work.Add);
-        _taps = new TapServer(log);
+        _access = new AccessControl(AccessConfiguration.Default, _own, _failedAttempts);
+        _site = new WebSite(() => _access);
+        _publish = new PublishDirectory(_own, log);
+        _gate = new DescriptorGate(_ceilings.Descriptors, log);
+        _taps = new TapServer(log, () => _access, _quotas, _gate);
+        _sampler = new Sampler(_cameras, () => _gpu, _startedAt, () => _isReady, log, _work.Add);
+        _metrics = new DaemonMetrics(_sampler);
+        _site.Routes.AddRange(MetricsRoutes.Of(_metrics, _sampler, () => Volatile.Read(ref _webConfiguration).Metrics));
+        _control = new ControlService(new ControlParts
+        {
+            Post = _work.Add,
+            Describe = Describe,
+            Cameras = _cameras,
+            Set = () => _set!,
+            Adopt = AdoptChange,
+            Restart = Restart,
+            Sampler = _sampler,
+            Log = log,
+        });
+        new Dashboard(_site, _sampler, _control, () => _set!, _cameras, _work.Add, log).AddRoutes();
         _watcher = new ConfigurationWatcher(
             options.ConfigurationPath, () => _work.Add(OnFileChange), () => _work.Add(() => _watchIsBroken = true));
     }
@@ -81,20 +136,20 @@ internal sealed class Supervisor : IDisposable
         _content = content;
         _directory = RuntimeDirectory.Choose(_options.Directory, configuration);
         _log.Write(LogEvents.Starting, $"cuframesd {Program.Version}, configuration {_options.ConfigurationPath}, runtime directory {_directory}.");
-        Apply(configuration);
+        Adopt(Compose(configuration));
         _readyLatest = MonotonicClock.NowNanoseconds + LongestOpening;
         while (_stopReason is null)
         {
             long now = MonotonicClock.NowNanoseconds;
             Guard(() => Tick(now));
-            if (!_isReady && (!_gpu.IsUndecided || now >= _readyLatest))
+            if (!_isReady && (IsSettled || now >= _readyLatest))
             {
                 _isReady = true;
                 _log.Write(LogEvents.Ready, $"{_statusText}.");
                 Notify(() => _systemd.Ready(_statusText));
             }
 
-            long wait = Math.Clamp((NextDue() - MonotonicClock.NowNanoseconds) / Millisecond, 0, 1000);
+            long wait = Math.Clamp((NextDue() - MonotonicClock.NowNanoseconds) / Millisecond, 0, _isReady ? 1000 : 10);
             if (_work.TryTake(out Action? work, (int)wait + 1))
             {
                 Guard(work);
@@ -104,6 +159,13 @@ internal sealed class Supervisor : IDisposable
         Shutdown();
         return !_isGpuBroken;
     }
+
+    /// <summary>Whether all that was asked for at the start is there, or known not to be: whoever waits for the daemon may call it then.</summary>
+    private bool IsSettled => !_gpu.IsUndecided && _controlServer?.HasTried != false && _controlTcp?.HasTried != false && _web?.HasTried != false;
+
+    /// <summary>A text without the secrets of any camera. For the last words of the process: any thread, whatever the control thread does meanwhile.</summary>
+    /// <param name="text">The text.</param>
+    internal string Redact(string text) => _cameras.ToArray().Aggregate(text, (redacted, camera) => camera.Configuration.Redact(redacted));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -190,6 +252,7 @@ internal sealed class Supervisor : IDisposable
         }
 
         Advance(now);
+        _sampler.Tick(now);
         string status = DescribeStatus();
         if (status != _statusText)
         {
@@ -226,6 +289,11 @@ internal sealed class Supervisor : IDisposable
             _directoryProblem = problem;
         }
 
+        if (_directoryProblem is null && Directory.Exists(_directory))
+        {
+            _publish.Update(_directory, _access.Configuration.Publish);
+        }
+
         foreach (Camera camera in _cameras)
         {
             if (_directoryProblem is not null && camera.IsDue(now))
@@ -247,7 +315,79 @@ internal sealed class Supervisor : IDisposable
         }
 
         _taps.Update(_directory, _tapConfiguration, _cameras.SelectMany(camera => camera.TapStreams), now);
+        UpdateControl();
+        UpdateWeb();
     }
+
+    /// <summary>Serves the control API in the runtime directory, which may become another one.</summary>
+    private void UpdateControl()
+    {
+        string path = Path.Combine(_directory, ControlClient.SocketName);
+        if (_controlServer?.SocketPath != path && RuntimeDirectory.Ensure(_directory, out _) is not null)
+        {
+            _controlServer?.Dispose();
+            _controlServer = new RpcServer(path, _control.Handlers, () => _access, _gate, _log);
+        }
+
+        if (_controlTcp is not null && !_controlTcp.Address!.Equals(_controlConfiguration.Tcp))
+        {
+            _controlTcp.Dispose();
+            _controlTcp = null;
+        }
+
+        if (_controlConfiguration is { Tcp: { } address, Certificate: { } certificate })
+        {
+            _controlTcp ??= new RpcServer(address, certificate, _control.Handlers, () => _access, _gate, _log);
+            _controlTcp.SetCertificate(certificate);
+        }
+    }
+
+    /// <summary>Looks, before the first address on the loopback is served, whether the kernel says who connects there.</summary>
+    private void AskForPeers()
+    {
+        if (_hasAskedForPeers || !((IPEndPoint?[])[_tapConfiguration.Http, _webConfiguration.Listen]).Any(address => address is not null && IPAddress.IsLoopback(address.Address)))
+        {
+            return;
+        }
+
+        _hasAskedForPeers = true;
+        if (LoopbackPeer.FindObstacle() is { } obstacle)
+        {
+            _log.Write(
+                LogEvents.PeersUnknown,
+                $"It is not known which user connects by TCP, so only those who send a token are answered there. {obstacle} Let this process use AF_NETLINK " +
+                "(RestrictAddressFamilies= of a unit, the filter of system calls of a container), or name tokens under permissions.tokens. Sockets in the runtime directory go on as they are.");
+        }
+    }
+
+    private void UpdateWeb()
+    {
+        if ((_web?.Configuration ?? WebConfiguration.Off) != (_webConfiguration.Listen is null ? WebConfiguration.Off : _webConfiguration))
+        {
+            _web?.Dispose();
+            _web = _webConfiguration.Listen is null ? null : new WebServer(_webConfiguration, _site, _gate, _log);
+        }
+    }
+
+    private CuFrames.Control.V1.Daemon Describe() => new()
+    {
+        Version = Program.Version,
+        ProcessId = Environment.ProcessId,
+        UptimeMs = (ulong)((MonotonicClock.NowNanoseconds - _startedAt) / Millisecond),
+        ConfigurationPath = _options.ConfigurationPath,
+        RuntimeDirectory = _directory,
+        Status = _statusText,
+        DashboardUrl = _webConfiguration is { Dashboard: true, Url: { } url } ? url : "",
+        DashboardProblem = _web?.Problem ?? "",
+        ControlTcp = _controlConfiguration.Tcp?.ToString() ?? "",
+        Limits = new CuFrames.Control.V1.Limits
+        {
+            Cameras = (uint)_ceilings.Configuration.Cameras,
+            MemoryBytes = _ceilings.Memory.Limit == long.MaxValue ? 0 : (ulong)_ceilings.Memory.Limit,
+            MemoryInUseBytes = (ulong)Math.Max(0, _ceilings.Memory.InUse),
+            Descriptors = (uint)_ceilings.Descriptors.Limit,
+        },
+    };
 
     private void OnFileChange()
     {
@@ -286,13 +426,28 @@ internal sealed class Supervisor : IDisposable
     private void Reload(string cause)
     {
         _reloadDue = long.MaxValue;
+
+        // Whoever moved the file away sends SIGHUP, and it is opened anew whatever the configuration is worth.
+        _log.Audit.Open(_access.Configuration.Audit);
         Notify(_systemd.Reloading);
         Arm();
         _content = ConfigurationReader.ReadContent(_options.ConfigurationPath, out string problem);
         (DaemonConfiguration? configuration, IReadOnlyList<string> problems) = _content is null
             ? (null, [problem])
-            : ConfigurationReader.Read(_options.ConfigurationPath, _content, Environment.GetEnvironmentVariable);
-        if (configuration is null)
+            : ConfigurationReader.Read(_options.ConfigurationPath, _content, ConfigurationEnvironment.Get);
+        CameraSet? set = configuration is null ? null : Compose(configuration);
+        if (set is not null)
+        {
+            // What was added must hold with the new file too: both are good, or nothing changes.
+            problems = [.. set.State.Problems.Except(_set!.State.Problems), .. set.ProblemsSince(_set!)];
+        }
+
+        if (configuration is not null && problems.Count == 0 && FindObstacle(configuration) is { } obstacle)
+        {
+            problems = [obstacle];
+        }
+
+        if (set is null || problems.Count > 0)
         {
             foreach (string line in problems)
             {
@@ -303,7 +458,7 @@ internal sealed class Supervisor : IDisposable
         }
         else
         {
-            _log.Write(LogEvents.ConfigurationLoaded, $"{_options.ConfigurationPath} was read ({cause}): {Apply(configuration)}.");
+            _log.Write(LogEvents.ConfigurationLoaded, $"{_options.ConfigurationPath} was read ({cause}): {Adopt(set)}.");
         }
 
         Advance(MonotonicClock.NowNanoseconds);
@@ -311,35 +466,128 @@ internal sealed class Supervisor : IDisposable
         Notify(() => _systemd.Ready(_statusText));
     }
 
+    private CameraSet Compose(DaemonConfiguration configuration) => CameraSet.Compose(
+        _options.ConfigurationPath,
+        configuration,
+        StateContent.Load(StateDirectory.Choose(configuration.State, Environment.GetEnvironmentVariable)),
+        ConfigurationEnvironment.Get);
+
+    /// <summary>Makes the cameras those of a set that the control API has changed.</summary>
+    private void AdoptChange(CameraSet set)
+    {
+        // The file may have been read again since.
+        CameraSet current = _set!;
+        Adopt(ReferenceEquals(set.File, current.File) ? set : set.With(current.File));
+        Advance(MonotonicClock.NowNanoseconds);
+    }
+
+    /// <summary>Makes the cameras those of a set, and logs what is the matter with it.</summary>
+    /// <returns>What was done, for people.</returns>
+    private string Adopt(CameraSet set)
+    {
+        CameraSet? before = _set;
+        foreach (string problem in set.State.Problems.Except(before?.State.Problems ?? []))
+        {
+            _log.Write(LogEvents.StateBroken, problem);
+        }
+
+        foreach (ConfiguredCamera camera in set.All)
+        {
+            foreach (string problem in camera.Problems.Except(before?.Find(camera.Key)?.Problems ?? []))
+            {
+                _log.Write(LogEvents.StateCameraInvalid, problem, camera.Key);
+            }
+        }
+
+        foreach (string key in set.Hidden.Except(before?.Hidden ?? []))
+        {
+            _log.Write(LogEvents.StateCameraHidden, $"{set.State.FilePath} has a camera of this key, and so has {set.ConfigurationPath}, whose camera runs.", key);
+        }
+
+        _set = set;
+        return Apply(set.Configuration);
+    }
+
+    private void Restart(Camera camera)
+    {
+        int index = _cameras.IndexOf(camera);
+        IEndingRun? run = camera.Stop();
+        End(run);
+        Camera next = Make(camera.Configuration);
+        next.Follow(run, MonotonicClock.NowNanoseconds);
+        _cameras[index] = next;
+    }
+
+    /// <summary>
+    /// What a reload would find out only after it had ended streams that are well: that the new runtime directory cannot be had, that there is no such GPU.
+    /// At the start there is nothing to lose, and both are tried again.
+    /// </summary>
+    /// <returns>Why the configuration cannot be applied; null if nothing is known.</returns>
+    private string? FindObstacle(DaemonConfiguration configuration)
+    {
+        string directory = RuntimeDirectory.Choose(_options.Directory, configuration);
+        if (directory != _directory && RuntimeDirectory.FindObstacle(directory) is { } problem)
+        {
+            return $"{_options.ConfigurationPath}: directory: {problem}";
+        }
+
+        return configuration.Gpu != _gpu.Configuration && _gpu.FindFault(configuration.Gpu) is { } fault ? $"{_options.ConfigurationPath}: {fault}" : null;
+    }
+
     /// <summary>Makes the cameras those of a configuration. Cameras that are the same are not touched.</summary>
     /// <returns>What was done, for people.</returns>
     private string Apply(DaemonConfiguration configuration)
     {
         long now = MonotonicClock.NowNanoseconds;
+        configuration = TileRendition.AddTo(configuration);
         _directory = RuntimeDirectory.Choose(_options.Directory, configuration);
-        _tapConfiguration = configuration.Taps;
+        if (_ceilings.Configuration != configuration.Limits || !_isReady)
+        {
+            _ceilings.Apply(configuration.Limits);
+            _log.Write(LogEvents.CeilingsSet, $"{_ceilings}");
+        }
+
+        (_tapConfiguration, _webConfiguration) = (configuration.Taps, configuration.Web);
+        AskForPeers();
+        if (configuration.Metrics.Otlp != _otlp?.Address)
+        {
+            _otlp?.Dispose();
+            _otlp = configuration.Metrics.Otlp is { } collector ? new OtlpPush(collector, _metrics, _log) : null;
+        }
+
+        LogConfiguration logged = _options.Choose(configuration.Log);
+        if (logged != _logConfiguration)
+        {
+            // A level that was set by the control API stays as long as the file does not change its own.
+            (_logConfiguration, _log.Level, _log.Format) = (logged, logged.Level, logged.Format);
+        }
+
+        _access = new AccessControl(configuration.Access, _own, _failedAttempts);
+        _controlConfiguration = configuration.Control;
+        _quotas.Set(configuration.Access.Quotas.Others, configuration.Access.Quotas.Users);
+        _log.Audit.Open(configuration.Access.Audit);
         List<string> added = [], changed = [], removed = [];
         bool hasOtherGpu = configuration.Gpu != _gpu.Configuration;
-        if (hasOtherGpu || (_gpu.IsUsed && !configuration.Cameras.Any(camera => camera.Enabled && camera.NeedsGpu)))
+        if (hasOtherGpu || (_gpu.IsUsed && !configuration.Cameras.Any(camera => camera is { Enabled: true, NeedsGpu: true, Isolated: false })))
         {
             _pastGpus.Add(_gpu);
             _gpu = new Gpu(configuration.Gpu, _log, _work.Add);
         }
 
-        List<CameraConfiguration> wanted = [.. configuration.Cameras.Where(camera => camera.Enabled)];
+        Dictionary<string, CameraConfiguration> wanted = configuration.Cameras.Where(camera => camera.Enabled).ToDictionary(camera => camera.Key);
         int kept = 0;
         foreach (Camera camera in _cameras.ToArray())
         {
-            CameraConfiguration? match = wanted.Find(candidate => candidate.Key == camera.Configuration.Key);
+            CameraConfiguration? match = wanted.GetValueOrDefault(camera.Configuration.Key);
             if (match is not null && match.IsSameAs(camera.Configuration) && camera.Directory == _directory && !(hasOtherGpu && match.NeedsGpu))
             {
-                wanted.Remove(match);
+                wanted.Remove(match.Key);
                 camera.SetRenditions(match.Renditions, added, changed, removed);
                 kept++;
                 continue;
             }
 
-            CameraRun? run = camera.Stop();
+            IEndingRun? run = camera.Stop();
             End(run);
             int index = _cameras.IndexOf(camera);
             _cameras.RemoveAt(index);
@@ -349,14 +597,14 @@ internal sealed class Supervisor : IDisposable
                 continue;
             }
 
-            wanted.Remove(match);
+            wanted.Remove(match.Key);
             changed.Add(match.Key);
             Camera next = Make(match);
             next.Follow(run, now);
             _cameras.Insert(index, next);
         }
 
-        foreach (CameraConfiguration camera in wanted)
+        foreach (CameraConfiguration camera in configuration.Cameras.Where(camera => wanted.ContainsKey(camera.Key)))
         {
             added.Add(camera.Key);
             _cameras.Add(Make(camera));
@@ -367,12 +615,14 @@ internal sealed class Supervisor : IDisposable
         static string Names(List<string> keys) => keys.Count == 0 ? "none" : string.Join(" ", keys);
     }
 
-    private Camera Make(CameraConfiguration configuration) => new(configuration, _directory, _gpu, _log, _work.Add)
-    {
-        StatusReceived = (camera, run, status) => camera.OnStatus(run, status, MonotonicClock.NowNanoseconds),
-    };
+    private Camera Make(CameraConfiguration configuration) => configuration.Isolated
+        ? new IsolatedCamera(configuration, _directory, _gpu.Configuration, _ceilings, _quotas, _log, _work.Add)
+        : new LocalCamera(configuration with { Quotas = _quotas }, _directory, _gpu, _ceilings, _log, _work.Add)
+        {
+            StatusReceived = (camera, run, status) => camera.OnStatus(run, status, MonotonicClock.NowNanoseconds),
+        };
 
-    private void End(CameraRun? run)
+    private void End(IEndingRun? run)
     {
         if (run is not null)
         {
@@ -404,6 +654,11 @@ internal sealed class Supervisor : IDisposable
         _log.Write(LogEvents.Stopping, $"{_stopReason}; the daemon ends.");
         Notify(_systemd.Stopping);
         Guard(_taps.Dispose);
+        Guard(() => _controlServer?.Dispose());
+        Guard(() => _controlTcp?.Dispose());
+        Guard(() => _web?.Dispose());
+        Guard(() => _otlp?.Dispose());
+        Guard(_metrics.Dispose);
         foreach (Camera camera in _cameras)
         {
             Guard(() => End(camera.Stop()));
@@ -411,13 +666,19 @@ internal sealed class Supervisor : IDisposable
 
         long deadline = MonotonicClock.NowNanoseconds + ShutdownTime;
         List<string> late = [];
-        foreach (CameraRun run in _ending)
+        foreach (IEndingRun run in _ending)
         {
             TimeSpan rest = TimeSpan.FromTicks(Math.Max(0, deadline - MonotonicClock.NowNanoseconds) / 100);
             if (!run.TryDispose(rest))
             {
-                late.Add(run.Publisher.Key);
+                late.Add(run.Key);
             }
+        }
+
+        // What workers said at their end.
+        while (_work.TryTake(out Action? work))
+        {
+            Guard(work);
         }
 
         _log.Write(

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using CuFrames.Cli.Internal;
+using CuFrames.TestKit;
 
 namespace CuFrames.Demo.Internal;
 
@@ -25,9 +25,7 @@ internal sealed class Guests
     public Guests(string camera)
     {
         _camera = camera;
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        Http = (IPEndPoint)listener.LocalEndpoint;
+        Http = new IPEndPoint(IPAddress.Loopback, Ports.Free());
     }
 
     /// <summary>Where a browser finds the camera.</summary>

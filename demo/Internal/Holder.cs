@@ -9,7 +9,7 @@ namespace CuFrames.Demo.Internal;
 internal static class Holder
 {
     private const int WantedLeases = 8;
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
     public static Command CreateCommand()
     {

@@ -16,8 +16,8 @@ internal sealed class Show : IDisposable
     private const string Camera = "front";
     private const string Pattern = "pattern";
     private static readonly string[] Keys = [Camera, Pattern];
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Refresh = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Refreshes over which a rate is measured.</summary>

@@ -1,4 +1,5 @@
 using CuFrames.Client;
+using CuFrames.Client.Internal;
 using CuFrames.Interop;
 using CuFrames.Media.Internal;
 using CuFrames.Protocol;
@@ -33,6 +34,9 @@ public sealed class CameraPump : IDisposable
 
     /// <summary>A paced source that is later than this starts its pace anew instead of publishing a burst.</summary>
     private const long LargestDelay = 1_000_000_000;
+
+    /// <summary>Bits of a heartbeat that hold the step.</summary>
+    private const long StepMask = 7;
 
     private static readonly TimeSpan DisposeTimeout = TimeSpan.FromSeconds(2);
 
@@ -74,6 +78,9 @@ public sealed class CameraPump : IDisposable
 
     /// <summary>Written by the pump's thread (release), read by any (acquire); the record is immutable.</summary>
     private CameraStatus _status;
+
+    /// <summary>Written by the pump's thread, read by any: nanoseconds of CLOCK_MONOTONIC, the step in the low bits. It orders nothing else.</summary>
+    private long _heartbeat;
 
     // Counters: written by the pump's thread alone, read by any; each is a word of its own and orders nothing else.
     private long _packets;
@@ -153,6 +160,16 @@ public sealed class CameraPump : IDisposable
     /// <summary>State now, and why.</summary>
     public CameraStatus Status => Volatile.Read(ref _status);
 
+    /// <summary>When the pump's thread last went on, and with what. A thread that is stuck in the C library, a driver or a decoder shows no new one.</summary>
+    public CameraHeartbeat Heartbeat
+    {
+        get
+        {
+            long heartbeat = Volatile.Read(ref _heartbeat);
+            return new CameraHeartbeat((CameraStep)(heartbeat & StepMask), heartbeat & ~StepMask);
+        }
+    }
+
     /// <summary>Counters now.</summary>
     public CameraStatistics Statistics => new(
         Volatile.Read(ref _packets),
@@ -164,6 +181,12 @@ public sealed class CameraPump : IDisposable
         Volatile.Read(ref _connections),
         Volatile.Read(ref _reconnects),
         Volatile.Read(ref _lastFrameTime));
+
+    /// <summary>
+    /// Time from a frame's arrival to its publication: of a camera, since the packet that completed the picture was received; of a paced file or pattern,
+    /// since the frame was due. Counted of every published frame.
+    /// </summary>
+    public LatencyHistogram Latency { get; } = new();
 
     /// <summary>Starts the thread. Once.</summary>
     /// <exception cref="InvalidOperationException">The pump was started or disposed of before.</exception>
@@ -326,6 +349,10 @@ public sealed class CameraPump : IDisposable
             // The outermost loop of the thread: whatever it is, one camera's fault must not end the process.
             SetStatus(CameraState.Failed, $"An internal error stopped this camera ({e.GetType().Name}: {e.Message}). Please report it.", e);
         }
+        finally
+        {
+            Beat(CameraStep.Waiting);
+        }
     }
 
     /// <summary>Opens the source and publishes until it ends or is lost.</summary>
@@ -333,6 +360,7 @@ public sealed class CameraPump : IDisposable
     private Exception? RunOnce(out bool isAtEnd)
     {
         isAtEnd = false;
+        Beat(CameraStep.Opening);
         if (!_isLive)
         {
             SetStatus(CameraState.Connecting, $"Opening {SourceName}.", null);
@@ -378,6 +406,11 @@ public sealed class CameraPump : IDisposable
         {
             return e;
         }
+        catch (LinuxException e) when (e.Errno is Errno.ENOMEM or Errno.ENOSPC or Errno.EMFILE or Errno.ENFILE)
+        {
+            // There is room for it at another time.
+            return new CuFramesException(ErrorCode.OutOfResources, e.Message, e);
+        }
         finally
         {
             lock (_lock)
@@ -385,6 +418,7 @@ public sealed class CameraPump : IDisposable
                 _source = null;
             }
 
+            Beat(CameraStep.Closing);
             if (source is not null)
             {
                 Count(source);
@@ -412,7 +446,10 @@ public sealed class CameraPump : IDisposable
                 Cuda = _publisher.Cuda ?? (options.Decode == DecodeMode.Nvdec ? options.Cuda : null),
             },
             _feed,
-            beginsAsleep: _options.OnDemand);
+            beginsAsleep: _options.OnDemand)
+        {
+            OnPacket = BeatReading,
+        };
     }
 
     /// <summary>Waits before the next attempt.</summary>
@@ -420,6 +457,7 @@ public sealed class CameraPump : IDisposable
     private bool Retry(Exception? error)
     {
         _wasLost |= _frames > 0;
+        Beat(CameraStep.Waiting);
         if (_isLive && MonotonicClock.NowNanoseconds - _liveSince >= _options.StableAfter.Ticks * 100)
         {
             _delay.Reset();
@@ -525,6 +563,7 @@ public sealed class CameraPump : IDisposable
                 BeIdle(source);
             }
 
+            Beat(CameraStep.Reading);
             if (!source.TryPassPacket(out long dts))
             {
                 return false;
@@ -550,6 +589,7 @@ public sealed class CameraPump : IDisposable
     private void WaitForReaders(long due)
     {
         bool isWanted = HasReaders();
+        Beat(CameraStep.Waiting);
         for (long milliseconds; (milliseconds = (due - MonotonicClock.NowNanoseconds + 500_000) / 1_000_000) > 0;)
         {
             if (_stopped.Wait((int)Math.Min(milliseconds, ReaderCheckMilliseconds)) || (!isWanted && HasReaders()))
@@ -657,10 +697,11 @@ public sealed class CameraPump : IDisposable
     private void PublishAll(IPictureSource source)
     {
         bool isPaced = _options.Pattern?.Paced ?? _options.Source!.Paced ?? !source.Info.IsLive;
-        bool hasFrame = source.TryReadFrame(out MediaFrame frame);
+        bool hasFrame = TryRead(source, out MediaFrame frame);
         while (hasFrame && !_stopped.IsSet)
         {
             FrameMetadata metadata = frame.Metadata;
+            Beat(CameraStep.Publishing);
             if (_feed is null && _options.Source is not null)
             {
                 // The number is one of our own, and there is no ring in which anybody could look for it (docs/protocol.md 14.14).
@@ -682,13 +723,17 @@ public sealed class CameraPump : IDisposable
                 metadata.ArrivalTime = MonotonicClock.NowNanoseconds;
             }
 
-            if (!_publisher.TryBeginFrame(out FrameWriter writer))
+            // It may wait for lossless readers.
+            Beat(CameraStep.Waiting);
+            bool hasSlot = _publisher.TryBeginFrame(out FrameWriter writer);
+            Beat(CameraStep.Publishing);
+            if (!hasSlot)
             {
                 Volatile.Write(ref _dropped, _dropped + 1);
                 BeginRenditions(source, in frame, in metadata);
                 EndRenditions(FrameFlags.None);
                 Count(source);
-                hasFrame = !TrySleep(source) && source.TryReadFrame(out frame);
+                hasFrame = !TrySleep(source) && TryRead(source, out frame);
                 continue;
             }
 
@@ -702,7 +747,7 @@ public sealed class CameraPump : IDisposable
 
                     // Only the next read tells whether this frame is the last one. A file answers at once.
                     hasFrame = ReadAhead(source, in writer, ref frame);
-                    Count(source, metadata.Flags);
+                    Count(source, in metadata, metadata.Flags);
                     hasFrame = hasFrame && !TrySleep(source);
                     continue;
                 }
@@ -712,10 +757,25 @@ public sealed class CameraPump : IDisposable
 
             BeginRenditions(source, in frame, in metadata);
             EndRenditions(FrameFlags.None);
-            Count(source, metadata.Flags);
-            hasFrame = !TrySleep(source) && source.TryReadFrame(out frame);
+            Count(source, in metadata, metadata.Flags);
+            hasFrame = !TrySleep(source) && TryRead(source, out frame);
         }
     }
+
+    private bool TryRead(IPictureSource source, out MediaFrame frame)
+    {
+        Beat(CameraStep.Reading);
+        if (FaultInjection.FaultyCamera is { } faulty && faulty == _publisher.Key)
+        {
+            throw new InvalidOperationException("A fault was injected.");
+        }
+
+        return source.TryReadFrame(out frame);
+    }
+
+    private void BeatReading() => Beat(CameraStep.Reading);
+
+    private void Beat(CameraStep step) => Volatile.Write(ref _heartbeat, (MonotonicClock.NowNanoseconds & ~StepMask) | (long)step);
 
     /// <summary>Closes the decoder of a camera that is decoded on demand, when it is time.</summary>
     private bool TrySleep(IPictureSource source)
@@ -771,7 +831,8 @@ public sealed class CameraPump : IDisposable
         bool isKnown = false;
         try
         {
-            hasFrame = source.TryReadFrame(out frame);
+            hasFrame = TryRead(source, out frame);
+            Beat(CameraStep.Publishing);
             isKnown = true;
         }
         finally
@@ -790,7 +851,7 @@ public sealed class CameraPump : IDisposable
 
             if (!isKnown)
             {
-                Count(source, writer.Metadata.Flags);
+                Count(source, in writer.Metadata, writer.Metadata.Flags);
             }
         }
 
@@ -894,6 +955,8 @@ public sealed class CameraPump : IDisposable
             return true;
         }
 
+        Beat(CameraStep.Waiting);
+
         // A wait of whole milliseconds may end a millisecond early: then there is a rest to wait for.
         for (long milliseconds; (milliseconds = (due - MonotonicClock.NowNanoseconds + 500_000) / 1_000_000) > 0;)
         {
@@ -913,9 +976,10 @@ public sealed class CameraPump : IDisposable
         Volatile.Write(ref _decodeErrors, _decodeErrorsBefore + source.DecodeErrors);
     }
 
-    private void Count(IPictureSource source, FrameFlags flags)
+    private void Count(IPictureSource source, in FrameMetadata metadata, FrameFlags flags)
     {
         Count(source);
+        Latency.Record(_publisher.LastPublishTime - metadata.ArrivalTime);
         Volatile.Write(ref _frames, _frames + 1);
         Volatile.Write(ref _corrupt, _corrupt + ((flags & FrameFlags.Corrupt) != 0 ? 1 : 0));
         Volatile.Write(ref _lastFrameTime, MonotonicClock.NowNanoseconds);

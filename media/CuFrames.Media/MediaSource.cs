@@ -197,6 +197,9 @@ public sealed unsafe class MediaSource : IPictureSource
         }
     }
 
+    /// <summary>Is told of each packet that was read; null: nobody.</summary>
+    internal Action? OnPacket { get; init; }
+
     /// <summary>Whether there is a decoder.</summary>
     internal bool IsAwake { get; private set; }
 
@@ -765,6 +768,7 @@ public sealed unsafe class MediaSource : IPictureSource
         }
 
         Require(result);
+        OnPacket?.Invoke();
         if (_packet.Track == 0)
         {
             Packets++;

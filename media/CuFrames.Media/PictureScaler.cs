@@ -4,7 +4,7 @@ using CuFrames.Protocol;
 namespace CuFrames.Media;
 
 /// <summary>
-/// Brings pictures in host memory to a size and format, by libswscale: bicubic, rounded accurately, chroma interpolated fully, the same bits on
+/// Brings pictures in host memory to a size and format, by libswscale: by a <see cref="ScalingFilter"/>, rounded accurately, chroma interpolated fully, the same bits on
 /// every machine. One thread at a time.
 /// </summary>
 /// <remarks>
@@ -28,10 +28,11 @@ public sealed unsafe class PictureScaler : IDisposable
     /// <param name="height">Rows of the results, borders included, 1 to 16,384.</param>
     /// <param name="fit">What is done about pictures of another shape.</param>
     /// <param name="tensor">What the numbers of a floating-point format are; null: the defaults. Null with every other format.</param>
-    /// <exception cref="MediaException">Format, size, fit or the tensor's numbers are out of range, or the shim is missing.</exception>
-    public PictureScaler(PixelFormat format, int width, int height, PictureFit fit, TensorOptions? tensor = null)
+    /// <param name="filter">How samples are weighed.</param>
+    /// <exception cref="MediaException">Format, size, fit, filter or the tensor's numbers are out of range, or the shim is missing.</exception>
+    public PictureScaler(PixelFormat format, int width, int height, PictureFit fit, TensorOptions? tensor = null, ScalingFilter filter = ScalingFilter.Bicubic)
     {
-        if (!PixelFormats.IsKnown(format) || width is < 1 or > Wire.MaxDimension || height is < 1 or > Wire.MaxDimension || !Enum.IsDefined(fit))
+        if (!PixelFormats.IsKnown(format) || width is < 1 or > Wire.MaxDimension || height is < 1 or > Wire.MaxDimension || !Enum.IsDefined(fit) || !Enum.IsDefined(filter))
         {
             throw new MediaException(
                 MediaError.InvalidArgument,
@@ -40,7 +41,7 @@ public sealed unsafe class PictureScaler : IDisposable
 
         tensor?.Validate(format);
         MediaLibrary.Load();
-        (Format, Width, Height, Fit) = (format, width, height, fit);
+        (Format, Width, Height, Fit, Filter) = (format, width, height, fit, filter);
         _handle = AvNative.CreateScaler();
         if (_handle.IsInvalid)
         {
@@ -64,6 +65,9 @@ public sealed unsafe class PictureScaler : IDisposable
 
     /// <summary>What is done about pictures of another shape.</summary>
     public PictureFit Fit { get; }
+
+    /// <summary>How samples are weighed.</summary>
+    public ScalingFilter Filter { get; }
 
     /// <summary>Pictures that were scaled.</summary>
     public long Pictures { get; private set; }
@@ -203,6 +207,7 @@ public sealed unsafe class PictureScaler : IDisposable
             TargetY = (uint)part.TargetY,
             TargetWidth = (uint)part.TargetWidth,
             TargetHeight = (uint)part.TargetHeight,
+            Filter = (uint)Filter,
         };
     }
 }

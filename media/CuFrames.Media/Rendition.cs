@@ -336,7 +336,7 @@ public sealed class Rendition : IDisposable
         {
             _scaler?.Dispose();
             _scaler = null;
-            _scaler = new PictureScaler(format, width, height, _options.Fit, _options.Tensor);
+            _scaler = new PictureScaler(format, width, height, _options.Fit, _options.Tensor, _options.Filter);
         }
     }
 

@@ -17,6 +17,9 @@ public sealed record RenditionOptions
     /// <summary>What is done about a camera whose pictures have another shape. Default: black borders.</summary>
     public PictureFit Fit { get; init; } = PictureFit.Letterbox;
 
+    /// <summary>How samples are weighed where the CPU scales; a GPU always scales bicubically. Default: bicubic.</summary>
+    public ScalingFilter Filter { get; init; } = ScalingFilter.Bicubic;
+
     /// <summary>Most frames per second, above 0; null: all of them. Frames are chosen by their pts; none is ever made of two or shown twice.</summary>
     public double? MaxFrameRate { get; init; }
 
@@ -37,7 +40,7 @@ public sealed record RenditionOptions
     {
         bool hasSize = Width != 0 || Height != 0;
         bool isGood = (!hasSize || (Width is >= 1 and <= Wire.MaxDimension && Height is >= 1 and <= Wire.MaxDimension && Scale == 1)) &&
-            double.IsFinite(Scale) && Scale > 0 && MaxFrameRate is null or > 0 && (Format is not { } format || PixelFormats.IsKnown(format)) && Enum.IsDefined(Fit);
+            double.IsFinite(Scale) && Scale > 0 && MaxFrameRate is null or > 0 && (Format is not { } format || PixelFormats.IsKnown(format)) && Enum.IsDefined(Fit) && Enum.IsDefined(Filter);
         if (!isGood)
         {
             throw new MediaException(

@@ -2050,8 +2050,8 @@ int cuframes_av_frame_copy(cuframes_av_source *source, const cuframes_av_plane *
 
 /* ---- scaling -------------------------------------------------------------------------------------------------- */
 
-/* Bicubic; bits that do not depend on the processor; chroma of every column, not of every second one. */
-#define SCALE_FLAGS (SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT)
+/* Bits that do not depend on the processor; chroma of every column, not of every second one. */
+#define SCALE_FLAGS (SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT)
 
 /* A picture to be scaled: a decoder's, which may have any format, or a caller's. */
 struct scaler_input {
@@ -2069,6 +2069,7 @@ struct scaling_key {
     int source_width, source_height, target_width, target_height;
     int matrix; /* SWS_CS_... */
     int source_full, target_full;
+    int filter; /* SWS_BICUBIC or SWS_AREA */
 };
 
 struct cuframes_av_scaler {
@@ -2127,6 +2128,8 @@ static const char *scaling_fault(const struct scaler_input *input, const cuframe
     if (carrier_of(format) == AV_PIX_FMT_NONE || scaling->width == 0 || scaling->height == 0 || scaling->width > 16384 ||
         scaling->height > 16384)
         return "scaling needs a known format and a result of 1 to 16384 rows and columns";
+    if (scaling->filter > CUFRAMES_AV_FILTER_AREA)
+        return "scaling needs a known filter";
     crop_shifts(input->format, &shift_x, &shift_y);
     if (scaling->source_width == 0 || scaling->source_height == 0 ||
         (uint64_t)scaling->source_x + scaling->source_width > width ||
@@ -2172,7 +2175,7 @@ static int prepare_scaler(cuframes_av_scaler *scaler, const struct scaling_key *
         }
     }
     scaler->sws = sws_getContext(key->source_width, key->source_height, key->source_format, key->target_width,
-                                 key->target_height, key->target_format, SCALE_FLAGS, NULL, NULL, NULL);
+                                 key->target_height, key->target_format, key->filter | SCALE_FLAGS, NULL, NULL, NULL);
     if (!scaler->sws)
         return CUFRAMES_AV_UNSUPPORTED_FORMAT;
     const int *coefficients = sws_getCoefficients(key->matrix);
@@ -2209,7 +2212,7 @@ static size_t black_of(enum cuframes_av_format format, unsigned plane, bool is_f
 }
 
 /* Copies the scaled part into the caller's planes and makes the rest black. */
-static void place_result(const cuframes_av_scaler *scaler, const cuframes_av_scaling *scaling, bool is_full,
+static void place_result(const uint8_t *const data[4], const int strides[4], const cuframes_av_scaling *scaling, bool is_full,
                          const cuframes_av_plane *planes)
 {
     enum cuframes_av_format format = (enum cuframes_av_format)scaling->format;
@@ -2227,8 +2230,7 @@ static void place_result(const cuframes_av_scaler *scaler, const cuframes_av_sca
                 continue;
             }
             fill(target, left, black, black_bytes);
-            memcpy(target + left,
-                   scaler->result->data[plane] + (ptrdiff_t)(row - top) * scaler->result->linesize[plane], part_bytes);
+            memcpy(target + left, data[plane] + (ptrdiff_t)(row - top) * strides[plane], part_bytes);
             fill(target + left + part_bytes, bytes - left - part_bytes, black, black_bytes);
         }
     }
@@ -2257,8 +2259,12 @@ static int scale_input(cuframes_av_scaler *scaler, const struct scaler_input *in
     key.target_height = (int)scaling->target_height;
     key.matrix = known >= 0 ? known : rows >= 720 ? SWS_CS_ITU709 : SWS_CS_ITU601;
     key.source_full = from_rgb || input->is_full;
+    key.filter = scaling->filter == CUFRAMES_AV_FILTER_AREA ? SWS_AREA : SWS_BICUBIC;
     key.target_full = to_rgb || (from_rgb ? target == AV_PIX_FMT_GRAY8 : input->is_full);
-    int result = prepare_scaler(scaler, &key);
+    /* What stays as it is is copied. libswscale would leave the chroma of NV12 and P010 out: its copy of planes skips the second one of two. */
+    bool is_same = key.source_format == key.target_format && key.source_width == key.target_width &&
+        key.source_height == key.target_height && key.source_full == key.target_full;
+    int result = is_same ? CUFRAMES_AV_OK : prepare_scaler(scaler, &key);
     if (result != CUFRAMES_AV_OK) {
         snprintf(error, error_capacity, "swscale cannot make %ux%u of format %s from %ux%u of format %s",
                  scaling->target_width, scaling->target_height, av_get_pix_fmt_name(target), scaling->source_width,
@@ -2281,12 +2287,16 @@ static int scale_input(cuframes_av_scaler *scaler, const struct scaler_input *in
         data[i] += row * input->strides[i] +
             (descriptor->flags & AV_PIX_FMT_FLAG_BITSTREAM ? column / 8 : column);
     }
+    if (is_same) {
+        place_result(data, input->strides, scaling, key.target_full, planes);
+        return CUFRAMES_AV_OK;
+    }
     if (sws_scale(scaler->sws, data, input->strides, 0, key.source_height, scaler->result->data,
                   scaler->result->linesize) != key.target_height) {
         copy_text(error, error_capacity, "swscale did not give all rows");
         return CUFRAMES_AV_INTERNAL;
     }
-    place_result(scaler, scaling, key.target_full, planes);
+    place_result((const uint8_t *const *)scaler->result->data, scaler->result->linesize, scaling, key.target_full, planes);
     return CUFRAMES_AV_OK;
 }
 

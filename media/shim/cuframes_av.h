@@ -27,7 +27,7 @@ extern "C" {
 #define CUFRAMES_AV_API __attribute__((visibility("default")))
 
 /* Version of this interface. C# refuses a library with another one. */
-#define CUFRAMES_AV_ABI 4
+#define CUFRAMES_AV_ABI 5
 
 /* A time stamp that the source did not give. */
 #define CUFRAMES_AV_NO_TIME INT64_MIN
@@ -253,6 +253,12 @@ typedef struct cuframes_av_picture {
     cuframes_av_plane planes[3];
 } cuframes_av_picture;
 
+/* How samples are weighed. */
+enum cuframes_av_filter {
+    CUFRAMES_AV_FILTER_BICUBIC = 0,
+    CUFRAMES_AV_FILTER_AREA = 1 /* the mean of what a sample of the result covers; bilinear where the result is larger */
+};
+
 /* What of a picture is shown where in the result. */
 typedef struct cuframes_av_scaling {
     uint32_t size;
@@ -263,6 +269,7 @@ typedef struct cuframes_av_scaling {
     uint32_t source_x, source_y, source_width, source_height;
     /* Where it is shown; everything else becomes black. Edges inside of the result are even where chroma is halved. */
     uint32_t target_x, target_y, target_width, target_height;
+    uint32_t filter;         /* enum cuframes_av_filter */
 } cuframes_av_scaling;
 
 /* What one GPU's NVDEC does of one codec, depth and chroma format. Sizes are those of the coded picture. */

@@ -92,7 +92,7 @@ gzip -9 -n <"$here/man/cuframes.1" >"$tree/usr/share/man/man1/cuframes.1.gz"
 gzip -9 -n <"$here/man/cuframesd.8" >"$tree/usr/share/man/man8/cuframesd.8.gz"
 document cuframes
 mkdir -- "$tree/usr/share/doc/cuframes/examples"
-cp -- docs/cli.md docs/configuration.md docs/gpu.md docs/taps.md "$tree/usr/share/doc/cuframes/"
+cp -- docs/cli.md docs/configuration.md docs/control.md docs/gpu.md docs/taps.md "$tree/usr/share/doc/cuframes/"
 cp -- daemon/cuframes.example.yaml "$tree/usr/share/doc/cuframes/examples/"
 
 # ------------------------------------------------------------------------------------------------------------ libcuframes0, libcuframes-dev

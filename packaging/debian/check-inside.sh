@@ -78,6 +78,7 @@ process_is_confined() {
 check 'its process is that of the user cuframes, without capabilities, with a filter of system calls' process_is_confined
 check 'its user is in the group video, for the nodes of a GPU' sh -c 'id -nG cuframes | grep -qw video'
 check '/run/cuframes belongs to it' sh -c '[ "$(stat -c "%U %G %a" /run/cuframes)" = "cuframes cuframes 755" ]'
+check 'what it keeps is in a folder of its own' sh -c '[ "$(stat -c "%U %G %a" /var/lib/cuframes)" = "cuframes cuframes 700" ]'
 check 'only root and the group look into /etc/cuframes' sh -c '[ "$(stat -c "%U %G %a" /etc/cuframes)" = "root cuframes 750" ] && ! runuser -u bert -- ls /etc/cuframes'
 check 'systemd finds nothing wrong with the unit' sh -c '[ -z "$(systemd-analyze verify --man=no /lib/systemd/system/cuframesd.service 2>&1 | grep -F cuframesd | tee /dev/stderr)" ]'
 # 0 is confined in every way that systemd knows, 10 not at all; 9.6 is what a unit without any of it has.
@@ -88,7 +89,7 @@ tail -n 1 /tmp/log
 
 check 'the commands of README show the stream, in the next session' as anna 'bash -eux look.sh'
 cp /tmp/log /tmp/looked
-check 'and that all is well' sh -c 'cat /tmp/looked; grep -E "^pattern .*640x360" /tmp/looked && grep -E "^ok .*streams: 1 published, 1 live" /tmp/looked'
+check 'and that all is well' sh -c 'cat /tmp/looked; grep -E "^pattern .*640x360" /tmp/looked && grep -E "^ok .*streams: 2 published, 1 live" /tmp/looked'
 tells() { # command: whether what it says names the remedy
   as bert "$1" >/tmp/told 2>&1
   cat /tmp/told
@@ -110,6 +111,60 @@ import cuframes
 cuframes.Subscriber(\"pattern\").close()
 assert any(\"/usr/lib/x86_64-linux-gnu/libcuframes.so.0\" in line for line in open(\"/proc/self/maps\"))
 '"
+# ------------------------------------------------------------------------------------------------------------ the control API
+
+control_answers() {
+  # The code that makes messages and JSON must be there in a program of which the unused parts were cut away.
+  as anna "cuframes events --past 1000 --once --json" | tee /dev/stderr | grep -F '"name":"ready"' || return 1
+  as anna 'cuframes watch pattern --seconds 20 --json' >/tmp/watched &
+  until_true reader_is_listed
+  cat /tmp/readers
+}
+reader_is_listed() {
+  as anna 'cuframes readers pattern --json' >/tmp/readers && grep -F '"stream":"pattern"' /tmp/readers
+}
+reader_is_evicted() {
+  local number
+  number=$(python3 -c 'import json; print(json.load(open("/tmp/readers"))["readers"][0]["id"])')
+  as anna "cuframes evict pattern $number --reason 'a test of the package' --json" && journalctl --quiet --no-pager --unit cuframesd | grep -F 'a test of the package'
+  wait
+}
+check 'a member of the group asks the daemon what happens and who reads' control_answers
+check 'and disconnects a reader, which is in the log' reader_is_evicted
+adds_camera() {
+  as anna 'cuframes camera add yard test:nv12@64x48@5 --set slots=4 --json && cuframes camera list --json && cuframes top --count 1 --json && cuframes log-level --json'
+  until_true runs_camera
+  [ "$(stat -c '%U %a' /var/lib/cuframes/cameras.yaml)" = 'cuframes 600' ]
+}
+runs_camera() {
+  as anna 'cuframes camera show yard --json' | tee /dev/stderr | grep -F '"state":"live"'
+}
+removes_camera() {
+  as anna 'cuframes camera remove yard --json' && ! as anna 'cuframes camera show yard'
+}
+check 'adds a camera, which the service keeps' adds_camera
+check 'which is there after a restart' sh -c 'systemctl restart cuframesd'
+check 'and runs' until_true runs_camera
+check 'and removes it' removes_camera
+# Of the addresses in /proc/net: 0100007F is 127.0.0.1, and 211C the port 8476.
+listening() {
+  local process inodes
+  process=$(property MainPID)
+  inodes=$(find "/proc/$process/fd" -lname 'socket:*' -printf '%l\n' | tr -cd '0-9\n')
+  cat "/proc/$process"/net/{tcp,tcp6,udp,udp6} | awk 'NR == FNR { own[$1]; next } $10 in own && ($4 == "0A" || $4 == "07") { print $2 }' <(echo "$inodes") -
+}
+listens_here_only() {
+  [ "$(listening | tee /dev/stderr)" = 0100007F:211C ]
+}
+check 'the service listens on the loopback and nowhere else' until_true listens_here_only
+asks_web() { # user, path
+  as "$1" "python3 -c 'import urllib.request; print(urllib.request.urlopen(\"http://127.0.0.1:8476$2\").read(100000).decode())'"
+}
+check 'it says that it is alive, to everybody' asks_web bert /health/live
+check 'a member of the group reads its metrics' bash -c "$(declare -f asks_web as); asks_web anna /metrics | tee /dev/stderr | grep -F '# TYPE cuframes'"
+check 'and its dashboard' bash -c "$(declare -f asks_web as); asks_web anna / | tee /dev/stderr | grep -Fi '<html'"
+check 'nobody else does either' bash -c "$(declare -f asks_web as); ! asks_web bert /metrics"
+check 'nobody else does' bash -c '! runuser --login bert --command "cuframes readers" >/tmp/told 2>&1 && cat /tmp/told && grep -F "may not" /tmp/told'
 check 'the manual pages name what the programs know, and nothing else' python3 check-manual.py
 # shellcheck disable=SC2016 # bash's own, inside
 check 'bash completes commands and options' bash -c '. /usr/share/bash-completion/completions/cuframes

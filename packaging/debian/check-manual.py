@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+# Those of every command that asks the daemon, which the page has once.
+CONTROL = {"--control", "--token-file", "--ca"}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
@@ -17,6 +19,10 @@ def page(path: str) -> str:
 
 def said(*command: str) -> str:
     return subprocess.run([*command, "--help"], check=True, capture_output=True, text=True).stdout
+
+
+def commands_of(help_text: str) -> list:
+    return re.findall(r"^  ([\w-]+)(?:, [\w-]+)?(?: <|  )", help_text.partition("Commands:")[2], re.MULTILINE)
 
 
 def compare(what: str, told: set, written: set) -> bool:
@@ -30,15 +36,18 @@ def compare(what: str, told: set, written: set) -> bool:
 def main() -> int:
     good = True
     manual = page("/usr/share/man/man1/cuframes.1.gz")
-    # Each command is a paragraph that begins with a line such as: .BR ls " [" --json ]
-    paragraphs = {match[1]: match[0] for match in re.finditer(r'^\.TP\n\.BR (\w+) " .*\n(?:(?!\.TP|\.SH).*\n)*', manual, re.MULTILINE)}
+    # Each command is a paragraph that begins with a line such as: .BR ls " [" --json ], or .BR "camera add" " \fIKEY\fR [" --json ]
+    paragraphs = {match[1].strip('"'): match[0] for match in re.finditer(r'^\.TP\n\.BR ([\w-]+|"[\w -]+") " .*\n(?:(?!\.TP|\.SH).*\n)*', manual, re.MULTILINE)}
     help_text = said("cuframes")
-    commands = set(re.findall(r"^  (\w+)(?: <|  )", help_text.split("Commands:")[1], re.MULTILINE))
+    commands = set()
+    for command in commands_of(help_text):
+        # A command of commands does nothing by itself.
+        commands |= {f"{command} {inner}" for inner in commands_of(said("cuframes", command))} or {command}
     good &= len(commands) > 5 and compare("cuframes", commands, set(paragraphs))
     for command in sorted(commands & set(paragraphs)):
-        good &= compare(f"cuframes {command}", set(OPTION.findall(said("cuframes", command))) - {"--help"}, set(OPTION.findall(paragraphs[command])))
+        good &= compare(f"cuframes {command}", set(OPTION.findall(said("cuframes", *command.split()))) - {"--help"} - CONTROL, set(OPTION.findall(paragraphs[command])))
     common = manual.split(".SH OPTIONS")[1].split(".SH ")[0]
-    good &= compare("cuframes", set(OPTION.findall(help_text)) | {"--json"}, set(OPTION.findall(common)))
+    good &= compare("cuframes", set(OPTION.findall(help_text)) | {"--json"} | CONTROL, set(OPTION.findall(common)))
     daemon = page("/usr/share/man/man8/cuframesd.8.gz").split(".SH OPTIONS")[1].split(".SH ")[0]
     good &= compare("cuframesd", set(OPTION.findall(said("cuframesd"))), set(OPTION.findall(daemon)))
     print(f"{len(commands)} commands compared")

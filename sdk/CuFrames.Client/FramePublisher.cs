@@ -178,8 +178,7 @@ public sealed class FramePublisher : IDisposable
     /// begins with the next frame that is published, not with one of long ago. The next <see cref="TryBeginFrame"/> makes the ring anew.
     /// </summary>
     /// <returns>False when somebody reads, or after <see cref="Close"/>: then nothing has changed.</returns>
-    /// <remarks>A subscriber joins either before this, and it does nothing, or after it. Work of a GPU that writes into a frame that was disposed has to
-    /// be done. Costs a lock; system calls only when there is memory to give back.</remarks>
+    /// <remarks>A subscriber joins either before this, and it does nothing, or after it. Costs a lock; system calls only when there is memory to give back.</remarks>
     /// <exception cref="InvalidOperationException">A frame has begun and not ended.</exception>
     public bool TryRest()
     {
@@ -258,6 +257,9 @@ public sealed class FramePublisher : IDisposable
     /// <returns>False when there is no such subscriber.</returns>
     public bool Evict(ulong subscriberId, string reason) => _server.Evict(subscriberId, reason);
 
+    /// <summary>Frames dropped because every slot was held. From any thread, without waiting.</summary>
+    public ulong Dropped => Volatile.Read(ref _dropped);
+
     /// <summary>Figures as they are now.</summary>
     public PublisherStatistics GetStatistics() => _server.GetStatistics(Volatile.Read(ref _dropped));
 
@@ -273,7 +275,11 @@ public sealed class FramePublisher : IDisposable
         if (!_isDisposed)
         {
             _isDisposed = true;
-            _openSlot = -1;
+            if (_openSlot >= 0)
+            {
+                AbandonOpen(_openSlot);
+            }
+
             _server.Dispose();
         }
     }
@@ -331,6 +337,7 @@ public sealed class FramePublisher : IDisposable
     {
         if (_openSlot == slot)
         {
+            _server.WaitForDevice();
             _openSlot = -1;
         }
     }

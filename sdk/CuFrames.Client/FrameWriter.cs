@@ -109,7 +109,8 @@ public readonly ref struct FrameWriter
         return _publisher.PublishOpen(_slot);
     }
 
-    /// <summary>Gives the slot back when the frame was not published; else does nothing.</summary>
+    /// <summary>Gives the slot back when the frame was not published; else does nothing. Where a device writes the ring, it waits first for all work in
+    /// the publisher's context, so that none still writes to a slot that others get: such work must not wait for this thread.</summary>
     public void Dispose() => _publisher?.AbandonOpen(_slot);
 
     private int Check(int plane) => (uint)plane < (uint)PlaneCount

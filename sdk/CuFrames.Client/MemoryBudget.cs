@@ -12,10 +12,28 @@ namespace CuFrames.Client;
 public sealed class MemoryBudget(long limit, string name, MemoryBudget? whole = null)
 {
     private readonly Lock _gate = new();
+    private long _limit = Positive(limit);
     private long _inUse;
 
-    /// <summary>Bytes that may be in use.</summary>
-    public long Limit { get; } = limit > 0 ? limit : throw new ArgumentOutOfRangeException(nameof(limit), limit, "A memory budget is greater than zero.");
+    /// <summary>Bytes that may be in use, greater than zero. A lower limit than is in use takes nothing away.</summary>
+    public long Limit
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _limit;
+            }
+        }
+
+        set
+        {
+            lock (_gate)
+            {
+                _limit = Positive(value);
+            }
+        }
+    }
 
     /// <summary>What the memory is.</summary>
     public string Name { get; } = name;
@@ -38,10 +56,10 @@ public sealed class MemoryBudget(long limit, string name, MemoryBudget? whole = 
     {
         lock (_gate)
         {
-            if (_inUse + bytes > Limit)
+            if (_inUse + bytes > _limit)
             {
                 throw new CuFramesException(ErrorCode.OutOfResources,
-                    $"Stream '{key}' asks for {Text(bytes)} of {Name}; the limit of all streams is {Text(Limit)}, in use are {Text(_inUse)}, " +
+                    $"Stream '{key}' asks for {Text(bytes)} of {Name}; the limit of all streams is {Text(_limit)}, in use are {Text(_inUse)}, " +
                     $"and it would be {Text(_inUse + bytes)}. Raise the limit, or use fewer streams, slots or pixels.");
             }
 
@@ -58,6 +76,20 @@ public sealed class MemoryBudget(long limit, string name, MemoryBudget? whole = 
             whole?.Give(bytes);
         }
     }
+
+    /// <summary>Takes note of memory that is in use already, in another process: above the limit too.</summary>
+    /// <param name="bytes">Bytes; negative: given back.</param>
+    internal void Account(long bytes)
+    {
+        lock (_gate)
+        {
+            _inUse += bytes;
+            whole?.Account(bytes);
+        }
+    }
+
+    private static long Positive(long limit) =>
+        limit > 0 ? limit : throw new ArgumentOutOfRangeException(nameof(limit), limit, "A memory budget is greater than zero.");
 
     internal static string Text(long bytes) => $"{bytes / 1048576.0:0.0} MiB";
 }

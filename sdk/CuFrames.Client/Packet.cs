@@ -89,7 +89,8 @@ public readonly struct Packet
     /// <exception cref="PacketLostException">The connection that it came from is closed.</exception>
     public ReadOnlySpan<byte> Data => Connection.DataAt(Sequence, _position, Size);
 
-    /// <summary>Whether all that was read of <see cref="Data"/> so far was whole: the packet is still in the ring. Any thread.</summary>
+    /// <summary>Whether all that was read of <see cref="Data"/> so far was whole: the packet is still in the ring. When the packet that was taken last is
+    /// found not to be, the next one that is taken is a key frame of the video track: what lies between needs what was lost. Any thread.</summary>
     public bool IsValid => _connection is not null && _connection.IsThere(Sequence);
 
     /// <summary>Offset of its first byte, counted from the beginning of the epoch (docs/protocol.md 14.8).</summary>
@@ -111,7 +112,7 @@ public readonly struct Packet
 
     /// <summary>Copies the bytes and makes sure that the copy is whole. Any thread.</summary>
     /// <param name="destination">Room for <see cref="Size"/> bytes.</param>
-    /// <returns>False when the packet was overwritten meanwhile: what was copied is worth nothing.</returns>
+    /// <returns>False when the packet was overwritten meanwhile: what was copied is worth nothing, and reading goes on as <see cref="IsValid"/> says.</returns>
     /// <exception cref="ArgumentException">The room is too small.</exception>
     public bool TryCopyTo(Span<byte> destination)
     {

@@ -22,8 +22,17 @@ public sealed record PacketPublisherOptions
     /// <summary>Most subscribers at once.</summary>
     public int MaxSubscribers { get; init; } = 64;
 
+    /// <summary>A limit that the ring shares with others; null: none. All of the ring counts from the beginning.</summary>
+    public MemoryBudget? Budget { get; init; }
+
+    /// <summary>A limit of descriptors: subscribers that would go beyond are refused; null: none.</summary>
+    public DescriptorLimit? Descriptors { get; init; }
+
     /// <summary>Who may read.</summary>
     public ReaderAccess Readers { get; init; } = ReaderAccess.OwnUserAndGroup;
+
+    /// <summary>Quotas for each user, shared with other publishers; null: none. What they refuse is TOO_MANY_SUBSCRIBERS.</summary>
+    public ReaderQuotas? Quotas { get; init; }
 
     /// <summary>Program name that readers are told; null: the name of this process.</summary>
     public string? Program { get; init; }

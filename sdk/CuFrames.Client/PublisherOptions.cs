@@ -46,11 +46,17 @@ public sealed record PublisherOptions
     /// <summary>Most subscribers at once.</summary>
     public int MaxSubscribers { get; init; } = 64;
 
+    /// <summary>A limit of descriptors: subscribers that would go beyond are refused; null: none.</summary>
+    public DescriptorLimit? Descriptors { get; init; }
+
     /// <summary>Most frames that one subscriber may hold at once, 1 to 64. More are asked for in vain, not refused.</summary>
     public int MaxLeases { get; init; } = 8;
 
     /// <summary>Who may read.</summary>
     public ReaderAccess Readers { get; init; } = ReaderAccess.OwnUserAndGroup;
+
+    /// <summary>Quotas for each user, shared with other publishers; null: none. What they refuse is TOO_MANY_SUBSCRIBERS.</summary>
+    public ReaderQuotas? Quotas { get; init; }
 
     /// <summary>Program name that readers are told; null: the name of this process.</summary>
     public string? Program { get; init; }

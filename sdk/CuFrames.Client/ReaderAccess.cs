@@ -21,11 +21,20 @@ public sealed record ReaderAccess
     /// <summary>Ids of groups whose members may read; empty: the publisher's primary group, or none when <see cref="Users"/> names somebody.</summary>
     public IReadOnlyList<uint> Groups { get; init; } = [];
 
+    /// <summary>Where the rule stands, for the text of a refusal: <c>cameras.front.readers in /etc/cuframes/cuframes.yaml</c>. Empty: in the publishing program.</summary>
+    public string Place { get; init; } = "";
+
+    /// <summary>Whether both let the same peers in, wherever they stand.</summary>
+    /// <param name="other">The other.</param>
+    internal bool IsSameAs(ReaderAccess other) =>
+        AllowsEveryone == other.AllowsEveryone && Users.SequenceEqual(other.Users) && Groups.SequenceEqual(other.Groups);
+
     /// <summary>Checks a peer.</summary>
     /// <param name="peer">Who wants to read.</param>
     /// <param name="own">Who publishes.</param>
-    /// <returns>Null when the peer may read, else the sentence that says which rule stands in the way.</returns>
-    internal string? FindObstacle(PeerCredentials peer, PeerCredentials own)
+    /// <param name="what">What it wants, as in "may not read this stream".</param>
+    /// <returns>Null when the peer may, else the sentences that say which rule stands in the way and how to change it.</returns>
+    internal string? FindObstacle(PeerCredentials peer, PeerCredentials own, string what = "read this stream")
     {
         if (AllowsEveryone || peer.UserId == 0 || peer.UserId == own.UserId || Users.Contains(peer.UserId))
         {
@@ -41,9 +50,11 @@ public sealed record ReaderAccess
             }
         }
 
-        return $"User {peer.UserId} (process {peer.ProcessId}) may not read this stream: allowed are user {own.UserId}" +
+        string process = peer.ProcessId == 0 ? "" : $" (process {peer.ProcessId})";
+        return $"User {peer.UserId}{process} may not {what}: allowed are user {own.UserId}" +
             (Users.Count > 0 ? $", users {string.Join(", ", Users)}" : "") +
             (groups.Count > 0 ? $" and members of group {string.Join(", ", groups)}" : "") +
-            ". Add the user to the group, or list it under the stream's readers.";
+            (Place.Length > 0 ? $", by {Place}" : "") +
+            ". Add the user to the group, or list it under " + (Place.Length > 0 ? "that key." : "the stream's readers.");
     }
 }

@@ -104,6 +104,21 @@ public sealed class CudaContext : SafeHandle
             : throw new CudaException("cuMemGetInfo_v2", result, $"read the free memory of {Device}");
     }
 
+    /// <summary>
+    /// Waits until all work in all streams of the context is done: for memory that is taken away from work that nobody can name any more. There is
+    /// no limit of time, because the driver offers none.
+    /// </summary>
+    /// <exception cref="CudaException">Work failed: the context is broken, and none of its work runs any more.</exception>
+    public void WaitForAllWork()
+    {
+        using Scope scope = Push();
+        CudaResult result = CudaNative.SynchroniseContext();
+        if (result != CudaResult.Success)
+        {
+            throw new CudaException("cuCtxSynchronize", result, $"wait for all work on {Device}");
+        }
+    }
+
     internal static unsafe CudaContext RetainPrimary(CudaDevice device)
     {
         // The owner comes first, so that nothing can fail between the call and the ownership.

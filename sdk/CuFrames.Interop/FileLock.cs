@@ -28,7 +28,7 @@ public sealed unsafe class FileLock : IDisposable
 
     /// <summary>Takes the lock if nobody has it. Does not wait.</summary>
     /// <param name="path">
-    /// The file. It is created if need be, readable for all (0644 less the umask), and holds the owner's process id
+    /// The file. It is created if need be, for its user alone (0600 less the umask), and holds the owner's process id
     /// as text. A symbolic link is refused.
     /// </param>
     /// <returns>The lock, or null if another owner holds it.</returns>
@@ -40,8 +40,8 @@ public sealed unsafe class FileLock : IDisposable
         path = FileSystem.FullPath(path);
         while (true)
         {
-            // 0644: the content is for people who ask who holds the name.
-            FileDescriptor file = FileSystem.TryOpen(path, LibC.O_RDWR | LibC.O_CREAT | LibC.O_NOFOLLOW, 0b110_100_100);
+            // 0600: whoever can open a file, be it for reading, can lock it, and could so keep its owner out after the owner's death.
+            FileDescriptor file = FileSystem.TryOpen(path, LibC.O_RDWR | LibC.O_CREAT | LibC.O_NOFOLLOW, 0b110_000_000);
             if (file.IsInvalid)
             {
                 throw LinuxException.FromLastError("open", $"open the lock file '{path}'");

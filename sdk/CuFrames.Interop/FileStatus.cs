@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using CuFrames.Interop.Internal;
+
 namespace CuFrames.Interop;
 
 /// <summary>What the kernel knows about an open file: the fields of <c>statx(2)</c> that CuFrames uses.</summary>
@@ -28,6 +31,46 @@ public readonly struct FileStatus
 
     /// <summary>Whether it is a socket.</summary>
     public bool IsSocket => (Mode & 0xF000) == 0xC000;
+
+    /// <summary>Asks the kernel what a file is that .NET has opened.</summary>
+    /// <param name="file">The open file; it stays the caller's.</param>
+    /// <returns>Type, owner, mode and identity at this moment.</returns>
+    /// <exception cref="LinuxException">The kernel refused.</exception>
+    public static FileStatus Of(SafeHandle file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        bool isHeld = false;
+        try
+        {
+            file.DangerousAddRef(ref isHeld);
+            return FileSystem.Stat((int)file.DangerousGetHandle());
+        }
+        finally
+        {
+            if (isHeld)
+            {
+                file.DangerousRelease();
+            }
+        }
+    }
+
+    /// <summary>Asks the kernel what is at a path, without following a link in its last part.</summary>
+    /// <param name="path">The path.</param>
+    /// <returns>What is there; null: nothing.</returns>
+    /// <exception cref="LinuxException">The kernel refused.</exception>
+    public static FileStatus? At(string path) => FileSystem.TryStat(FileSystem.FullPath(path));
+
+    /// <summary>Gives a file or directory to a group (chown(2)). Its owner may do so, for groups that it is a member of.</summary>
+    /// <param name="path">The path; a link in its last part is not followed.</param>
+    /// <param name="groupId">The group.</param>
+    /// <exception cref="LinuxException">EPERM: this process may not.</exception>
+    public static void SetGroup(string path, uint groupId)
+    {
+        if (LibC.ChangeOwner(FileSystem.FullPath(path), uint.MaxValue, groupId) < 0)
+        {
+            throw LinuxException.FromLastError("lchown", $"give '{path}' to group {groupId}");
+        }
+    }
 
     /// <summary>Whether both describe one file.</summary>
     /// <param name="other">The status of the other file.</param>

@@ -17,6 +17,16 @@ public static class ProcessFacts
     /// <exception cref="IOException">/proc cannot be read.</exception>
     public static int CountMappings() => File.ReadLines("/proc/self/maps").Count();
 
+    /// <summary>Number of threads.</summary>
+    /// <returns>The number.</returns>
+    /// <exception cref="IOException">/proc cannot be read.</exception>
+    public static int CountThreads()
+    {
+        // The name in brackets may hold spaces; num_threads is the 18th field after it (proc_pid_stat(5), field 20).
+        string stat = File.ReadAllText("/proc/self/stat");
+        return int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[17], CultureInfo.InvariantCulture);
+    }
+
     /// <summary>Resident memory in bytes, shared pages included.</summary>
     /// <returns>The size.</returns>
     /// <exception cref="IOException">/proc cannot be read.</exception>

@@ -1,7 +1,5 @@
 using System.Diagnostics;
-using System.Net;
 using System.Net.NetworkInformation;
-using System.Net.Sockets;
 using System.Text.Json;
 using CuFrames.Daemon.Tests;
 using CuFrames.Protocol;
@@ -33,7 +31,7 @@ public sealed class OneConnectionTests : IDisposable
     public void A_recorder_a_detector_a_reader_two_ffmpegs_and_a_browser_share_one_connection_and_one_decode()
     {
         using RtspServer camera = new(new RtspServerOptions { File = _clip.Path, Repeat = TimeSpan.FromMinutes(10) });
-        int port = FreePort();
+        int port = Ports.Free();
         DecoderAudit audit = new(_folder.Path);
         using DaemonProcess daemon = new(
             $$"""
@@ -61,6 +59,9 @@ public sealed class OneConnectionTests : IDisposable
         using FrameReading full = new(daemon.Subscribe("front", Delivery.InOrder), PixelFormat.I420, CameraClip.Width, CameraClip.Height, _clip.Full);
         using FrameReading detector = new(
             daemon.Subscribe("front@detector", Delivery.InOrder), PixelFormat.Rgb24, CameraClip.SmallWidth, CameraClip.SmallHeight, _clip.Small);
+
+        // It takes longest to start, and they are to be served at the same time.
+        WaitUntil(() => HasConnection(port), () => !browser.HasExited, () => $"{browser.Said}\n{daemon.LogText}");
         using StockProgram recorder = StockProgram.Start(
             "env", $"CUFRAMES_DIR={run}", Path.Combine(AppContext.BaseDirectory, "cuframes"), "record", "front", recording, "--for", $"{Seconds}s", "--json");
         using StockProgram copier = StockProgram.Start(
@@ -159,11 +160,4 @@ public sealed class OneConnectionTests : IDisposable
 
     private static bool HasConnection(int port) => IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpConnections()
         .Any(connection => connection.LocalEndPoint.Port == port && connection.State == TcpState.Established);
-
-    private static int FreePort()
-    {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

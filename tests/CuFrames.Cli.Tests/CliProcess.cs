@@ -9,12 +9,15 @@ namespace CuFrames.Cli.Tests;
 internal sealed class CliProcess : IDisposable
 {
     /// <summary>No command of the tests takes nearly as long: who waits longer waits for ever.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
 
     private readonly Process _process;
     private readonly BlockingCollection<string> _lines = [];
     private readonly StringBuilder _output = new();
     private readonly Task<string> _errors;
+
+    /// <summary>Guarded by the lock of <see cref="_output"/>.</summary>
+    private bool _isDisposed;
 
     private CliProcess(ProcessStartInfo start)
     {
@@ -23,18 +26,23 @@ internal sealed class CliProcess : IDisposable
         _errors = _process.StandardError.ReadToEndAsync();
         _process.OutputDataReceived += (_, line) =>
         {
-            if (line.Data is null)
-            {
-                _lines.CompleteAdding();
-                return;
-            }
-
+            // A program that is killed when a test ends may say its last words while its lines are given up here.
             lock (_output)
             {
-                _output.Append(line.Data).Append('\n');
-            }
+                if (_isDisposed)
+                {
+                    return;
+                }
 
-            _lines.Add(line.Data);
+                if (line.Data is null)
+                {
+                    _lines.CompleteAdding();
+                    return;
+                }
+
+                _output.Append(line.Data).Append('\n');
+                _lines.Add(line.Data);
+            }
         };
         _process.BeginOutputReadLine();
     }
@@ -130,6 +138,10 @@ internal sealed class CliProcess : IDisposable
         }
 
         _process.Dispose();
-        _lines.Dispose();
+        lock (_output)
+        {
+            _isDisposed = true;
+            _lines.Dispose();
+        }
     }
 }

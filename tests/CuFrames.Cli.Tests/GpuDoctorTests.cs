@@ -218,7 +218,7 @@ public sealed class GpuDoctorTests : IDisposable
     public void A_try_that_dies_or_hangs_is_reported_and_the_others_go_on(string signal, string text)
     {
         // Every piece of work takes a while, so that the process is met while it works.
-        using CliProcess doctor = CliProcess.StartWith(_cuda.With("FAKECUDA_DELAY_US=200000-200000"), _directory.Path, "doctor", "--json");
+        using CliProcess doctor = CliProcess.StartWith(_cuda.With("FAKECUDA_DELAY_US=600000-600000"), _directory.Path, "doctor", "--json");
         using (System.Diagnostics.Process kill = System.Diagnostics.Process.Start("sh", ["-c", $"kill -{signal} {WaitForChild(doctor.Id, "doctor-gpu")}"]))
         {
             kill.WaitForExit();
@@ -267,7 +267,7 @@ public sealed class GpuDoctorTests : IDisposable
     /// <summary>Waits until a process has started another one with this command, and gives that one's number.</summary>
     private static int WaitForChild(int parent, string command)
     {
-        long end = Environment.TickCount64 + 30_000;
+        long end = Environment.TickCount64 + 90_000;
         while (Environment.TickCount64 < end)
         {
             foreach (string folder in Directory.GetDirectories("/proc").Where(path => char.IsAsciiDigit(Path.GetFileName(path)[0])))

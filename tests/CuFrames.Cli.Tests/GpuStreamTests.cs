@@ -108,7 +108,7 @@ public sealed class GpuStreamTests : IDisposable
     {
         using CliProcess publisher = Publish("test:nv12@128x64@50", "--memory", "cuda");
         string[] variables = _cuda.With(variable.Length > 0 ? [variable] : []);
-        CliResult result = CliProcess.RunWith(variables, _directory.Path, "watch", "front", "--seconds", "1.5", "--delivery", "in-order", "--json");
+        CliResult result = CliProcess.RunWith(variables, _directory.Path, "watch", "front", "--seconds", "5", "--delivery", "in-order", "--json");
         result.RequireSuccess();
         JsonElement total = result.Objects[^1];
         Assert.Equal(fence, total.GetProperty("fence").GetString());

@@ -79,7 +79,7 @@ public sealed partial class LsTests : IDisposable
         using PacedPublisher publisher = new(_directory.Path, "front");
         // Nothing was published yet when the thread starts.
         using FrameSubscriber subscriber = FrameSubscriber.Connect("front", new SubscriberOptions { Directory = _directory.Path });
-        subscriber.Next(TimeSpan.FromSeconds(10)).Dispose();
+        subscriber.Next(TimeSpan.FromSeconds(90)).Dispose();
         JsonElement stream = Assert.Single(CliProcess.Run(_directory.Path, "ls", "--json").Json.GetProperty("streams").EnumerateArray());
         Assert.Equal(JsonValueKind.Null, stream.GetProperty("fps_announced").ValueKind);
         Assert.InRange(stream.GetProperty("fps").GetDouble(), 1, 120); // a wait of 10 ms may end a millisecond early

@@ -22,7 +22,7 @@ public sealed class PublishTests : IDisposable
             TestPattern pattern = new(PixelFormat.I420, 98, 66);
             for (int i = 0; i < 30; i++)
             {
-                using Frame frame = subscriber.Next(TimeSpan.FromSeconds(30));
+                using Frame frame = subscriber.Next(TimeSpan.FromSeconds(90));
                 Assert.Equal((PixelFormat.I420, 98, 66), (frame.PixelFormat, frame.Width, frame.Height));
                 byte[] found = new byte[PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height)];
                 frame.CopyTo(found);
@@ -44,9 +44,11 @@ public sealed class PublishTests : IDisposable
     public void A_file_is_published_to_its_end_and_every_frame_of_it()
     {
         using MediaClips clips = new();
-        string clip = clips.H264("clip.mp4", 128, 96, 1);
+
+        // Long enough for a reader that is let run only some seconds after the first frame.
+        string clip = clips.H264("clip.mp4", 128, 96, 5);
         byte[] expected = clips.DecodeReference(clip, "yuv420p");
-        using CliProcess process = CliProcess.Start(_directory.Path, "publish", "front", clip, "--json", "--lossless", "10");
+        using CliProcess process = CliProcess.Start(_directory.Path, "publish", "front", clip, "--json", "--lossless", "90");
         List<byte[]> pictures = [];
         using (FrameSubscriber subscriber = FrameSubscriber.Connect(
             "front", new SubscriberOptions { Directory = _directory.Path, WaitForStream = true, Delivery = Delivery.Lossless, Reconnect = true }))
@@ -54,7 +56,7 @@ public sealed class PublishTests : IDisposable
             bool isLast = false;
             while (!isLast)
             {
-                using Frame frame = subscriber.Next(TimeSpan.FromSeconds(30));
+                using Frame frame = subscriber.Next(TimeSpan.FromSeconds(90));
                 byte[] picture = new byte[PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height)];
                 frame.CopyTo(picture);
                 pictures.Add(picture);
@@ -64,7 +66,7 @@ public sealed class PublishTests : IDisposable
 
         CliResult result = process.WaitForEnd();
         result.RequireSuccess();
-        Assert.Equal(25, result.Objects[^1].GetProperty("frames").GetInt32());
+        Assert.Equal(125, result.Objects[^1].GetProperty("frames").GetInt32());
         Assert.Equal("ended", result.Objects[^1].GetProperty("state").GetString());
 
         // The reader may have come after the first frames; from its first frame on it has all.
@@ -105,8 +107,15 @@ public sealed class PublishTests : IDisposable
         const string url = "rtsp://viewer:hunter2@127.0.0.1:1/live?token=sesame77";
         using CliProcess process = CliProcess.Start(_directory.Path, ["publish", "front", url, .. json ? (string[])["--json"] : []]);
         process.WaitForLine(line => line.Contains(json ? "\"state\":\"source_lost\"" : "source_lost: ", StringComparison.Ordinal));
-        StreamInfo stream = Assert.Single(StreamDirectory.List(_directory.Path));
-        Assert.Equal(StreamState.SourceLost, stream.Description!.State);
+        StreamInfo stream;
+        do
+        {
+            // For the moment of each attempt it is starting.
+            stream = Assert.Single(StreamDirectory.List(_directory.Path));
+        }
+        while (stream.Description!.State == StreamState.Starting);
+
+        Assert.Equal(StreamState.SourceLost, stream.Description.State);
         process.Signal("TERM");
         CliResult result = process.WaitForEnd();
         result.RequireSuccess();

@@ -23,7 +23,7 @@ public sealed class RecordTests : IDisposable
         using PacketPublisher publisher = _source.Publish();
         file.Publish(publisher, file.AddTracks(publisher));
         string path = _source.PathOf("recording." + ending);
-        CliResult result = CliProcess.Run(_source.Directory, "record", "front", path, "--start", "oldest", "--for", "2s", "--json");
+        CliResult result = CliProcess.Run(_source.Directory, "record", "front", path, "--start", "oldest", "--for", "5s", "--json");
         result.RequireSuccess();
         JsonElement total = Total(result);
         Assert.Equal(file.Packets.Count, total.GetProperty("written").GetInt64());
@@ -45,6 +45,9 @@ public sealed class RecordTests : IDisposable
         using (PacketPublisher publisher = _source.Publish())
         {
             PacketTrack[] tracks = small.AddTracks(publisher);
+
+            // It was there before the stream, as far as its user is concerned; its process may still be starting.
+            recorder.WaitForObject(line => line.GetProperty("type").GetString() == "interval" && line.GetProperty("state").GetString() != "waiting");
             RecordSource.Play(publisher, small, tracks);
 
             // The camera was set to another size: same connection, other parameters.
@@ -109,14 +112,18 @@ public sealed class RecordTests : IDisposable
         PacketTrack[] tracks = file.AddTracks(publisher);
         using CliProcess recorder = CliProcess.Start(_source.Directory, "record", "front", _source.PathOf("%Y/front-%H%M%S.ts"), "--segment", "2s", "--json");
         recorder.WaitForObject(line => line.GetProperty("type").GetString() == "interval" && line.GetProperty("state").GetString() != "waiting");
+        using MachineDelay delay = new(Environment.ProcessId);
         RecordSource.Play(publisher, file, tracks);
+        double late = delay.Total.TotalSeconds;
         recorder.WaitForObject(line => line.GetProperty("type").GetString() == "interval" && line.GetProperty("published").GetInt64() == file.Packets.Count);
         recorder.Signal("TERM");
         CliResult result = recorder.WaitForEnd();
         result.RequireSuccess();
         RequireSum(Total(result));
         JsonElement[] files = Files(result);
-        Assert.InRange(files.Length, 3, 4);
+
+        // There are five key frames, which come a second apart unless the machine keeps us from sending them.
+        Assert.InRange(files.Length, 3, late < 0.3 ? 4 : 5);
         foreach (JsonElement one in files)
         {
             DateTimeOffset begin = one.GetProperty("begin").GetDateTimeOffset();
@@ -125,7 +132,7 @@ public sealed class RecordTests : IDisposable
             if (one.GetProperty("path").GetString() != files[0].GetProperty("path").GetString())
             {
                 // Two seconds divide a day: files begin at the first key frame of an even second, or after it, as key frames come once a second.
-                Assert.True(begin.TimeOfDay.TotalSeconds % 2 < 1.3, $"{begin:HH:mm:ss.fff}");
+                Assert.True(begin.TimeOfDay.TotalSeconds % 2 < 1.3 + late, $"{begin:HH:mm:ss.fff}, of which the machine has {late:0.0} s");
             }
         }
 

@@ -108,6 +108,51 @@ public sealed class SnapshotTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("front.jpg", null, true)]
+    [InlineData("front.JPEG", null, true)]
+    [InlineData("front.png", null, false)]
+    [InlineData("front", null, false)]
+    [InlineData("front.png", "jpeg", true)]
+    [InlineData("front.jpg", "png", false)]
+    public void The_name_or_the_option_says_what_kind_of_picture_it_is(string name, string? format, bool isJpeg)
+    {
+        using FramePublisher publisher = Publish(PixelFormat.Rgb24, Samples("rgb24"), 0, ColourRange.Full, 0);
+        string path = _files.PathOf(name);
+        CliResult result = CliProcess.Run(_directory.Path, ["snapshot", "front", path, "--json", .. format is null ? Array.Empty<string>() : ["--format", format]]);
+        result.RequireSuccess();
+        Assert.Equal(isJpeg ? "image/jpeg" : "image/png", result.Json.GetProperty("content_type").GetString());
+        Assert.Equal(JsonValueKind.Null, result.Json.GetProperty("daemon").ValueKind);
+        byte[] expected = Samples("rgb24");
+        byte[] found = _files.DecodeReference(path, "rgb24");
+        Assert.Equal(expected.Length, found.Length);
+        if (isJpeg)
+        {
+            Assert.Equal([0xFF, 0xD8], File.ReadAllBytes(path)[..2]);
+
+            // Lossy, and of this picture: on the average a sample is hardly changed.
+            Assert.InRange(expected.Zip(found, (a, b) => Math.Abs(a - b)).Average(), 0, 4);
+        }
+        else
+        {
+            Assert.Equal(expected, found);
+        }
+    }
+
+    [Fact]
+    public void A_wider_picture_is_scaled_down_and_a_smaller_one_stays()
+    {
+        using FramePublisher publisher = Publish(PixelFormat.Rgb24, Samples("rgb24"), 0, ColourRange.Full, 0);
+        string path = _files.PathOf("front.png");
+        foreach ((int limit, int width) in ((int, int)[])[(Width / 2, Width / 2), (Width + 1, Width)])
+        {
+            CliResult result = CliProcess.Run(_directory.Path, "snapshot", "front", path, "--force", "--json", "--max-width", $"{limit}");
+            result.RequireSuccess();
+            Assert.Equal((width, Height * width / Width), (result.Json.GetProperty("width").GetInt32(), result.Json.GetProperty("height").GetInt32()));
+            Assert.Equal(3 * width * (Height * width / Width), _files.DecodeReference(path, "rgb24").Length);
+        }
+    }
+
     [Fact]
     public void A_file_that_exists_is_left_alone_unless_it_is_forced()
     {

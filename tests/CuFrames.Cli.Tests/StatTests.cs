@@ -54,7 +54,7 @@ public sealed class StatTests : IDisposable
         {
             Assert.True(publisher.TryBeginFrame(out FrameWriter frame));
             frame.Publish();
-            _ = subscriber.Next(TimeSpan.FromSeconds(10));
+            _ = subscriber.Next(TimeSpan.FromSeconds(90));
         }
 
         Assert.False(publisher.TryBeginFrame(out _));

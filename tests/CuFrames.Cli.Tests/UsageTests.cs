@@ -13,7 +13,7 @@ public sealed class UsageTests : IDisposable
     {
         CliResult result = CliProcess.Run(_directory.Path);
         Assert.Equal(2, result.ExitCode);
-        foreach (string command in (string[])["ls", "watch", "stat", "snapshot", "publish", "doctor", "bench"])
+        foreach (string command in (string[])["ls", "watch", "stat", "snapshot", "publish", "daemon", "camera", "top", "readers", "evict", "events", "log-level", "doctor", "bench"])
         {
             Assert.Contains($"  {command} ", result.Output, StringComparison.Ordinal);
         }
@@ -46,8 +46,62 @@ public sealed class UsageTests : IDisposable
     [InlineData("snapshot", "a", "b", "--timeout", "0")]
     [InlineData("publish", "a", "test", "--memory", "vram")]
     [InlineData("publish", "a", "test", "--decode", "cuvid")]
+    [InlineData("snapshot", "a", "b", "--format", "gif")]
+    [InlineData("snapshot", "a", "b", "--max-width", "0")]
+    [InlineData("camera")]
+    [InlineData("camera", "paint")]
+    [InlineData("camera", "add", "a")]
+    [InlineData("evict", "a", "everybody")]
+    [InlineData("evict", "a", "-1")]
+    [InlineData("top", "--interval", "0.00000001")]
+    [InlineData("top", "--interval", "99999999")]
+    [InlineData("events", "--past", "1001")]
+    [InlineData("log-level", "loud")]
     public void A_mistake_on_the_command_line_is_said_in_one_line(params string[] arguments) =>
         CliProcess.Run(_directory.Path, arguments).RequireFailure(2, "USAGE");
+
+    [Theory]
+    [InlineData("LEVEL is one of info, warning, error, found 'loud'. See 'cuframes log-level --help'.", "log-level", "loud")]
+    [InlineData("--delivery is one of newest, in-order, lossless, found 'express'. See 'cuframes watch --help'.", "watch", "a", "--delivery", "express")]
+    [InlineData("ID is a reader's number, as 'cuframes readers' lists it, found 'x'. See 'cuframes evict --help'.", "evict", "a", "x")]
+    [InlineData("A SOURCE or --settings FILE is needed. See 'cuframes camera add --help'.", "camera", "add", "a")]
+    [InlineData("--interval needs a number of seconds from 0.1 to 86400, found '0'. See 'cuframes top --help'.", "top", "--interval", "0")]
+    public void What_is_accepted_is_said_and_where_there_is_more(string text, params string[] arguments) =>
+        Assert.Equal($"cuframes: USAGE: {text}\n", CliProcess.Run(_directory.Path, arguments).Errors);
+
+    [Theory]
+    [InlineData("readers")]
+    [InlineData("daemon")]
+    [InlineData("camera", "list")]
+    [InlineData("top")]
+    [InlineData("events")]
+    [InlineData("dashboard", "--json")]
+    [InlineData("log-level")]
+    public void Where_no_daemon_is_that_is_said(params string[] arguments)
+    {
+        CliResult result = CliProcess.Run(_directory.Path, arguments);
+        result.RequireFailure(3, "UNAVAILABLE");
+        Assert.Contains($"No daemon answers at {_directory.Path}/cuframesd.control: there is no such socket.", result.Errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("readers", "--control", "nonsense")]
+    [InlineData("readers", "--control", "localhost:8477")]
+    [InlineData("readers", "--control", "localhost:8477", "--token-file", "/nonexistent/token")]
+    [InlineData("readers", "--control", "localhost:8477", "--token-file", "/dev/null")]
+    [InlineData("camera", "add", "a", "--settings", "/nonexistent/settings")]
+    [InlineData("camera", "add", "a", "test", "--settings", "/dev/null")]
+    public void What_cannot_be_used_is_told_before_anything_is_called(params string[] arguments) =>
+        CliProcess.Run(_directory.Path, arguments).RequireFailure(2, "CONFIGURATION_INVALID");
+
+    [Theory]
+    [InlineData(0, "0 s")]
+    [InlineData(59.9, "59 s")]
+    [InlineData(61, "1 min 1 s")]
+    [InlineData(3_600, "1 h 0 min")]
+    [InlineData(86_399, "23 h 59 min")]
+    [InlineData(8_640_000, "100 d 0 h")]
+    public void Times_that_have_passed_are_easy_to_read(double seconds, string text) => Assert.Equal(text, Internal.Words.Duration(seconds));
 
     [Theory]
     [InlineData("watch", "Front")]

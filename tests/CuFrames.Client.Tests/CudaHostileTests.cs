@@ -11,7 +11,7 @@ namespace CuFrames.Client.Tests;
 public class CudaHostileTests
 {
     private const int TwoMebibytes = 2 << 20;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     /// <summary>What a hostile publisher sends for a segment. All are answered with SEGMENT_INVALID.</summary>
     internal static Dictionary<string, Action<RawPublisher, UnixSocket>> Segments { get; } = new()
@@ -118,7 +118,7 @@ public class CudaHostileTests
             raw.Page.SetEventPending(1, 2);
             Assert.Equal(ErrorCode.LeaseTimeout, raw.ReadVerdict());
         },
-        new PublisherOptions { Memory = FrameMemory.Cuda, Slots = 3, MaxSlots = 3, LeaseTimeout = TimeSpan.FromMilliseconds(300) });
+        new PublisherOptions { Memory = FrameMemory.Cuda, Slots = 3, MaxSlots = 3, LeaseTimeout = TimeSpan.FromSeconds(3) });
 
     private static async Task Attack(string attack)
     {
@@ -195,7 +195,7 @@ public class CudaHostileTests
         raw.SendSegment(socket, description, file);
 
     private static void SendHandle(UnixSocket socket, byte[] handle) =>
-        socket.Send(new SegmentMessage(Vmm() with { HandleKind = HandleKind.CudaIpc }, handle).Write(new byte[512]), [], 5000);
+        socket.Send(new SegmentMessage(Vmm() with { HandleKind = HandleKind.CudaIpc }, handle).Write(new byte[512]), [], 90_000);
 
     private static unsafe ulong Live() =>
         TestCuda.IsReal ? 0 : ((delegate* unmanaged<ulong>)TestCuda.DoubleExport("fakecuda_live_objects"))();

@@ -57,8 +57,8 @@ public class CudaReaderTests(ITestOutputHelper output)
         Assert.Equal(0, StressReader.Get(statistics, "Dropped"));
         Assert.Equal(StressReader.Get(done, "attempts"), StressReader.Get(done, "published"));
 
-        // Half of a kernel: a publisher that waited for one would take longer for one frame in a few.
-        Assert.InRange(done.GetProperty("publishMicroseconds").GetProperty("p99").GetInt32(), 1, kernelMicroseconds / 2);
+        // Half of a kernel: a publisher that waited for one would take longer for one frame in a few. A busy machine makes it take longer for one in a hundred.
+        Assert.InRange(done.GetProperty("publishMicroseconds").GetProperty("p90").GetInt32(), 1, kernelMicroseconds / 2);
         Assert.Equal(0, publisher.Exit());
     }
 
@@ -71,7 +71,7 @@ public class CudaReaderTests(ITestOutputHelper output)
         using PeerProcess reader = Start(stream, fence);
         TakeQuota(stream, reader, fence, null);
         stream.Publish(3);
-        reader.Ask("spin 400", "spin");
+        reader.Ask("spin 2000", "spin");
         reader.Ask("copy", "copy");
         reader.Ask("release", "release");
         JsonElement none = reader.Ask("try", "try");

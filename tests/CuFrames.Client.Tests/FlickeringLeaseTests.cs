@@ -17,11 +17,11 @@ public sealed class FlickeringLeaseTests
         {
             using FramePublisher publisher = FramePublisher.Create("flicker", new StreamFormat(PixelFormat.Gray8, 16, 16),
                 new PublisherOptions { Directory = folder, Slots = 3, MaxSlots = 3, LeaseTimeout = TimeSpan.FromMilliseconds(300) });
-            using UnixSocket socket = UnixSocket.Connect(publisher.SocketPath, 10_000);
+            using UnixSocket socket = UnixSocket.Connect(publisher.SocketPath, 90_000);
             HelloMessage hello = new() { Leases = 2, Domains = [DomainOffer.Host] };
-            Assert.Equal(SendStatus.Sent, socket.Send(hello.Write(new byte[1024]), [], 10_000));
+            Assert.Equal(SendStatus.Sent, socket.Send(hello.Write(new byte[1024]), [], 90_000));
             using DescriptorSet descriptors = new();
-            Assert.Equal(ReceiveStatus.Received, socket.Receive(new byte[Wire.MaxMessageSize], descriptors, 10_000).Status);
+            Assert.Equal(ReceiveStatus.Received, socket.Receive(new byte[Wire.MaxMessageSize], descriptors, 90_000).Status);
             using FileDescriptor file = descriptors.Take(1);
             using MemoryMapping page = MemoryMapping.Map(file, SubscriberPageLayout.FileSize, MappingAccess.ReadWrite);
             for (int frame = 0; frame < 3; frame++)
@@ -31,7 +31,7 @@ public sealed class FlickeringLeaseTests
 
             // The third slot holds the newest frame: with the two others leased there is none to write into.
             // Far above the lease time-out and the interval of audits; the loop ends as soon as the subscriber is out.
-            long limit = MonotonicClock.NowNanoseconds + 10_000_000_000;
+            long limit = MonotonicClock.NowNanoseconds + 90_000_000_000;
             for (ulong look = 0; publisher.GetStatistics().Evicted == 0 && MonotonicClock.NowNanoseconds < limit; look++)
             {
                 for (int slot = 0; slot < (int)hello.Leases; slot++)

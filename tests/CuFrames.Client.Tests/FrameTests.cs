@@ -7,7 +7,7 @@ namespace CuFrames.Client.Tests;
 /// <summary>What a frame is to its reader: content, metadata, lease.</summary>
 public class FrameTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     public static TheoryData<PixelFormat, int, int> Pictures()
     {

@@ -35,7 +35,7 @@ public class HostileSubscriberTests
         ["a cursor that goes back"] = (ErrorCode.PageInvalid, raw =>
         {
             raw.Join().SetCursor(3);
-            Thread.Sleep(700); // The publisher looks at the page four times a second.
+            Thread.Sleep(3000); // The publisher looks at the page four times a second, if the machine lets it.
             raw.SetCursor(1);
         }
         ),
@@ -249,7 +249,7 @@ public class HostileSubscriberTests
         }
 
         TestStream.Until(() => OwnProcess.Descriptors() <= descriptors, "every descriptor is closed");
-        Assert.True(OwnProcess.Mappings() <= mappings);
+        TestStream.Until(() => OwnProcess.Mappings() <= mappings, "everything is unmapped");
     }
 
     private static byte[] Hello() => new HelloMessage { Leases = 1, Domains = [DomainOffer.Host] }.Write(new byte[512]).ToArray();

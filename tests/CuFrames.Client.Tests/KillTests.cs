@@ -281,11 +281,11 @@ public class KillTests(ITestOutputHelper output)
 
         public HangUpWatch(string path)
         {
-            _socket = UnixSocket.Connect(path, 5000);
+            _socket = UnixSocket.Connect(path, 90_000);
             byte[] buffer = new byte[Wire.MaxMessageSize];
             using DescriptorSet descriptors = new();
             _socket.Send(new HelloMessage { IsProbe = true }.Write(buffer), []);
-            Assert.Equal(ReceiveStatus.Received, _socket.Receive(buffer, descriptors, 5000).Status);
+            Assert.Equal(ReceiveStatus.Received, _socket.Receive(buffer, descriptors, 90_000).Status);
             _thread = new Thread(() =>
             {
                 _socket.Poll(IoEvents.PeerClosed, -1);

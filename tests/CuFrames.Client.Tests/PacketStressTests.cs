@@ -81,7 +81,7 @@ public partial class PacketStressTests(ITestOutputHelper output)
     {
         using TemporaryDirectory directory = new();
         using PeerProcess publisher = PeerProcess.StartWithFault(
-            "skip-oldest", "packet-publish", "--key", "stress", "--dir", directory.Path, "--start-on-go", "1", "--wraps", "1000", "--max-packets", "65536");
+            "skip-oldest", "packet-publish", "--key", "stress", "--dir", directory.Path, "--start-on-go", "1", "--max-packets", "65536");
         publisher.Expect("ready");
         using PeerProcess slow = Reader(directory, "slow", "--dwell-us", "200");
         publisher.Send("go");

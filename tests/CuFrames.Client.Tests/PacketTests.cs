@@ -7,7 +7,7 @@ namespace CuFrames.Client.Tests;
 /// <summary>Publishing and reading packets: bytes, fields, starts, losses, changes, ends.</summary>
 public class PacketTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     [Fact]
     public void Every_byte_and_field_arrives()
@@ -184,6 +184,53 @@ public class PacketTests
         Assert.Throws<PacketLostException>(() => packet.Data.Length);
         Assert.False(default(Packet).IsValid);
         Assert.Throws<PacketLostException>(() => default(Packet).Data.Length);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void After_a_packet_that_was_overwritten_while_it_was_read_comes_a_key_frame(bool isCopied)
+    {
+        const ulong nextKey = StampedPackets.KeyEvery + 1;
+        using PacketStream stream = new(new PacketPublisherOptions { ByteCapacity = 65536, MaxPackets = 16 });
+        using PacketSubscriber subscriber = stream.Connect();
+        stream.Publish();
+        Assert.True(subscriber.TryTake(out Packet packet));
+        while (stream.Publisher.Oldest == 1)
+        {
+            stream.Publish();
+        }
+
+        // The next one is still there: nobody would say that this subscriber was lapped. But what it needs is gone.
+        Assert.Equal(2UL, stream.Publisher.Oldest);
+        Assert.True(stream.Publisher.Head < nextKey);
+        Assert.False(isCopied ? packet.TryCopyTo(new byte[packet.Size]) : packet.IsValid);
+        Assert.False(subscriber.TryTake(out _));
+        while (stream.Publisher.Head < nextKey)
+        {
+            stream.Publish();
+        }
+
+        Assert.True(subscriber.TryTake(out packet));
+        Assert.True(packet.IsKey);
+        Assert.Equal((nextKey, nextKey - 2), (packet.Sequence, packet.Missed));
+    }
+
+    [Fact]
+    public void A_packet_that_was_read_in_time_does_not_stand_in_the_way_of_the_next()
+    {
+        using PacketStream stream = new(new PacketPublisherOptions { ByteCapacity = 65536, MaxPackets = 16 });
+        using PacketSubscriber subscriber = stream.Connect();
+        stream.Publish();
+        Assert.True(subscriber.TryTake(out Packet packet));
+        Assert.True(packet.IsValid);
+        while (stream.Publisher.Oldest == 1)
+        {
+            stream.Publish();
+        }
+
+        Assert.True(subscriber.TryTake(out packet));
+        Assert.Equal((2UL, 0UL), (packet.Sequence, packet.Missed));
     }
 
     [Fact]

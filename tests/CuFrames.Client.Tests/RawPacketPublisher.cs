@@ -119,7 +119,7 @@ internal sealed unsafe class RawPacketPublisher : IDisposable
 
     private void ServeOne()
     {
-        _listener.Poll(IoEvents.Readable, 20_000);
+        _listener.Poll(IoEvents.Readable, 90_000);
         if (!_listener.TryAccept(out UnixSocket? socket))
         {
             throw new TimeoutException("No subscriber came.");
@@ -127,13 +127,13 @@ internal sealed unsafe class RawPacketPublisher : IDisposable
 
         using (socket)
         {
-            socket.Receive(_buffer, _descriptors, 5000);
+            socket.Receive(_buffer, _descriptors, 90_000);
             byte[] answer = Answer ?? Welcome.Write(_buffer, 1).ToArray();
-            socket.Send(answer, (AnswerDescriptors ?? [BlockFile, PageFile]).ToArray(), 5000);
+            socket.Send(answer, (AnswerDescriptors ?? [BlockFile, PageFile]).ToArray(), 90_000);
             AfterWelcome(socket);
             while (true)
             {
-                ReceiveResult result = socket.Receive(_buffer, _descriptors, 20_000);
+                ReceiveResult result = socket.Receive(_buffer, _descriptors, 90_000);
                 if (result.Status != ReceiveStatus.Received)
                 {
                     return;

@@ -17,9 +17,9 @@ internal sealed unsafe class RawPacketReader : IDisposable
     /// <summary>Does the handshake of a well-behaved subscriber.</summary>
     public RawPacketReader(string directory, string key)
     {
-        _socket = UnixSocket.Connect(Path.Combine(directory, key + "+packets.sock"), 5000);
+        _socket = UnixSocket.Connect(Path.Combine(directory, key + "+packets.sock"), 90_000);
         Send(new HelloMessage { Program = "raw", IsForPackets = true }.Write(_buffer));
-        ReceiveResult result = _socket.Receive(_buffer, _descriptors, 5000);
+        ReceiveResult result = _socket.Receive(_buffer, _descriptors, 90_000);
         if (result.Status != ReceiveStatus.Received || _descriptors.Count != 2)
         {
             throw new InvalidOperationException($"The publisher did not welcome us: {result.Status}.");
@@ -40,11 +40,11 @@ internal sealed unsafe class RawPacketReader : IDisposable
     /// <summary>All words of the page, as bytes.</summary>
     public Span<byte> PageBytes => _page.Slice(0, SubscriberPageLayout.Size);
 
-    public void Send(ReadOnlySpan<byte> message) => _socket.Send(message, [], 5000);
+    public void Send(ReadOnlySpan<byte> message) => _socket.Send(message, [], 90_000);
 
     public NoticeMessage ReceiveNotice()
     {
-        ReceiveResult result = _socket.Receive(_buffer, _descriptors, 20_000);
+        ReceiveResult result = _socket.Receive(_buffer, _descriptors, 90_000);
         return result.Status == ReceiveStatus.Received && MessageHeader.Read(_buffer.AsSpan(0, result.Length)).Type == MessageType.Notice
             ? NoticeMessage.Read(_buffer.AsSpan(MessageHeaderLayout.Size, result.Length - MessageHeaderLayout.Size))
             : throw new InvalidOperationException($"No NOTICE came: {result.Status}.");

@@ -97,7 +97,7 @@ internal sealed unsafe class RawPublisher : IDisposable
     public Task Serve() => Task.Factory.StartNew(ServeOne, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     public void SendSegment(UnixSocket socket, SegmentDescription? description = null, FileDescriptor? file = null) =>
-        socket.Send(new SegmentMessage(description ?? Segment.Description, default).Write(_buffer), [file ?? Segment.File], 5000);
+        socket.Send(new SegmentMessage(description ?? Segment.Description, default).Write(_buffer), [file ?? Segment.File], 90_000);
 
     /// <summary>Puts a frame into a slot and makes it the newest.</summary>
     public void Publish(ulong sequence, Picture picture, uint segment = 1, int slot = 0, int? indexSlot = null)
@@ -132,7 +132,7 @@ internal sealed unsafe class RawPublisher : IDisposable
 
     private void ServeOne()
     {
-        _listener.Poll(IoEvents.Readable, 20_000);
+        _listener.Poll(IoEvents.Readable, 90_000);
         if (!_listener.TryAccept(out UnixSocket? socket))
         {
             throw new TimeoutException("No subscriber came.");
@@ -140,13 +140,13 @@ internal sealed unsafe class RawPublisher : IDisposable
 
         using (socket)
         {
-            socket.Receive(_buffer, _descriptors, 5000);
+            socket.Receive(_buffer, _descriptors, 90_000);
             byte[] answer = Answer ?? Welcome.Write(_buffer, 1).ToArray();
-            socket.Send(answer, (AnswerDescriptors ?? [ControlFile, PageFile]).ToArray(), 5000);
+            socket.Send(answer, (AnswerDescriptors ?? [ControlFile, PageFile]).ToArray(), 90_000);
             AfterWelcome(socket);
             while (true)
             {
-                ReceiveResult result = socket.Receive(_buffer, _descriptors, 20_000);
+                ReceiveResult result = socket.Receive(_buffer, _descriptors, 90_000);
                 if (result.Status != ReceiveStatus.Received)
                 {
                     return;

@@ -13,7 +13,7 @@ internal sealed unsafe class RawSubscriber : IDisposable
     private MemoryMapping? _page;
 
     public RawSubscriber(string directory, string key) =>
-        Socket = UnixSocket.Connect(Path.Combine(directory, key + ".sock"), 5000);
+        Socket = UnixSocket.Connect(Path.Combine(directory, key + ".sock"), 90_000);
 
     public UnixSocket Socket { get; }
 
@@ -40,7 +40,7 @@ internal sealed unsafe class RawSubscriber : IDisposable
     public RawSubscriber Join(Delivery delivery = Delivery.InOrder, uint leases = 2, DomainOffer? domain = null, Fence fences = Fence.Cpu)
     {
         Send(new HelloMessage { Program = "raw", Delivery = delivery, Leases = leases, Domains = [domain ?? DomainOffer.Host], Fences = fences, Wakes = Wake.Futex | Wake.Doorbell }.Write(_buffer));
-        ReceiveResult result = Socket.Receive(_buffer, _descriptors, 5000);
+        ReceiveResult result = Socket.Receive(_buffer, _descriptors, 90_000);
         if (result.Status != ReceiveStatus.Received || _descriptors.Count != 2)
         {
             throw new InvalidOperationException($"The publisher did not welcome us: {result.Status}.");
@@ -56,7 +56,7 @@ internal sealed unsafe class RawSubscriber : IDisposable
     /// <summary>Receives the first segment.</summary>
     public RawSubscriber TakeSegment()
     {
-        ReceiveResult result = Socket.Receive(_buffer, _descriptors, 5000);
+        ReceiveResult result = Socket.Receive(_buffer, _descriptors, 90_000);
         if (result.Status != ReceiveStatus.Received || _descriptors.Count != 1)
         {
             throw new InvalidOperationException($"No segment came: {result.Status}.");
@@ -66,7 +66,7 @@ internal sealed unsafe class RawSubscriber : IDisposable
         return this;
     }
 
-    public void Send(ReadOnlySpan<byte> packet, params FileDescriptor[] descriptors) => Socket.Send(packet, descriptors, 5000);
+    public void Send(ReadOnlySpan<byte> packet, params FileDescriptor[] descriptors) => Socket.Send(packet, descriptors, 90_000);
 
     /// <summary>Waits for REFUSE or NOTICE EVICTED, then for the hang-up.</summary>
     /// <returns>The code that was given; NONE when there was a hang-up only.</returns>
@@ -75,7 +75,7 @@ internal sealed unsafe class RawSubscriber : IDisposable
         ErrorCode code = ErrorCode.None;
         while (true)
         {
-            ReceiveResult result = Socket.Receive(_buffer, _descriptors, 20_000);
+            ReceiveResult result = Socket.Receive(_buffer, _descriptors, 90_000);
             switch (result.Status)
             {
                 case ReceiveStatus.PeerGone:

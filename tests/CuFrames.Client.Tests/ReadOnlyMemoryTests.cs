@@ -24,7 +24,7 @@ public unsafe partial class ReadOnlyMemoryTests
         stream.Publish(3);
         using RawSubscriber raw = new RawSubscriber(stream.Directory.Path, TestStream.Key).Join().TakeSegment();
         using FrameSubscriber subscriber = stream.Connect();
-        using Frame frame = subscriber.Next(TimeSpan.FromSeconds(20));
+        using Frame frame = subscriber.Next(TimeSpan.FromSeconds(90));
         foreach (FileDescriptor file in (FileDescriptor[])[raw.ControlFile!, raw.SegmentFiles[0]])
         {
             int number = file.Number;

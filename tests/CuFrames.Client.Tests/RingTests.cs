@@ -8,7 +8,7 @@ namespace CuFrames.Client.Tests;
 /// <summary>Growth, dropping, eviction, shrinking, format changes and limits of memory.</summary>
 public class RingTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     [Fact]
     public void The_ring_grows_to_its_limit_then_drops_and_counts()

@@ -11,7 +11,7 @@ public class StreamTests
 {
     private const string OtherUserId = "54321";
     private const string OtherGroupId = "54322";
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     [Fact]
     public void A_key_has_one_publisher_at_a_time()

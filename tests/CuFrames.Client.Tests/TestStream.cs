@@ -42,7 +42,7 @@ internal sealed class TestStream : IDisposable
         Stopwatch watch = Stopwatch.StartNew();
         while (!condition())
         {
-            if (watch.Elapsed > TimeSpan.FromSeconds(30))
+            if (watch.Elapsed > TimeSpan.FromSeconds(90))
             {
                 throw new TimeoutException($"This did not come about: {what}.");
             }
@@ -58,7 +58,7 @@ internal sealed class TestStream : IDisposable
         Stopwatch watch = Stopwatch.StartNew();
         while (!condition())
         {
-            if (watch.Elapsed > TimeSpan.FromSeconds(30))
+            if (watch.Elapsed > TimeSpan.FromSeconds(90))
             {
                 throw new TimeoutException($"This did not come about: {what}.");
             }

@@ -127,12 +127,13 @@ public sealed class ExampleTests
         var runs = new ConcurrentDictionary<Enum, Task<IReadOnlyList<CheckResult>>>();
         foreach (PublisherFault fault in PublisherFaults.Keys)
         {
-            // Only this fault shows when the format changes, and only there, and one where the publisher rests; the others are tested without both.
+            // Only this fault shows when the format changes, and only there, and one where the publisher rests; the others are tested without both. The
+            // change waits long enough for the check to see the format before it.
             bool late = fault == PublisherFault.LateSegment;
             bool rests = fault == PublisherFault.NoStart;
             runs[fault] = SuiteRun.Publisher(
                 () => new PublisherProcess(Executables.Conformance, socket =>
-                    ["example-publisher", "--socket", socket, "--until-input-ends", "--break", fault.ToString(), .. late ? ["--format-change-ms", "700"] : Array.Empty<string>(), .. rests ? ["--rests"] : Array.Empty<string>()]),
+                    ["example-publisher", "--socket", socket, "--until-input-ends", "--break", fault.ToString(), .. late ? ["--format-change-ms", "3000"] : Array.Empty<string>(), .. rests ? ["--rests"] : Array.Empty<string>()]),
                 late,
                 late ? "6.10*" : rests ? "6.11*" : null);
         }

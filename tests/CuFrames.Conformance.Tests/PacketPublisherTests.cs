@@ -24,6 +24,12 @@ public sealed class PacketPublisherTests
         [PacketPublisherFault.NoFutexWake] = ["8.2-futex-wake"],
     };
 
+    /// <summary>What a fault may break besides: who never says which packets are gone lets a look that comes too late find other bytes in their places.</summary>
+    private static readonly Dictionary<PacketPublisherFault, string[]> AtTimes = new()
+    {
+        [PacketPublisherFault.NeverMovesOldest] = ["14.8-descriptors", "14.8-counts", "14.9-parameters-changed", "14.10-zeros", "14.10-places"],
+    };
+
     public static TheoryData<string> FaultNames => [.. Faults.Keys.Select(fault => fault.ToString())];
 
     [Theory]
@@ -34,7 +40,7 @@ public sealed class PacketPublisherTests
         using var publisher = new PublisherProcess(Executables.Conformance,
             socket => ["example-packet-publisher", "--socket", socket, "--until-input-ends", "--break", name]);
         IReadOnlyList<CheckResult> results = CheckRunner.Run(PacketPublisherChecks.All, new PacketContext(publisher.SocketPath), null, _ => { });
-        Assert.True(Faults[fault].Order(StringComparer.Ordinal).SequenceEqual(SuiteRun.Failed(results)),
+        Assert.True(Faults[fault].Order(StringComparer.Ordinal).SequenceEqual(SuiteRun.Failed(results).Except(AtTimes.GetValueOrDefault(fault, []))),
             $"{fault} should fail {string.Join(", ", Faults[fault])} and nothing else:{Environment.NewLine}{SuiteRun.Describe(results)}");
     }
 

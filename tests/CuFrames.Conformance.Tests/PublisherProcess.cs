@@ -6,7 +6,7 @@ namespace CuFrames.Conformance.Tests;
 /// <summary>A publisher in a process and a directory of its own.</summary>
 internal sealed class PublisherProcess : IDisposable
 {
-    private const int StartMilliseconds = 20_000;
+    private const int StartMilliseconds = 90_000;
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("cuframes-conformance-tests-");
     private readonly Process _process;

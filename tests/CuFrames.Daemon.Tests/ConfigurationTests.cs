@@ -1,3 +1,4 @@
+using CuFrames.Daemon.Internal;
 using CuFrames.TestKit;
 using Xunit;
 
@@ -6,6 +7,7 @@ namespace CuFrames.Daemon.Tests;
 /// <summary>What <c>cuframesd --check</c> says about files, good and bad.</summary>
 public sealed class ConfigurationTests : IDisposable
 {
+    private const string Quotas = "{readers: 100, leases: none, streams: none, users: {1: {readers: 100, leases: 8, streams: none}}}";
     private const string Secret = "Geh3imes-Passwort";
     private readonly TemporaryDirectory _folder = new();
 
@@ -17,10 +19,11 @@ public sealed class ConfigurationTests : IDisposable
     {
         { "^", ["the key 'cameras' is missing. Accepted: cameras: and below it one key per camera"] },
         { "cameras: [|^", ["this is not YAML"] },
+        { "cameras: ^[|web: off", ["this is not YAML: the text cannot be understood from here on."] },
         { "cameras: {}|^---|cameras: {}", ["a second document begins here. Accepted: one YAML document."] },
-        { "^- a", ["found a list. Accepted: a mapping with the keys directory, gpu, taps, defaults, cameras."] },
-        { "^hello", ["found a text. Accepted: a mapping with the keys directory, gpu, taps, defaults, cameras."] },
-        { "cameras: {}|^camaras: {}", ["camaras: unknown key 'camaras' (did you mean 'cameras'?). Accepted: directory, gpu, taps, defaults, cameras."] },
+        { "^- a", ["found a list. Accepted: a mapping with the keys directory, state, gpu, taps, web, log, metrics, control, permissions, limits, defaults, cameras."] },
+        { "^hello", ["found a text. Accepted: a mapping with the keys directory, state, gpu, taps, web, log, metrics, control, permissions, limits, defaults, cameras."] },
+        { "cameras: {}|^camaras: {}", ["camaras: unknown key 'camaras' (did you mean 'cameras'?). Accepted: directory, state, gpu, taps, web, log, metrics, control, permissions, limits, defaults, cameras."] },
         { "cameras: {}|^cameras: {}", ["cameras: the key stands here a second time; the first is in line 1. Accepted: each key once."] },
         { "cameras: ^[]", ["cameras: found a list. Accepted: a mapping of stream keys to cameras."] },
         { "cameras: ^*nowhere", ["this is not YAML: No anchor '&nowhere' stands before this alias."] },
@@ -49,8 +52,37 @@ public sealed class ConfigurationTests : IDisposable
         { "taps: {http: ^127.0.0.1}|cameras: {}", ["taps.http: found '127.0.0.1'. Accepted: off, or a loopback address with a port"] },
         { "taps: {http: ^localhost:8475}|cameras: {}", ["taps.http: found 'localhost:8475'. Accepted: off, or a loopback address with a port"] },
         { "taps: {http: ^0.0.0.0:8475}|cameras: {}", ["taps.http: found '0.0.0.0:8475', which other machines can reach. Accepted: off, or a loopback address"] },
+        { "web: ^on|cameras: {}", ["web: found 'on'. Accepted: off, a loopback address with a port, such as 127.0.0.1:8476, or a mapping with the keys listen, dashboard, metrics, certificate, key."] },
+        { "web: ^0.0.0.0:8476|cameras: {}", ["web: found '0.0.0.0:8476', which other machines can reach. Accepted: off, a loopback address"] },
+        { "web: {listen: ^192.0.2.1:8476}|cameras: {}", ["web.listen: found '192.0.2.1:8476', which other machines can reach. Accepted: off, or an address"] },
+        { "log: {level: ^debug, format: ^xml}|cameras: {}", ["log.level: found 'debug'. Accepted: error, warning, info.", "log.format: found 'xml'. Accepted: text, json."] },
+        { "metrics: {otlp: ^http://u:Geh3imes-Passwort@h:4318}|cameras: {}", ["metrics.otlp: found an address with a user name"] },
+        { "metrics: {otlp: ^ftp://h}|cameras: {}", ["metrics.otlp: found something else. Accepted: off, or the address of a collector"] },
+        { "web: {certificate: ^/etc/x.pem}|cameras: {}", ["web.certificate: the key stands without 'key'. Accepted: certificate and key together"] },
+        { "web: {dashboard: ^yes}|cameras: {}", ["web.dashboard: found 'yes'. Accepted: on, off."] },
+        { "permissions: {^veiw: own}|cameras: {}", ["permissions.veiw: unknown key 'veiw' (did you mean 'view'?). Accepted: view, control, publish, quotas, tokens, audit."] },
+        { "permissions: {view: ^all}|cameras: {}", ["permissions.view: found 'all'. Accepted: own, everyone, or {users: [...], groups: [...]} with names or ids."] },
+        { "permissions: {control: {users: [^nobody-here]}}|cameras: {}", ["permissions.control.users[0]: there is no user 'nobody-here'. Accepted: the name or the id of a user of this machine."] },
+        { "permissions: {publish: {^users: [root]}}|cameras: {}", ["permissions.publish.users: unknown key 'users'"] },
+        { "permissions: {publish: {group: ^nobody-here}}|cameras: {}", ["permissions.publish.group: there is no group 'nobody-here'."] },
+        { "permissions: {quotas: {readers: ^many}}|cameras: {}", ["permissions.quotas.readers: found 'many'. Accepted: none, or a whole number from 0 to 1000000."] },
+        { "permissions: {quotas: {users: {^nobody-here: {readers: 1}}}}|cameras: {}", ["permissions.quotas.users.nobody-here: there is no user 'nobody-here'."] },
+        { "permissions: {quotas: {users: {root: {^users: 1}}}}|cameras: {}", ["permissions.quotas.users.root.users: unknown key 'users'"] },
+        { "permissions: {quotas: {users: {root: {readers: 1}, ^'0': {readers: 2}}}}|cameras: {}", ["permissions.quotas.users.0: user 0 stands here a second time. Accepted: each user once."] },
+        { "permissions: {audit: ^audit.jsonl}|cameras: {}", ["permissions.audit: found a relative path. Accepted: off, or the absolute path of a file."] },
+        { "permissions: {tokens: ^x}|cameras: {}", ["permissions.tokens: found 'x'. Accepted: a list, such as [a, b]."] },
+        { "permissions: {tokens: [^^{}]}|cameras: {}", ["permissions.tokens[0]: the key 'name' is missing", "permissions.tokens[0]: the key 'file' is missing"] },
+        { "permissions: {tokens: [{name: x, file: ^/nowhere/x.token}]}|cameras: {}", ["permissions.tokens[0].file: /nowhere/x.token cannot be read: its directory does not exist. Accepted: the path of a file that holds the token"] },
+        { "permissions: {tokens: [{name: x, file: ^/etc/passwd}]}|cameras: {}", ["permissions.tokens[0].file: /etc/passwd has the mode 0644 and the group 0, so others than the daemon may get at it: chmod 0600 /etc/passwd, or 0640 with owner root and group 0. Accepted:"] },
+        { "control: {tcp: ^192.0.2.7}|cameras: {}", ["control.tcp: found '192.0.2.7'. Accepted: off, or an address with a port"] },
+        { "control: {tcp: ^'192.0.2.7:8477'}|cameras: {}", ["control.tcp: 'certificate' is not named. Accepted: tcp together with certificate and key: tokens do not travel in the clear."] },
+        { "control: {key: ^/etc/x.key}|cameras: {}", ["control.key: 'certificate' is not named."] },
+        { "control: {certificate: ^/nowhere/x.pem, key: /nowhere/x.key}|cameras: {}", ["control.certificate: /nowhere/x.pem cannot be read: Could not find a part of the path"] },
         { "taps: {clients: ^0}|cameras: {}", ["taps.clients: found '0'. Accepted: a whole number from 1 to 1024."] },
         { "taps: {stream_clients: ^49}|cameras: {}", ["taps.stream_clients: found '49'. Accepted: a whole number from 1 to 48."] },
+        { "limits: {^files: 5}|cameras: {}", ["limits.files: unknown key 'files'. Accepted: memory, descriptors, cameras."] },
+        { "limits: {memory: ^1, descriptors: ^7, cameras: ^0}|cameras: {}", ["limits.memory: found '1', which has no unit. Accepted: auto, none, or a size", "limits.descriptors: found '7'. Accepted: auto, or a whole number from 64", "limits.cameras: found '0'. Accepted: a whole number from 1 to 10000."] },
+        { "limits: {cameras: 1}|cameras: ^{a: {source: test}, b: {source: test}}", ["cameras: 2 cameras, and limits.cameras is 1. Accepted: fewer cameras, or a higher limit."] },
         { "gpu: ^0|cameras: {}", ["gpu: found a text. Accepted: a mapping with the keys device, memory_limit, max_decoders."] },
         { "gpu: {^devise: 0}|cameras: {}", ["gpu.devise: unknown key 'devise' (did you mean 'device'?). Accepted: device, memory_limit, max_decoders."] },
         { "gpu: {device: ^-1}|cameras: {}", ["gpu.device: found '-1'. Accepted: a number from 0 to 255, or a UUID (GPU-... or MIG-...) as nvidia-smi -L prints it."] },
@@ -101,10 +133,10 @@ public sealed class ConfigurationTests : IDisposable
         { "cameras:|  a: {source: a.mp4, packets: {memory: ^1KiB, ^tims: 5s}}", ["cameras.a.packets.memory: found '1KiB'. Accepted: a size from 64KiB to 4GiB", "cameras.a.packets.tims: unknown key 'tims' (did you mean 'time'?). Accepted: memory, time, readers."] },
         { "cameras:|  a: {source: a.mp4, packets: {time: ^0s, readers: ^all}}", ["cameras.a.packets.time: found '0s'. Accepted: a time from 1s to 24h", "cameras.a.packets.readers: found 'all'. Accepted: camera, own, everyone, or {users: [...], groups: [...]} with names or ids."] },
         { "cameras:|  a: {source: test, renditions: ^[]}", ["cameras.a.renditions: found a list. Accepted: a mapping of names to renditions"] },
-        { "cameras:|  a: {source: test, renditions: {s: ^640x360}}", ["cameras.a.renditions.s: found a text. Accepted: a mapping with the keys size, scale, fit, fps, format, tensor, memory."] },
+        { "cameras:|  a: {source: test, renditions: {s: ^640x360}}", ["cameras.a.renditions.s: found a text. Accepted: a mapping with the keys size, scale, fit, fps, format, tensor, memory, readers."] },
         { "cameras:|  a: {source: test, renditions: {^Big: {}}}", ["cameras.a.renditions.Big: 'Big' is not a rendition's name. Accepted: 1 to 64 of a-z, 0-9"] },
         { "cameras:|  a: {source: test, renditions: {^a@b: {}}}", ["cameras.a.renditions.a@b: 'a@b' is not a rendition's name."] },
-        { "cameras:|  a: {source: test, renditions: {s: {^sise: 640x360}}}", ["cameras.a.renditions.s.sise: unknown key 'sise' (did you mean 'size'?). Accepted: size, scale, fit, fps, format, tensor, memory."] },
+        { "cameras:|  a: {source: test, renditions: {s: {^sise: 640x360}}}", ["cameras.a.renditions.s.sise: unknown key 'sise' (did you mean 'size'?). Accepted: size, scale, fit, fps, format, tensor, memory, readers."] },
         { "cameras:|  a: {source: test, renditions: {s: {size: ^640}, t: {size: ^0x5}, u: {size: ^16385x5}, v: {size: ^-4x5}}}", ["cameras.a.renditions.s.size: found '640'. Accepted: WIDTHxHEIGHT with 1 to 16384", "cameras.a.renditions.t.size: found '0x5'.", "cameras.a.renditions.u.size: found '16385x5'.", "cameras.a.renditions.v.size: found '-4x5'."] },
         { "cameras:|  a: {source: test, renditions: {s: {size: 640x360, scale: ^0.5}}}", ["cameras.a.renditions.s.scale: the key 'size' stands beside it. Accepted: one of the two."] },
         { "cameras:|  a: {source: test, renditions: {s: {scale: ^0}, t: {scale: ^9}, u: {scale: ^half}, v: {scale: ^NaN}}}", ["cameras.a.renditions.s.scale: found '0'. Accepted: a number from 0.01 to 8, such as 0.5.", "cameras.a.renditions.t.scale: found '9'.", "cameras.a.renditions.u.scale: found 'half'.", "cameras.a.renditions.v.scale: found 'NaN'."] },
@@ -179,17 +211,17 @@ public sealed class ConfigurationTests : IDisposable
         Assert.Equal(
             [
                 "    renditions:",
-                "      small: {size: 640x360, fit: letterbox, fps: 5, format: rgb24, memory: host}",
-                "      half: {scale: 0.5, fps: none, format: source, memory: host}",
-                "      net: {scale: 1, fps: none, format: bgrp_f16, tensor: {scale: 0.00392156862745098, mean: [0.406, -0.001, 0.485], std: [0.5, 1, 2]}, memory: host}",
-                "      '1': {size: 1x16384, fit: crop, fps: 12.5, format: source, memory: host}",
-                "      whole: {scale: 1, fps: none, format: source, memory: host}",
+                "      small: {size: 640x360, fit: letterbox, fps: 5, format: rgb24, memory: host, readers: camera}",
+                "      half: {scale: 0.5, fps: none, format: source, memory: host, readers: camera}",
+                "      net: {scale: 1, fps: none, format: bgrp_f16, tensor: {scale: 0.00392156862745098, mean: [0.406, -0.001, 0.485], std: [0.5, 1, 2]}, memory: host, readers: camera}",
+                "      '1': {size: 1x16384, fit: crop, fps: 12.5, format: source, memory: host, readers: camera}",
+                "      whole: {scale: 1, fps: none, format: source, memory: host, readers: camera}",
                 "    renditions:",
-                "      all: {scale: 1, fps: none, format: source, memory: host}",
+                "      all: {scale: 1, fps: none, format: source, memory: host, readers: camera}",
                 "    renditions:",
-                "      same: {scale: 1, fps: none, format: source, memory: cuda}",
-                "      down: {scale: 1, fps: none, format: source, memory: host}",
-                "      other: {scale: 1, fps: none, format: source, memory: cuda-ipc}",
+                "      same: {scale: 1, fps: none, format: source, memory: cuda, readers: camera}",
+                "      down: {scale: 1, fps: none, format: source, memory: host, readers: camera}",
+                "      other: {scale: 1, fps: none, format: source, memory: cuda-ipc, readers: camera}",
             ],
             lines.Where(line => line.StartsWith("      ", StringComparison.Ordinal) || line.Contains("renditions", StringComparison.Ordinal)));
         // What is printed is a configuration again.
@@ -206,6 +238,15 @@ public sealed class ConfigurationTests : IDisposable
             directory: /run/somewhere
             gpu: {device: GPU-8F3A6D3C-1111-2222-3333-444455556666, memory_limit: 512 MiB, max_decoders: 12}
             taps: {http: 127.0.0.1:8475, clients: 5}
+            web: {listen: "[::]:8476", metrics: off, certificate: /etc/x.pem, key: /etc/x.key}
+            log: {level: warning, format: json}
+            metrics: {otlp: "https://collector.example:4318/"}
+            permissions:
+              view: everyone
+              control: {users: [root], groups: [daemon]}
+              publish: {group: daemon}
+              quotas: {readers: 100, users: {daemon: {leases: 8}}}
+              audit: /var/log/cuframes/audit.jsonl
             defaults: &defaults
               decode: nvdec
               slots: 4
@@ -225,11 +266,24 @@ public sealed class ConfigurationTests : IDisposable
         Assert.Equal(
             $$"""
             directory: /run/somewhere
+            state: /kept
             gpu:
               device: GPU-8f3a6d3c-1111-2222-3333-444455556666
               memory_limit: 536870912B
               max_decoders: 12
             taps: {http: '127.0.0.1:8475', clients: 5, stream_clients: 16}
+            web: {listen: '[::]:8476', dashboard: on, metrics: off, certificate: '/etc/x.pem', key: '/etc/x.key'}
+            log: {level: warning, format: json}
+            metrics: {otlp: 'https://collector.example:4318/v1/metrics'}
+            control: {tcp: off}
+            permissions:
+              view: everyone
+              control: {users: [0], groups: [1]}
+              publish: {group: 1}
+              quotas: {{Quotas}}
+              tokens: []
+              audit: /var/log/cuframes/audit.jsonl
+            limits: {memory: auto, descriptors: auto, cameras: 1000}
             cameras:
               one:
                 source: rtsp://viewer:***@h/a
@@ -249,6 +303,8 @@ public sealed class ConfigurationTests : IDisposable
                 lease_timeout: 5000ms
                 lossless: false
                 readers: {users: [0, 7], groups: [0]}
+                isolated: false
+                stuck_timeout: 30000ms
               two:
                 source: http://viewer:***@h/x?token=***
                 enabled: false
@@ -267,6 +323,8 @@ public sealed class ConfigurationTests : IDisposable
                 lease_timeout: 5000ms
                 lossless: false
                 readers: own
+                isolated: false
+                stuck_timeout: 30000ms
               three:
                 source: {{_folder.Path}}/clips/a.mp4
                 enabled: true
@@ -284,6 +342,8 @@ public sealed class ConfigurationTests : IDisposable
                 lease_timeout: 5000ms
                 lossless: 5000ms
                 readers: everyone
+                isolated: false
+                stuck_timeout: 30000ms
               four:
                 source: test:i420@64x48@30000/1001
                 enabled: true
@@ -295,6 +355,8 @@ public sealed class ConfigurationTests : IDisposable
                 lease_timeout: 5000ms
                 lossless: 120000ms
                 readers: own
+                isolated: false
+                stuck_timeout: 30000ms
               five:
                 source: rtsp://x:***@h/
                 enabled: true
@@ -313,6 +375,8 @@ public sealed class ConfigurationTests : IDisposable
                 lease_timeout: 5000ms
                 lossless: false
                 readers: own
+                isolated: false
+                stuck_timeout: 30000ms
               '6@small':
                 source: test:nv12@1280x720@25
                 enabled: true
@@ -324,6 +388,8 @@ public sealed class ConfigurationTests : IDisposable
                 lease_timeout: 5000ms
                 lossless: false
                 readers: own
+                isolated: false
+                stuck_timeout: 30000ms
 
             """,
             output);
@@ -338,6 +404,30 @@ public sealed class ConfigurationTests : IDisposable
         Assert.Equal("", errors);
         Assert.Equal(0, exitCode);
         Assert.Equal(first, second);
+    }
+
+    [Fact]
+    public void A_text_that_is_no_YAML_is_always_a_problem_and_never_a_fault()
+    {
+        // What callers of the control API send is read by the same code.
+        byte[] example = File.ReadAllBytes(Path.Combine(Repository.Root, "daemon", "cuframes.example.yaml"));
+        byte[] marks = [.. "[]{},:&*!|>'\"%@`#?- \n\t\0~<=\u00ff"u8];
+        Random random = new(20261121);
+        int good = 0, bad = 0;
+        for (int i = 0; i < 5000; i++)
+        {
+            byte[] text = [.. example];
+            for (int change = random.Next(1, 6); change > 0; change--)
+            {
+                text[random.Next(text.Length)] = marks[random.Next(marks.Length)];
+            }
+
+            (DaemonConfiguration? configuration, IReadOnlyList<string> problems) = ConfigurationReader.Read("/etc/cuframes.yaml", text[..random.Next(text.Length + 1)], _ => "x");
+            Assert.Equal(configuration is null, problems.Count > 0);
+            _ = configuration is null ? bad++ : good++;
+        }
+
+        Assert.True(good > 0 && bad > 1000, $"{good} good, {bad} bad");
     }
 
     [Fact]
@@ -358,9 +448,9 @@ public sealed class ConfigurationTests : IDisposable
     {
         string path = Write("cameras: {}");
         string[] arguments = ["--check", "--config", path, .. option == "--check" ? Array.Empty<string>() : [option, value!]];
-        (int exitCode, string output, _) = DaemonProcess.Execute(new Dictionary<string, string?> { ["CUFRAMES_DIR"] = "/from/environment" }, arguments);
+        (int exitCode, string output, _) = DaemonProcess.Execute(new Dictionary<string, string?> { ["CUFRAMES_DIR"] = "/from/environment", ["STATE_DIRECTORY"] = "/kept" }, arguments);
         Assert.Equal(0, exitCode);
-        Assert.Equal(expected + "\ngpu:\n  device: 0\n  memory_limit: none\n  max_decoders: none\ntaps: {http: off, clients: 64, stream_clients: 16}\ncameras: {}\n", output);
+        Assert.Equal(expected + "\nstate: /kept\ngpu:\n  device: 0\n  memory_limit: none\n  max_decoders: none\ntaps: {http: off, clients: 64, stream_clients: 16}\nweb: {listen: '127.0.0.1:8476', dashboard: on, metrics: on}\nlog: {level: info, format: text}\nmetrics: {otlp: off}\ncontrol: {tcp: off}\npermissions:\n  view: own\n  control: own\n  quotas: {readers: none, leases: none, streams: none}\n  tokens: []\n  audit: off\nlimits: {memory: auto, descriptors: auto, cameras: 1000}\ncameras: {}\n", output);
     }
 
     [Fact]
@@ -432,7 +522,7 @@ public sealed class ConfigurationTests : IDisposable
 
     private static (int ExitCode, string Output, string Errors) Check(string path, params (string Name, string Value)[] variables)
     {
-        Dictionary<string, string?> environment = new() { ["CUFRAMES_TEST_SECRET"] = Secret, ["CUFRAMES_TEST_NOT_DEFINED"] = null };
+        Dictionary<string, string?> environment = new() { ["CUFRAMES_TEST_SECRET"] = Secret, ["CUFRAMES_TEST_NOT_DEFINED"] = null, ["STATE_DIRECTORY"] = "/kept" };
         foreach ((string name, string value) in variables)
         {
             environment[name] = value;

@@ -9,7 +9,7 @@ namespace CuFrames.Daemon.Tests;
 internal sealed class DaemonProcess : IDisposable
 {
     /// <summary>No guarantee, only when a test gives up: the machine may be busy.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     private readonly TemporaryDirectory _folder = new();
     private readonly List<string> _log = [];
@@ -32,6 +32,7 @@ internal sealed class DaemonProcess : IDisposable
             ["WATCHDOG_PID"] = null,
             ["CUFRAMES_CONFIG"] = ConfigurationPath,
             ["CUFRAMES_DIR"] = RuntimeDirectory,
+            ["STATE_DIRECTORY"] = StateDirectory,
         };
     }
 
@@ -43,6 +44,9 @@ internal sealed class DaemonProcess : IDisposable
     public string RuntimeDirectory { get; set; }
 
     public string ConfigurationPath { get; }
+
+    /// <summary>Where cameras added by the control API are kept; made by the daemon.</summary>
+    public string StateDirectory => Path.Combine(Folder, "state");
 
     /// <summary>What differs from the environment of the tests.</summary>
     public Dictionary<string, string?> Environment { get; }
@@ -116,9 +120,38 @@ internal sealed class DaemonProcess : IDisposable
         _process.BeginErrorReadLine();
     }
 
-    /// <summary>Writes the configuration file in place.</summary>
-    public void Write(string configuration) =>
-        File.WriteAllText(ConfigurationPath, configuration.Replace("{run}", RuntimeDirectory, StringComparison.Ordinal));
+    /// <summary>Writes the configuration file in place. What says nothing of the web server gets none: many daemons run side by side, and its port is one.</summary>
+    public void Write(string configuration)
+    {
+        bool isSilent = !configuration.Split('\n').Any(line => line.StartsWith("web:", StringComparison.Ordinal));
+        string text = configuration.Replace("{run}", RuntimeDirectory, StringComparison.Ordinal);
+        text = isSilent ? text.TrimEnd('\n') + "\nweb: off\n" : text;
+        if (!File.Exists(ConfigurationPath))
+        {
+            File.WriteAllText(ConfigurationPath, text);
+            return;
+        }
+
+        // In one piece: a file that is written in place is empty for a moment, which the daemon may see on a busy machine.
+        string beside = Path.Combine(Folder, "cuframes.yaml.new");
+        File.WriteAllText(beside, text);
+        File.SetUnixFileMode(beside, File.GetUnixFileMode(ConfigurationPath));
+        File.Move(beside, ConfigurationPath, overwrite: true);
+    }
+
+    /// <summary>Replaces the configuration, has it read by SIGHUP, and waits until it was.</summary>
+    /// <returns>
+    /// What the log has said meanwhile. The daemon looks by itself 300 ms after a change: when the machine is busy, it may have done so before the signal,
+    /// and then it is not the signal's line that says what was changed.
+    /// </returns>
+    public string Reload(string configuration)
+    {
+        int seen = Log.Count;
+        Write(configuration);
+        Signal(Signals.HangUp);
+        WaitForLog("(SIGHUP)", seen: seen);
+        return string.Join('\n', Log.Skip(seen));
+    }
 
     public void Signal(int signal) => Signals.Send(_process!.Id, signal);
 

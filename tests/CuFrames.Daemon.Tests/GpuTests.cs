@@ -11,7 +11,7 @@ namespace CuFrames.Daemon.Tests;
 /// <summary>Cameras whose frames lie in device memory, on the double of the CUDA driver.</summary>
 public sealed partial class GpuTests : IDisposable
 {
-    private const string HostCamera = "  host: {source: 'test:nv12@160x120@50', lossless: 30s}\n";
+    private const string HostCamera = "  host: {source: 'test:nv12@160x120@50', lossless: 10min}\n";
 
     private readonly MediaClips _clips = new();
 
@@ -46,7 +46,7 @@ public sealed partial class GpuTests : IDisposable
             Assert.True(reference.AsSpan(i * size, size).SequenceEqual(samples), $"frame {i} differs");
             if (i == 0)
             {
-                string text = daemon.WaitFor("a", info => info.StateText.Length > 0).StateText;
+                string text = daemon.WaitFor("a", info => info.Description?.State == StreamState.Live && info.StateText.Length > 0).StateText;
                 string reason = (memory, decode) switch
                 {
                     ("host", _) => "The frames go to main memory.",
@@ -92,18 +92,18 @@ public sealed partial class GpuTests : IDisposable
         (ulong sequence, ulong epoch, _) = PatternReader.Next(host);
         daemon.WaitFor("a", info => info.Description?.State == StreamState.Live);
 
-        Reload($"{Head}  a: {Large}\n  b: {Large}\n");
+        daemon.Reload($"{Head}  a: {Large}\n  b: {Large}\n");
         Refused("b");
 
         // The first one shrinks: there is room for the second.
-        Reload($"{Head}  a: {Small}\n  b: {Large}\n");
+        daemon.Reload($"{Head}  a: {Small}\n  b: {Large}\n");
         Assert.Equal((1280, 720), Next("b"));
         Assert.Equal((320, 240), Next("a"));
-        Reload($"{Head}  a: {Small}\n  b: {Large}\n  c: {Large}\n");
+        daemon.Reload($"{Head}  a: {Small}\n  b: {Large}\n  c: {Large}\n");
         Refused("c");
 
         // The second one goes: there is room for the third.
-        Reload($"{Head}  a: {Small}\n  c: {Large}\n");
+        daemon.Reload($"{Head}  a: {Small}\n  c: {Large}\n");
         Assert.Equal((1280, 720), Next("c"));
         Assert.Equal((320, 240), Next("a"));
         for (int i = 0; i < 20; i++)
@@ -135,20 +135,13 @@ public sealed partial class GpuTests : IDisposable
             }
         }
 
-        void Reload(string configuration)
-        {
-            int seen = daemon.Log.Count;
-            daemon.Write(configuration);
-            daemon.Signal(Signals.HangUp);
-            daemon.WaitForLog("(SIGHUP)", seen: seen);
-        }
-
         (int Width, int Height) Next(string key)
         {
             daemon.WaitFor(key, info => info.Description?.State == StreamState.Live);
             using FrameSubscriber reader = daemon.Subscribe(key);
             PatternReader.Next(reader);
-            return (reader.Description!.Width, reader.Description.Height);
+            using Frame frame = reader.Next(DaemonProcess.Patience);
+            return (frame.Width, frame.Height);
         }
     }
 
@@ -230,9 +223,7 @@ public sealed partial class GpuTests : IDisposable
         foreach ((string device, int index) in (ReadOnlySpan<(string, int)>)[(CudaDouble.Uuids[1], 1), ("0", 0)])
         {
             int seen = daemon.Log.Count;
-            daemon.Write($"gpu: {{device: {device}}}\n{Cameras}");
-            daemon.Signal(Signals.HangUp);
-            Assert.Contains("added none, changed a, removed none, untouched 1.", daemon.WaitForLog("(SIGHUP)", seen: seen), StringComparison.Ordinal);
+            Assert.Contains("added none, changed a, removed none, untouched 1.", daemon.Reload($"gpu: {{device: {device}}}\n{Cameras}"), StringComparison.Ordinal);
             daemon.WaitForLog("[500 gpu-opened]", CudaDouble.Uuids[index], seen);
             string state = daemon.WaitFor("a", info => info.Description?.State == StreamState.Live && info.StateText.Length > 0).StateText;
             Assert.Contains(CudaDouble.Uuids[index], state, StringComparison.Ordinal);
@@ -256,9 +247,8 @@ public sealed partial class GpuTests : IDisposable
         foreach (string memory in (ReadOnlySpan<string>)["cuda", "cuda-ipc", "host"])
         {
             int seen = daemon.Log.Count;
-            daemon.Write($"{Head}  a: {{source: 'test:nv12@640x368@50', memory: {memory}}}\n");
-            daemon.Signal(Signals.HangUp);
-            Assert.Contains("added none, changed a, removed none, untouched 1.", daemon.WaitForLog("(SIGHUP)", seen: seen), StringComparison.Ordinal);
+            Assert.Contains(
+                "added none, changed a, removed none, untouched 1.", daemon.Reload($"{Head}  a: {{source: 'test:nv12@640x368@50', memory: {memory}}}\n"), StringComparison.Ordinal);
 
             // By its text, because the run before may have said its own only now.
             daemon.WaitForLog("[311 camera-decoder] a: ", memory == "host" ? "Memory: host." : $"Memory: {memory} on ", seen);
@@ -300,11 +290,14 @@ public sealed partial class GpuTests : IDisposable
     [Fact]
     public void A_broken_context_ends_the_daemon_with_an_exit_code_of_its_own()
     {
-        using DaemonProcess daemon = CudaDouble.Run(
-            $"cameras:\n{HostCamera}  a: {{source: 'test:nv12@640x368@50', memory: cuda}}\n", ("FAKECUDA_FAIL", "cuMemcpy2DAsync:40:CUDA_ERROR_ILLEGAL_ADDRESS"));
+        using DaemonProcess daemon = CudaDouble.Run($"cameras:\n{HostCamera}", ("FAKECUDA_FAIL", "cuMemcpy2DAsync:40:CUDA_ERROR_ILLEGAL_ADDRESS"));
         List<SubscriberEvent> events = [];
         using FrameSubscriber host = daemon.Subscribe("host", Delivery.Lossless, events.Add, reconnect: false);
         PatternReader.Next(host);
+
+        // It breaks within a second of the camera's start: the reader of the other one has to be there by then.
+        daemon.Write($"cameras:\n{HostCamera}  a: {{source: 'test:nv12@640x368@50', memory: cuda}}\n");
+        daemon.Signal(Signals.HangUp);
         Assert.Equal(3, daemon.WaitForExit());
         string line = daemon.WaitForLog("[502 gpu-broken]");
         Assert.Contains("CUDA_ERROR_ILLEGAL_ADDRESS", line, StringComparison.Ordinal);

@@ -33,10 +33,12 @@ public sealed class RecordingTests : IDisposable
         int port = camera.Port;
         try
         {
-            using DaemonProcess daemon = DaemonProcess.Run($"cameras: {{a: {{source: '{camera.Url}', stall_timeout: 2s, open_timeout: 5s}}}}");
+            using DaemonProcess daemon = DaemonProcess.Run($"cameras: {{a: {{source: '{camera.Url}', stall_timeout: 20s, open_timeout: 20s}}}}");
             using CliProcess recorder = CliProcess.Start(daemon.RuntimeDirectory, "record", "a", _clips.PathOf("recording." + ending), "--json");
             long published = WaitForMore(recorder, 0);
 
+            // As a cable that is pulled: no packet is cut in two.
+            camera.Hang();
             camera.Dispose();
             camera = new RtspServer(new RtspServerOptions { File = small, IsH265 = isH265, Audio = "aac", Repeat = repeat, Port = port });
             WaitForFile(recorder, "discontinuity");
@@ -51,6 +53,7 @@ public sealed class RecordingTests : IDisposable
                 published = WaitForMore(recorder, published);
             }
 
+            camera.Hang();
             camera.Dispose();
             camera = new RtspServer(new RtspServerOptions { File = large, IsH265 = isH265, Audio = "aac", Repeat = repeat, Port = port });
             WaitForFile(recorder, "discontinuity");

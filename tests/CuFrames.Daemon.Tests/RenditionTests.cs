@@ -40,7 +40,11 @@ public sealed class RenditionTests : IDisposable
                   wide: {size: 400x200, fit: crop, format: bgra}
                   idle: {size: 1920x1080, fit: stretch, format: rgb24}
             """);
-        Task<List<(FrameMetadata Metadata, int Picture)>>[] readers = [.. Enumerable.Range(0, streams.Length).Select(i => Task.Factory.StartNew(() => Read(i), TaskCreationOptions.LongRunning))];
+
+        // The camera's reader comes before the others and stays until they have all they want: their frames are among its own, however long each takes to begin.
+        using ManualResetEventSlim isBegun = new();
+        int others = streams.Length - 1;
+        Task<List<(FrameMetadata Metadata, int Picture)>>[] readers = [.. Enumerable.Range(0, streams.Length).Select(i => Task.Factory.StartNew(() => ReadOne(i), TaskCreationOptions.LongRunning))];
         List<(FrameMetadata Metadata, int Picture)>[] frames = [.. readers.Select(reader => reader.GetAwaiter().GetResult())];
 
         // The same packet of the camera is the same picture of the clip in every stream, with the same times and flags.
@@ -72,14 +76,27 @@ public sealed class RenditionTests : IDisposable
         Assert.Equal(0, daemon.End().ExitCode);
         Assert.DoesNotContain("internal-error", daemon.LogText, StringComparison.Ordinal);
 
+        List<(FrameMetadata Metadata, int Picture)> ReadOne(int index)
+        {
+            try
+            {
+                return Read(index);
+            }
+            finally
+            {
+                Interlocked.Add(ref others, index == 0 ? 0 : -1);
+            }
+        }
+
         List<(FrameMetadata Metadata, int Picture)> Read(int index)
         {
             (string key, PixelFormat format, int width, int height, _) = streams[index];
+            Assert.True(index == 0 || isBegun.Wait(DaemonProcess.Patience), "the camera's reader gets no frame");
             using FrameSubscriber reader = daemon.Subscribe(key, Delivery.InOrder);
             byte[] samples = new byte[PixelFormats.PictureBytes(format, width, height)];
             List<(FrameMetadata, int)> found = [];
             int wanted = key == "a@small" ? 12 : 60;
-            while (found.Count < wanted)
+            while (found.Count < wanted || (index == 0 && Volatile.Read(ref others) > 0))
             {
                 using Frame frame = reader.Next(DaemonProcess.Patience);
                 Assert.Equal((format, width, height), (frame.PixelFormat, frame.Width, frame.Height));
@@ -88,6 +105,7 @@ public sealed class RenditionTests : IDisposable
                 int picture = references[index].IndexOf(Convert.ToHexString(SHA256.HashData(samples)));
                 Assert.True(picture >= 0, $"{key}: frame {frame.Sequence} is none of the clip's");
                 found.Add((frame.Metadata, picture));
+                isBegun.Set();
             }
 
             return found;
@@ -167,7 +185,7 @@ public sealed class RenditionTests : IDisposable
         try
         {
             Dictionary<ulong, byte[]>[] frames = [[], [], [], []];
-            for (int round = 0; round < 20; round++)
+            for (int round = 0; round < 60; round++)
             {
                 for (int i = 0; i < readers.Length; i++)
                 {
@@ -185,7 +203,8 @@ public sealed class RenditionTests : IDisposable
                 }
             }
 
-            ulong[] common = [.. frames[0].Keys.Where(packet => frames.All(some => some.ContainsKey(packet)))];
+            // The readers did not begin with the same one: the first may have filled its ring before the last came.
+            ulong[] common = [.. frames[0].Keys.Where(packet => frames.All(some => some.ContainsKey(packet))).Take(20)];
             Assert.InRange(common.Length, 5, 20);
             foreach (ulong packet in common)
             {
@@ -228,10 +247,7 @@ public sealed class RenditionTests : IDisposable
                 (", removed: {scale: 1}}}\n", "added a@removed, changed none, removed none, untouched 1."),
             ])
         {
-            int seen = daemon.Log.Count;
-            daemon.Write(Head + tail);
-            daemon.Signal(Signals.HangUp);
-            Assert.Contains(line, daemon.WaitForLog("(SIGHUP)", seen: seen), StringComparison.Ordinal);
+            Assert.Contains(line, daemon.Reload(Head + tail), StringComparison.Ordinal);
             for (int i = 0; i < 30; i++)
             {
                 Assert.Equal((++packet, epoch), Next(camera));
@@ -239,6 +255,7 @@ public sealed class RenditionTests : IDisposable
             }
         }
 
+        daemon.WaitFor("a@removed", info => info.ErrorCode == ErrorCode.None);
         Assert.Equal(["a", "a@kept", "a@removed"], StreamDirectory.Keys(daemon.RuntimeDirectory).Order());
         Assert.Equal((0, 0), (camera.Reconnects, kept.Reconnects));
         Assert.Equal(0, daemon.End().ExitCode);
@@ -261,7 +278,7 @@ public sealed class RenditionTests : IDisposable
         for (int round = 0; round < 4; round++)
         {
             // It holds a frame when it is killed. It is there when a frame was made for it.
-            ulong idle = daemon.WaitFor("a@half", info => Step(1) && info.Description!.MemoryBytes == 0).Description!.Head;
+            ulong idle = daemon.WaitFor("a@half", info => Step(1) && info.Description is { MemoryBytes: 0 }).Description!.Head;
             using PeerProcess peer = PeerProcess.Start("subscriber", "--dir", daemon.RuntimeDirectory, "--key", "a@half");
             peer.Ask("open");
             peer.Send("next 30000");

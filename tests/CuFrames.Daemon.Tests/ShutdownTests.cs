@@ -10,7 +10,7 @@ namespace CuFrames.Daemon.Tests;
 /// <summary>The end of the daemon: within two seconds, whatever cameras do.</summary>
 public sealed class ShutdownTests
 {
-    /// <summary>The guarantee of docs/configuration.md.</summary>
+    /// <summary>The guarantee of docs/configuration.md. What the machine keeps from everybody on it comes on top.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
 
     [Theory]
@@ -44,9 +44,7 @@ public sealed class ShutdownTests
         ulong head = daemon.Probe("live").Description!.Head;
         daemon.WaitFor("live", info => info.Description!.Head > head + 100);
 
-        (int exitCode, TimeSpan time) = daemon.End(signal);
-        Assert.Equal(0, exitCode);
-        Assert.True(time <= Limit, $"{time}\n{daemon.LogText}");
+        RequireEnd(daemon, signal);
         Assert.Contains("[103 stopped]", daemon.Log[^1], StringComparison.Ordinal);
         Assert.DoesNotContain("internal-error", daemon.LogText, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFileSystemEntries(daemon.RuntimeDirectory));
@@ -104,12 +102,15 @@ public sealed class ShutdownTests
         daemon.Signal(Signals.HangUp);
         daemon.WaitForLog("changed a,");
         daemon.WaitFor("a", info => info.Epoch != 0 && info.Epoch != epoch && info.StateText.Contains("other.example", StringComparison.Ordinal));
-        reader.TryNext(TimeSpan.FromMilliseconds(500), out _);
-        Assert.Contains(events, happening => happening is { Kind: SubscriberEventKind.Disconnected, Code: ErrorCode.ShuttingDown });
+        Stopwatch time = Stopwatch.StartNew();
+        while (!events.Any(happening => happening is { Kind: SubscriberEventKind.Disconnected, Code: ErrorCode.ShuttingDown }))
+        {
+            // Events are told by the calls that wait for frames.
+            Assert.True(time.Elapsed < DaemonProcess.Patience, string.Join("; ", events));
+            Assert.False(reader.TryNext(TimeSpan.FromMilliseconds(100), out _));
+        }
 
-        (int exitCode, TimeSpan time) = daemon.End();
-        Assert.Equal(0, exitCode);
-        Assert.True(time <= Limit, $"{time}\n{daemon.LogText}");
+        RequireEnd(daemon);
         Assert.Contains("These cameras did not let go of their sources in time, which does no harm: a a.", daemon.Log[^1], StringComparison.Ordinal);
     }
 
@@ -144,8 +145,16 @@ public sealed class ShutdownTests
         using FrameSubscriber other = daemon.Subscribe("b");
         PatternReader.Next(other);
         PatternReader.Next(reader);
-        (int exitCode, TimeSpan time) = daemon.End();
+        RequireEnd(daemon);
+    }
+
+    private static void RequireEnd(DaemonProcess daemon, int signal = Signals.Terminate)
+    {
+        using MachineDelay delay = new(daemon.ProcessId);
+        (int exitCode, TimeSpan time) = daemon.End(signal);
+        delay.Dispose(); // Looks once more: its thread may not have come to it.
+        TimeSpan late = delay.Total;
         Assert.Equal(0, exitCode);
-        Assert.True(time <= Limit, $"{time}");
+        Assert.True(time <= Limit + late, $"{time}, of which the machine has {late}\n{daemon.LogText}");
     }
 }

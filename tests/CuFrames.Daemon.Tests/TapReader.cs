@@ -17,16 +17,29 @@ internal static class TapReader
     public static Socket Connect(DaemonProcess daemon, string tap, int receiveBuffer = 0)
     {
         string path = PathOf(daemon, tap);
-        WaitForSocket(path);
-        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        if (receiveBuffer > 0)
+        Stopwatch time = Stopwatch.StartNew();
+        while (true)
         {
-            socket.ReceiveBufferSize = receiveBuffer;
-        }
+            WaitForSocket(path);
+            Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            if (receiveBuffer > 0)
+            {
+                socket.ReceiveBufferSize = receiveBuffer;
+            }
 
-        socket.ReceiveTimeout = (int)DaemonProcess.Patience.TotalMilliseconds;
-        socket.Connect(new UnixDomainSocketEndPoint(path));
-        return socket;
+            socket.ReceiveTimeout = (int)DaemonProcess.Patience.TotalMilliseconds;
+            try
+            {
+                socket.Connect(new UnixDomainSocketEndPoint(path));
+                return socket;
+            }
+            catch (SocketException error) when (error.SocketErrorCode == SocketError.ConnectionRefused && time.Elapsed < DaemonProcess.Patience)
+            {
+                // The path is there a moment before the daemon listens at it.
+                socket.Dispose();
+                Thread.Sleep(20);
+            }
+        }
     }
 
     public static void WaitForSocket(string path)
@@ -147,11 +160,4 @@ internal static class TapReader
         }
     }
 
-    /// <summary>A port that is free now.</summary>
-    public static int FreePort()
-    {
-        using TcpListener listener = new(System.Net.IPAddress.Loopback, 0);
-        listener.Start();
-        return ((System.Net.IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

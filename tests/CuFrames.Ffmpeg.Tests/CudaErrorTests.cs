@@ -48,8 +48,10 @@ public sealed class CudaErrorTests
     public void A_publisher_ends_with_a_message_and_leaves_nothing(string version, string fault, string text)
     {
         using CudaMachine machine = new();
+
+        // What was enqueued before still runs when the publisher ends.
         using CudaProgram publisher = machine.FfmpegWith(
-            [new("FAKECUDA_FAIL", fault)], version,
+            [new("FAKECUDA_FAIL", fault), new("FAKECUDA_DELAY_US", "5000-20000")], version,
             ["-v", "error", "-xerror", .. CudaSource.Input, "-vf", $"{CudaSource.Upload("nv12")},cuda_ipc_export=key={Key}", "-f", "null", "-"]);
         (int status, _, string messages) = publisher.End();
         Assert.NotEqual(0, status);

@@ -107,12 +107,14 @@ public sealed class CudaPublisherTests
     public void Readers_that_hold_every_slot_do_not_hold_the_pipeline_up(string version)
     {
         using CudaMachine machine = new();
+
+        // It waits before the publisher is there, which has six seconds of frames only.
+        using CudaProgram reader = machine.Ffmpeg(
+            version, "-v", "error", "-f", "cuframes", "-leases", "4", "-i", Key, "-vf", "hwdownload,format=nv12", "-flush_packets", "1", "-f", "rawvideo", "pipe:1");
         using CudaProgram publisher = machine.Ffmpeg(
             version,
             ["-v", "info", "-nostats", "-re", "-f", "lavfi", "-i", $"testsrc2=size={CudaSource.Width}x{CudaSource.Height}:rate=100:duration=6", "-vf",
             $"{CudaSource.Upload("nv12")},cuda_ipc_export=key={Key}:slots=2:max_slots=4,hwdownload,format=nv12", "-f", "framehash", "-"]);
-        using CudaProgram reader = machine.Ffmpeg(
-            version, "-v", "error", "-f", "cuframes", "-leases", "4", "-i", Key, "-vf", "hwdownload,format=nv12", "-flush_packets", "1", "-f", "rawvideo", "pipe:1");
 
         // It has begun, and nobody takes what it writes; then it does not even run.
         reader.Output.ReadExactly(new byte[PixelFormats.PictureBytes(PixelFormat.Nv12, CudaSource.Width, CudaSource.Height)]);
@@ -132,8 +134,10 @@ public sealed class CudaPublisherTests
         using CudaMachine machine = new();
         Dictionary<long, string> expected = CudaSource.Digests(version);
         HashSet<string> pictures = [.. expected.Values];
+
+        // The time-out ends the reader after the last publisher. Each of them has to begin within it, and be it that the machine is busy.
         using CudaProgram reader = machine.Ffmpeg(
-            version, "-v", "error", "-f", "cuframes", "-timeout", "3000000", "-i", Key, "-vf", "hwdownload,format=nv12", "-flush_packets", "1", "-f", "framehash", "pipe:1");
+            version, "-v", "error", "-f", "cuframes", "-timeout", "15000000", "-i", Key, "-vf", "hwdownload,format=nv12", "-flush_packets", "1", "-f", "framehash", "pipe:1");
         using StreamReader lines = new(reader.Output);
         List<string> text = [];
         for (int run = 0; run < 3; run++)

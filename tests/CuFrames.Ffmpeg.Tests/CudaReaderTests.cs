@@ -167,8 +167,10 @@ public sealed class CudaReaderTests
     public async Task The_next_publisher_is_read(string version)
     {
         using CudaMachine machine = new();
+
+        // The time-out ends the reader after the last publisher. Each of them has to begin within it, and be it that the machine is busy.
         using CudaProgram reader = machine.Ffmpeg(
-            version, "-v", "error", "-f", "cuframes", "-timeout", "2000000", "-i", Key, "-vf", "hwdownload,format=nv12", "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1");
+            version, "-v", "error", "-f", "cuframes", "-timeout", "10000000", "-i", Key, "-vf", "hwdownload,format=nv12", "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1");
         byte[] picture = new byte[PixelFormats.PictureBytes(PixelFormat.Nv12, Width, Height)];
         (ulong Epoch, ulong Sequence) before = (0, 0);
         for (int run = 0; run < 3; run++)

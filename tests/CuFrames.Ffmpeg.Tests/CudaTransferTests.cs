@@ -87,9 +87,12 @@ public sealed class CudaTransferTests
     public void A_reader_leaves_nothing_behind(string version)
     {
         using CudaMachine machine = new();
-        using CudaProgram reader = machine.Ffmpeg(
-            version, "-v", "error", "-copyts", "-f", "cuframes", "-timeout", "2000000", "-i", Key, "-vf", "hwdownload,format=nv12", "-f", "framehash", "pipe:1");
         using CudaProgram publisher = CudaSource.Publish(machine, version);
+
+        // The reader waits for its first frame no longer than for any other one, and an FFmpeg takes longer to start on a busy machine.
+        CudaSource.WaitFor(() => File.Exists(Path.Combine(machine.Directory, $"{Key}.sock")), "The publisher does not begin.");
+        using CudaProgram reader = machine.Ffmpeg(
+            version, "-v", "error", "-copyts", "-f", "cuframes", "-timeout", "10000000", "-i", Key, "-vf", "hwdownload,format=nv12", "-f", "framehash", "pipe:1");
         using StreamReader lines = new(reader.Output);
         List<string> text = [];
         while (text.Count(line => !line.StartsWith('#')) < Frames)
@@ -100,7 +103,7 @@ public sealed class CudaTransferTests
         _ = CudaSource.End(publisher);
         text.AddRange(lines.ReadToEnd().Split('\n'));
         (_, _, string messages) = reader.End();
-        Assert.Contains("gave no frame within 2.0 s", messages, StringComparison.Ordinal);
+        Assert.Contains("gave no frame within 10.0 s", messages, StringComparison.Ordinal);
         Dictionary<long, string> expected = CudaSource.Digests(version);
         DigestLine[] read = DigestLine.ReadAll(string.Join('\n', text));
         Assert.All(read, line => Assert.Equal(expected[line.Pts], line.Hash));
@@ -113,8 +116,10 @@ public sealed class CudaTransferTests
     {
         using CudaMachine machine = new();
         KeyValuePair<string, string>[] devices = [new("FAKECUDA_DEVICES", "2")];
+
+        // The time-out ends the reader after the last publisher. Each of them has to begin within it, and be it that the machine is busy.
         using CudaProgram reader = machine.FfmpegWith(
-            devices, version, "-v", "error", "-copyts", "-f", "cuframes", "-timeout", "5000000", "-i", Key, "-vf", "hwdownload,format=nv12", "-f", "framehash", "pipe:1");
+            devices, version, "-v", "error", "-copyts", "-f", "cuframes", "-timeout", "15000000", "-i", Key, "-vf", "hwdownload,format=nv12", "-f", "framehash", "pipe:1");
         using StreamReader lines = new(reader.Output);
         List<string> text = [];
         for (int device = 0; device < 2; device++)

@@ -66,7 +66,9 @@ public sealed class DemuxerTests
     public void One_version_publishes_and_another_reads(string publishing, string reading)
     {
         using TemporaryDirectory directory = new();
-        string source = $"testsrc2=size={Width}x{Height}:rate=25:duration=4";
+
+        // Much longer than the reader needs, which may join late; the publisher is killed then.
+        string source = $"testsrc2=size={Width}x{Height}:rate=25:duration=20";
         Dictionary<long, string> expected = DigestLine.ReadAll(FilterTests.Succeed(FfmpegProcess.Run(
             FfmpegBuild.Ffmpeg(publishing), directory.Path, "-v", "error", "-f", "lavfi", "-i", source, "-vf", "format=nv12", "-f", "framehash", "-")))
             .ToDictionary(line => line.Pts, line => line.Hash);
@@ -170,8 +172,8 @@ public sealed class DemuxerTests
         using FramePublisher publisher = Publish(directory.Path, PixelFormat.Nv12);
         StampedFrames.Publish(publisher);
 
-        // The call of Frigate, which names no format; and the other one's time-out.
-        foreach (string[] options in (string[][])[["-rtsp_transport", "tcp", "-timeout", "1000000"], ["-rw_timeout", "5000000"]])
+        // The call of Frigate, which names no format; and the other one's time-out. Longer ones than Frigate's: this process may be held up before it answers.
+        foreach (string[] options in (string[][])[["-rtsp_transport", "tcp", "-timeout", "60000000"], ["-rw_timeout", "60000000"]])
         {
             string answer = FilterTests.Succeed(FfmpegProcess.Run(
                 FfmpegBuild.Ffprobe(version), directory.Path,

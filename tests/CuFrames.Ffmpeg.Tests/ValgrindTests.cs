@@ -25,8 +25,10 @@ public sealed class ValgrindTests
     public void The_filter_is_clean(string version)
     {
         using TemporaryDirectory directory = new();
+
+        // The reader has to find it and to be let in within this time, by a program that valgrind makes slow.
         using FfmpegProcess publisher = Start(
-            version, directory.Path, "-re", "-f", "lavfi", "-i", "testsrc2=size=322x182:rate=25:duration=4", "-vf", $"format=nv12,cuda_ipc_export=key={Key}", "-f", "null", "-");
+            version, directory.Path, "-re", "-f", "lavfi", "-i", "testsrc2=size=322x182:rate=25:duration=12", "-vf", $"format=nv12,cuda_ipc_export=key={Key}", "-f", "null", "-");
         using FrameSubscriber reader = FrameSubscriber.Connect(Key, new SubscriberOptions { Directory = directory.Path, WaitForStream = true, Reconnect = false });
         for (int i = 0; i < 10; i++)
         {

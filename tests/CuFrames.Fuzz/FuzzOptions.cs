@@ -7,7 +7,7 @@ internal sealed class FuzzOptions
 {
     public const string Usage = """
         usage: CuFrames.Fuzz [--target NAME|all] [--inputs N] [--seed S] [--corpus DIR] [--replay HEX|FILE]
-          --target   tlv, messages, picture, control-block, page or all (default: all, the inputs are shared out evenly)
+          --target   tlv, messages, picture, control-block, page, packet-block, rpc or all (default: all, the inputs are shared out evenly)
           --inputs   how many inputs to try (default: 1,000,000)
           --seed     the same seed gives the same inputs (default: from the clock; it is printed)
           --corpus   a folder of inputs to begin with instead of the one in the repository; inputs with new outcomes are added to it

@@ -12,6 +12,7 @@ internal static class TargetList
         ("control-block", () => new ControlBlockTarget()),
         ("page", () => new PageTarget()),
         ("packet-block", () => new PacketBlockTarget()),
+        ("rpc", () => new RpcTarget()),
     ];
 
     public static IReadOnlyList<string> Names { get; } = [.. All.Select(entry => entry.Name)];

@@ -92,7 +92,7 @@ internal sealed class ChildProcess : IDisposable
             case ["futex", var path]:
                 return SleepOnFutex(path);
             case ["connect", var path]:
-                using (UnixSocket socket = UnixSocket.Connect(path, 10_000))
+                using (UnixSocket socket = UnixSocket.Connect(path, 90_000))
                 {
                     Console.WriteLine("connected");
                     WaitForEnd();
@@ -103,7 +103,7 @@ internal sealed class ChildProcess : IDisposable
                 BecomeOtherUser();
                 try
                 {
-                    using UnixSocket socket = UnixSocket.Connect(path, 10_000);
+                    using UnixSocket socket = UnixSocket.Connect(path, 90_000);
                     Console.WriteLine("connected");
                     WaitForEnd();
                 }
@@ -126,10 +126,10 @@ internal sealed class ChildProcess : IDisposable
     /// <summary>Receives a memory file, sleeps on its first word until woken, and says what it saw.</summary>
     private static unsafe int SleepOnFutex(string path)
     {
-        using UnixSocket socket = UnixSocket.Connect(path, 10_000);
+        using UnixSocket socket = UnixSocket.Connect(path, 90_000);
         using var descriptors = new DescriptorSet();
         byte[] buffer = new byte[16];
-        if (socket.Receive(buffer, descriptors, 10_000).Status != ReceiveStatus.Received)
+        if (socket.Receive(buffer, descriptors, 90_000).Status != ReceiveStatus.Received)
         {
             return 1;
         }
@@ -139,7 +139,7 @@ internal sealed class ChildProcess : IDisposable
         using MemoryMapping mapping = MemoryMapping.Map(file, 4096, MappingAccess.ReadOnly);
         uint* word = (uint*)mapping.Pointer;
         Console.WriteLine("sleeping");
-        FutexWaitResult result = Futex.Wait(word, 0, 30_000_000_000);
+        FutexWaitResult result = Futex.Wait(word, 0, 90_000_000_000);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result} {Volatile.Read(ref *word)}"));
         WaitForEnd();
         return 0;

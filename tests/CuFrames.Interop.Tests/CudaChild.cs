@@ -123,10 +123,10 @@ internal static class CudaChild
     /// <summary>Imports what the parent sends, looks at it and tries to write to it.</summary>
     private static int Import(string path)
     {
-        using UnixSocket socket = UnixSocket.Connect(path, 10_000);
+        using UnixSocket socket = UnixSocket.Connect(path, 90_000);
         using var descriptors = new DescriptorSet();
         byte[] handles = new byte[128];
-        if (socket.Receive(handles, descriptors, 10_000).Status != ReceiveStatus.Received)
+        if (socket.Receive(handles, descriptors, 90_000).Status != ReceiveStatus.Received)
         {
             return 1;
         }

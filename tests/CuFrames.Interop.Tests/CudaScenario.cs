@@ -34,6 +34,7 @@ internal static unsafe class CudaScenario
         UseRegistration(context, stream);
         UseKernel(context, stream, host);
         stream.Synchronize();
+        context.WaitForAllWork();
         Require(stream.IsIdle, "idle");
     }
 

@@ -63,7 +63,7 @@ public sealed unsafe class CudaSharingTests : IDisposable
         UnixSocket? connection;
         while (!listener.TryAccept(out connection))
         {
-            Assert.Equal(1, loop.Wait(events, 30_000));
+            Assert.Equal(1, loop.Wait(events, 90_000));
         }
 
         return connection;

@@ -6,7 +6,8 @@ namespace CuFrames.Interop.Tests;
 /// <summary>Calls that wait are interrupted again and again by a signal that has a handler (EINTR).</summary>
 public sealed class SignalTests : IDisposable
 {
-    private const int Milliseconds = 150;
+    // Long enough for the thread that sends the signals to get a processor in it.
+    private const int Milliseconds = 600;
 
     private readonly TemporaryDirectory _directory = new();
 

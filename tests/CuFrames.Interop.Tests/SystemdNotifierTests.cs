@@ -25,7 +25,7 @@ public sealed class SystemdNotifierTests : IDisposable
         string path = _directory.PathOf("notify");
         using var systemd = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified)
         {
-            ReceiveTimeout = 10_000,
+            ReceiveTimeout = 90_000,
         };
         systemd.Bind(new UnixDomainSocketEndPoint(isAbstract ? "\0" + path : path));
         SetEnvironment(isAbstract ? "@" + path : path, null, null);

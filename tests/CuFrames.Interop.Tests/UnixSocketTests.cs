@@ -203,7 +203,7 @@ public sealed class UnixSocketTests : IDisposable
             Assert.Equal(IoEvents.None, connection.Poll(IoEvents.Readable | IoEvents.PeerClosed, 0));
             child.Kill();
 
-            IoEvents events = connection.Poll(IoEvents.Readable | IoEvents.PeerClosed, 10_000);
+            IoEvents events = connection.Poll(IoEvents.Readable | IoEvents.PeerClosed, 90_000);
 
             Assert.Equal(IoEvents.Readable | IoEvents.HangUp | IoEvents.PeerClosed, events);
             Assert.Equal(ReceiveStatus.PeerGone, connection.Receive(_buffer, _received).Status);
@@ -262,10 +262,10 @@ public sealed class UnixSocketTests : IDisposable
             {
                 for (int i = 0; i < sent; i++)
                 {
-                    Assert.Equal(1000, second.Receive(_buffer, _received, 10_000).Length);
+                    Assert.Equal(1000, second.Receive(_buffer, _received, 90_000).Length);
                 }
             });
-            Assert.Equal(SendStatus.Sent, first.Send(packet, [], 10_000));
+            Assert.Equal(SendStatus.Sent, first.Send(packet, [], 90_000));
             reader.Join();
             Assert.Equal(1000, second.Receive(_buffer, _received).Length);
             Assert.Equal(Errno.EMSGSIZE, Assert.Throws<LinuxException>(() => first.Send(new byte[65536], [])).Errno);

@@ -8,7 +8,7 @@ namespace CuFrames.Media.Tests;
 /// <summary>Publishers with a pump, and lossless subscribers that miss no frame of it. What has packets publishes them, as the daemon does.</summary>
 internal sealed class CameraHarness : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private readonly TemporaryDirectory _directory = new();
     private readonly List<CameraStatus> _statuses = [];
     private readonly FrameSubscriber[] _subscribers;

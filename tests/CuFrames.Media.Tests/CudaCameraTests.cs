@@ -39,7 +39,7 @@ public sealed class CudaCameraTests : IDisposable
             }
         }
 
-        Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(20)));
+        Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(90)));
         (long HostToDevice, long DeviceToHost, long DeviceToDevice) after = CudaDouble.Copies;
         Assert.Equal((25 * 3, 0), (after.HostToDevice - before.HostToDevice, after.DeviceToDevice - before.DeviceToDevice));
         // The three readers' own.
@@ -109,7 +109,7 @@ public sealed class CudaCameraTests : IDisposable
                 Assert.Equal(number == 19, metadata.Flags.HasFlag(FrameFlags.EndOfStream));
             }
 
-            Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(20)));
+            Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(90)));
             Assert.Equal("", camera.Pump.Status.Info!.Decoder);
         }
     }
@@ -226,7 +226,7 @@ public sealed class CudaCameraTests : IDisposable
                 camera.Next();
             }
 
-            Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(20)));
+            Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(90)));
         }
 
         Assert.Equal(before, CudaDouble.LiveObjects);
@@ -246,7 +246,7 @@ public sealed class CudaCameraTests : IDisposable
             atEnd = GC.GetAllocatedBytesForCurrentThread();
         });
         pump.Start();
-        Assert.True(pump.WaitForEnd(TimeSpan.FromSeconds(60)));
+        Assert.True(pump.WaitForEnd(TimeSpan.FromSeconds(90)));
         Assert.Equal(200, pump.Statistics.Frames);
         // The last report itself is a record and a text. The smallest object per frame would be 199 x 24 bytes.
         Assert.InRange(atEnd - atStart, 0, 4000);

@@ -1,5 +1,6 @@
 using CuFrames.Interop;
 using CuFrames.Protocol;
+using CuFrames.TestKit;
 using Xunit;
 
 namespace CuFrames.Media.Tests;

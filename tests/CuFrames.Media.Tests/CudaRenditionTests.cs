@@ -13,7 +13,7 @@ namespace CuFrames.Media.Tests;
 [Collection("cuda")]
 public sealed class CudaRenditionTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     /// <summary>Both kinds of memory, all fits, up and down, other formats and tensors. The first two are the camera's own bytes.</summary>
     private static readonly (string Name, FrameMemory Memory, RenditionOptions Options)[] Many =

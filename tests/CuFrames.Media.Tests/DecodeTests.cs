@@ -177,7 +177,7 @@ public sealed class DecodeTests : IDisposable
         using MediaSource source = new(new MediaSourceOptions
         {
             Url = new RedactedUrl($"tcp://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}"),
-            StallTimeout = TimeSpan.FromSeconds(1),
+            StallTimeout = TimeSpan.FromSeconds(5),
         });
         source.Open();
         MediaException error = Assert.Throws<MediaException>(() =>
@@ -308,17 +308,26 @@ public sealed class DecodeTests : IDisposable
             source.CopyFrame(buffer.Planes);
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 30; i++)
+        int frames = 10;
+        // The runtime allocates now and then on whichever thread is there, for its compiler for example. What allocates by itself does so in every round.
+        long least = long.MaxValue;
+        for (int round = 0; round < 5 && least > 0; round++)
         {
-            if (source.TryReadFrame(out _))
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 6; i++)
             {
-                source.CopyFrame(buffer.Planes);
+                if (source.TryReadFrame(out _))
+                {
+                    source.CopyFrame(buffer.Planes);
+                    frames++;
+                }
             }
+
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
-        Assert.Equal(40, source.Packets - 2, 2.0);
+        Assert.Equal(0, least);
+        Assert.Equal(frames, source.Packets - 2, 2.0);
     }
 
     [Fact]

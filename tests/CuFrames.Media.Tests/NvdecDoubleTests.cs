@@ -56,7 +56,7 @@ public sealed class NvdecDoubleTests : IDisposable
         }
 
         Assert.Equal(25, packets.Count);
-        Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(20)));
+        Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(90)));
         (long HostToDevice, long DeviceToHost, long DeviceToDevice) after = CudaDouble.Copies;
         Assert.Equal((0, 25 * 2), (after.HostToDevice - before.HostToDevice, after.DeviceToDevice - before.DeviceToDevice));
         // The three readers' own.
@@ -78,7 +78,7 @@ public sealed class NvdecDoubleTests : IDisposable
         List<FrameSubscriber> readers = [];
         foreach ((string name, RenditionOptions rendition) in ((string, RenditionOptions)[])[("half", new() { Scale = 0.5 }), ("crop", new() { Width = 99, Height = 101, Fit = PictureFit.Crop })])
         {
-            FramePublisher publisher = FramePublisher.Create($"camera@{name}", new PublisherOptions { Directory = camera.Directory, LosslessTimeout = TimeSpan.FromSeconds(30) });
+            FramePublisher publisher = FramePublisher.Create($"camera@{name}", new PublisherOptions { Directory = camera.Directory, LosslessTimeout = TimeSpan.FromSeconds(90) });
             camera.Pump.Add(new Rendition(publisher, rendition));
             readers.Add(FrameSubscriber.Connect(publisher.Key, new SubscriberOptions { Directory = camera.Directory, Delivery = Delivery.Lossless }));
         }
@@ -90,7 +90,7 @@ public sealed class NvdecDoubleTests : IDisposable
             ulong packet = camera.Next().Metadata.SourcePacket;
             foreach (FrameSubscriber reader in readers)
             {
-                using Frame frame = reader.Next(TimeSpan.FromSeconds(30));
+                using Frame frame = reader.Next(TimeSpan.FromSeconds(90));
                 byte[] samples = new byte[PixelFormats.PictureBytes(frame.PixelFormat, frame.Width, frame.Height)];
                 frame.CopyTo(samples);
                 Assert.Equal((packet, reader == readers[0] ? (320, 180) : (99, 101)), (frame.Metadata.SourcePacket, (frame.Width, frame.Height)));
@@ -98,7 +98,7 @@ public sealed class NvdecDoubleTests : IDisposable
             }
         }
 
-        Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(20)));
+        Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(90)));
         // Two planes of the camera's own frame, and one copy for each rendition.
         Assert.Equal(25 * (2 + 1 + 1), CudaDouble.Copies.DeviceToHost - before.DeviceToHost);
         readers.ForEach(reader => reader.Dispose());
@@ -118,7 +118,7 @@ public sealed class NvdecDoubleTests : IDisposable
             RequireValue(samples, ((long)metadata.SourcePacket - 1) % 25);
         }
 
-        Assert.True(camera.Pump.Stop(TimeSpan.FromSeconds(10)));
+        Assert.True(camera.Pump.Stop(TimeSpan.FromSeconds(90)));
     }
 
     [Fact]
@@ -269,7 +269,7 @@ public sealed class NvdecDoubleTests : IDisposable
             RequireValue(samples, i % 10);
         }
 
-        Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(20)));
+        Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(90)));
         Assert.Equal(0, camera.Pump.Statistics.DecodeErrors);
     }
 
@@ -297,7 +297,7 @@ public sealed class NvdecDoubleTests : IDisposable
             }
         }
 
-        Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(20)));
+        Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(90)));
         CameraStatus[] live = [.. camera.Statuses.Where(status => status.State == CameraState.Live)];
         Assert.Equal(("nvdec", "software"), (live[0].Info!.Decoder, live[^1].Info!.Decoder));
         Assert.Contains("decoded in software and uploaded. NVDEC cannot be used: libavcodec decodes h264 of profile High 10 in yuv420p10le only in software", live[^1].Reason, StringComparison.Ordinal);
@@ -354,9 +354,9 @@ public sealed class NvdecDoubleTests : IDisposable
         CameraStatus refused = second.WaitFor(CameraState.SourceLost);
         Assert.Equal((MediaError.NotAdmitted, ErrorCode.OutOfResources), (refused.Error, refused.Code));
         Assert.Contains("the limit is 1 decoder sessions at once, 1 are in use, and this would be number 2", refused.Reason, StringComparison.Ordinal);
-        Assert.True(first.Pump.Stop(TimeSpan.FromSeconds(10)));
+        Assert.True(first.Pump.Stop(TimeSpan.FromSeconds(90)));
         second.WaitFor(CameraState.Live);
-        Assert.True(second.Pump.Stop(TimeSpan.FromSeconds(10)));
+        Assert.True(second.Pump.Stop(TimeSpan.FromSeconds(90)));
         Assert.Equal(0, admission.InUse);
 
         // What needs no session is not refused one.
@@ -388,7 +388,7 @@ public sealed class NvdecDoubleTests : IDisposable
                 camera.Next();
             }
 
-            Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(20)));
+            Assert.True(camera.Pump.WaitForEnd(TimeSpan.FromSeconds(90)));
         }
 
         Assert.Equal((before, 0), (CudaDouble.LiveObjects, CudaDouble.Sessions));
@@ -408,7 +408,7 @@ public sealed class NvdecDoubleTests : IDisposable
             atEnd = GC.GetAllocatedBytesForCurrentThread();
         });
         pump.Start();
-        Assert.True(pump.WaitForEnd(TimeSpan.FromSeconds(60)));
+        Assert.True(pump.WaitForEnd(TimeSpan.FromSeconds(90)));
         Assert.Equal((200, "nvdec"), (pump.Statistics.Frames, pump.Status.Info!.Decoder));
         // The last report itself is a record and a text. The smallest object per frame would be 199 x 24 bytes.
         Assert.InRange(atEnd - atStart, 0, 4000);

@@ -309,9 +309,9 @@ public sealed class NvdecTests : IDisposable
         Assert.Equal((MediaError.NotAdmitted, ErrorCode.OutOfResources), (refused.Error, refused.Code));
         Assert.Contains("the limit is 1 decoder sessions at once, 1 are in use, and this would be number 2", refused.Reason, StringComparison.Ordinal);
         Assert.Contains("Next attempt within", refused.Reason, StringComparison.Ordinal);
-        first.Pump.Stop(TimeSpan.FromSeconds(10));
+        first.Pump.Stop(TimeSpan.FromSeconds(90));
         second.WaitFor(CameraState.Live);
-        second.Pump.Stop(TimeSpan.FromSeconds(10));
+        second.Pump.Stop(TimeSpan.FromSeconds(90));
         Assert.Equal(0, admission.InUse);
 
         static CameraOptions Looped(DecoderAdmission admission) => CameraHarness.Of(new MediaSourceOptions

@@ -14,7 +14,7 @@ internal static class PublishChild
         using FramePublisher publisher = FramePublisher.Create("camera", new PublisherOptions { Directory = directory.Path, Memory = FrameMemory.Cuda, Cuda = context });
         using CameraPump pump = new(publisher, CameraHarness.File(arguments[0]) with { Retry = false });
         pump.Start();
-        if (!pump.WaitForEnd(TimeSpan.FromSeconds(60)) || pump.Status.State != CameraState.Ended)
+        if (!pump.WaitForEnd(TimeSpan.FromSeconds(90)) || pump.Status.State != CameraState.Ended)
         {
             Console.Error.WriteLine(pump.Status.Reason);
             return 1;

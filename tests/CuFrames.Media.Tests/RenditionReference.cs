@@ -70,7 +70,7 @@ internal sealed class RenditionReference(CudaContext context) : IDisposable
     /// <returns>Its samples.</returns>
     public byte[] Require(FrameSubscriber reader, RenditionOptions options, in FrameMetadata camera, PixelFormat format, int width, int height, byte[] samples)
     {
-        using Frame frame = reader.Next(TimeSpan.FromSeconds(30));
+        using Frame frame = reader.Next(TimeSpan.FromSeconds(90));
         byte[] found = SamplesOf(frame);
         Assert.Equal((camera.SourcePacket, camera.Pts, camera.Flags), (frame.Metadata.SourcePacket, frame.Metadata.Pts, frame.Metadata.Flags));
         Assert.Equal((options.Format ?? format, options.SizeOf(width, height)), (frame.PixelFormat, (frame.Width, frame.Height)));

@@ -24,7 +24,7 @@ public sealed class RtspTests : IDisposable
             : isH265 ? _clips.H265("a.mp4", 1920, 1080, 1) : _clips.H264("a.mp4", 1920, 1080, 1);
         byte[] reference = _clips.DecodeReference(path, "yuv420p");
         using RtspServer server = new(new RtspServerOptions { File = path, IsH265 = isH265 });
-        using MediaSource source = new(new MediaSourceOptions { Url = new RedactedUrl(server.Url), Transport = transport, StallTimeout = TimeSpan.FromSeconds(3) });
+        using MediaSource source = new(new MediaSourceOptions { Url = new RedactedUrl(server.Url), Transport = transport, StallTimeout = TimeSpan.FromSeconds(15) });
         source.Open();
         Assert.True(source.Info.IsLive);
         Assert.Equal(isH265 ? "hevc" : "h264", source.Info.Codec);
@@ -60,6 +60,9 @@ public sealed class RtspTests : IDisposable
 
         // What the decoder still holds when a connection stalls is lost with it: at most the reordering delay.
         Assert.InRange(frames, 22, 25);
+
+        // What the server says comes by another way than its pictures.
+        Assert.True(SpinWait.SpinUntil(() => server.Connections >= 1 && server.Transports.Count >= 1, TimeSpan.FromSeconds(90)));
         Assert.Equal(1, server.Connections);
         Assert.Equal([transport == MediaTransport.Udp ? "udp" : "tcp"], server.Transports);
     }
@@ -93,7 +96,7 @@ public sealed class RtspTests : IDisposable
     {
         string path = _clips.H264("a.mp4", 320, 240, 1);
         using RtspServer server = new(new RtspServerOptions { File = path, Repeat = TimeSpan.FromSeconds(60) });
-        using MediaSource source = new(new MediaSourceOptions { Url = new RedactedUrl(server.Url), StallTimeout = TimeSpan.FromSeconds(1) });
+        using MediaSource source = new(new MediaSourceOptions { Url = new RedactedUrl(server.Url), StallTimeout = TimeSpan.FromSeconds(4) });
         source.Open();
         for (int i = 0; i < 10; i++)
         {
@@ -109,10 +112,10 @@ public sealed class RtspTests : IDisposable
                 // What was on its way.
             }
         });
-        // libav's own limit would come after 11 s.
-        Assert.InRange(Environment.TickCount64 - before, 900, 8_000);
+        // libav's own limit would come after 14 s.
+        Assert.InRange(Environment.TickCount64 - before, 3_900, 13_000);
         Assert.Equal(MediaError.Stalled, error.Error);
-        Assert.Contains("sent no picture for 1 s", error.Message, StringComparison.Ordinal);
+        Assert.Contains("sent no picture for 4 s", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -149,7 +152,8 @@ public sealed class RtspTests : IDisposable
             Assert.True(source.TryReadFrame(out frame));
         }
 
-        Assert.InRange(WallClock.NowNanoseconds - frame.Metadata.CaptureTime, -5_000_000_000, 5_000_000_000);
+        // A clock of another epoch or unit would be off by years; we read late when the machine is busy.
+        Assert.InRange(WallClock.NowNanoseconds - frame.Metadata.CaptureTime, -60_000_000_000, 60_000_000_000);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using CuFrames.Protocol;
+using CuFrames.TestKit;
 using Xunit;
 
 namespace CuFrames.Media.Tests;

@@ -47,14 +47,9 @@ public sealed class WebSourceTests : IDisposable
     {
         string path = _clips.H264("a.ts", 320, 240, 1);
         byte[] reference = _clips.DecodeReference(path, "yuv420p");
-        int port;
-        using (UdpClient probe = new(new IPEndPoint(IPAddress.Loopback, 0)))
-        {
-            port = ((IPEndPoint)probe.Client.LocalEndPoint!).Port;
-        }
-
+        int port = Ports.Free();
         Task sender = Task.Run(() => MediaClips.Ffmpeg(
-            "-re", "-stream_loop", "4", "-i", path, "-c", "copy", "-f", "mpegts", string.Create(CultureInfo.InvariantCulture, $"udp://127.0.0.1:{port}?pkt_size=1316")));
+            "-re", "-stream_loop", "9", "-i", path, "-c", "copy", "-f", "mpegts", string.Create(CultureInfo.InvariantCulture, $"udp://127.0.0.1:{port}?pkt_size=1316")));
         using (MediaSource source = new(new MediaSourceOptions { Url = new RedactedUrl($"udp://127.0.0.1:{port}") }))
         {
             source.Open();

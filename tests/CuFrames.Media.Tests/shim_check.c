@@ -37,8 +37,8 @@ static void scale(cuframes_av_source *source, const cuframes_av_frame_info *info
     for (uint32_t format = CUFRAMES_AV_FORMAT_NV12; format <= CUFRAMES_AV_FORMAT_BGRA; format++) {
         uint32_t x = 1u << info->crop_shift_x, y = 1u << info->crop_shift_y;
         cuframes_av_scaling scalings[2] = {
-            { sizeof *scalings, format, 37, 41, 0, 0, info->width, info->height, 2, 4, 34, 30 },
-            { sizeof *scalings, format, 51, 45, x, y, info->width - x, info->height - y, 0, 0, 51, 45 },
+            { sizeof *scalings, format, 37, 41, 0, 0, info->width, info->height, 2, 4, 34, 30, CUFRAMES_AV_FILTER_BICUBIC },
+            { sizeof *scalings, format, 51, 45, x, y, info->width - x, info->height - y, 0, 0, 51, 45, CUFRAMES_AV_FILTER_AREA },
         };
         cuframes_av_scaler *scaler = cuframes_av_scaler_create();
         for (unsigned i = 0; i < 2; i++) {

@@ -16,7 +16,7 @@ public sealed class ConformanceTests
     private const int LeastPublisherChecks = 100;
     private const int LeastSubscriberChecks = 150;
     private const int LeastPacketSubscriberChecks = 100;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(240);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(600);
 
     [Theory]
     [MemberData(nameof(Languages.Each), MemberType = typeof(Languages))]
@@ -24,7 +24,9 @@ public sealed class ConformanceTests
     {
         using TemporaryDirectory directory = new();
         IReadOnlyList<string> command = Languages.Command(language);
-        ProcessStartInfo start = new(command[0], [.. command.Skip(1), "conform-publisher", Key, "--format-change-ms", "700"])
+
+        // From the first reader on: it has to have looked at the format before, and waits ten seconds.
+        ProcessStartInfo start = new(command[0], [.. command.Skip(1), "conform-publisher", Key, "--format-change-ms", "3000"])
         {
             RedirectStandardInput = true,
         };

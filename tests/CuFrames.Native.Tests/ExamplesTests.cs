@@ -132,7 +132,8 @@ public sealed class ExamplesTests(ExamplePrograms programs) : IClassFixture<Exam
     public void Every_byte_that_the_publisher_publishes_is_its_pattern()
     {
         using TemporaryDirectory directory = new();
-        using RunningProgram program = RunningProgram.Start(directory.Path, programs.Publish, Key, "40");
+
+        // It waits before the program is there, which publishes for four seconds only.
         using FrameSubscriber subscriber = FrameSubscriber.Connect(Key, new SubscriberOptions
         {
             Directory = directory.Path,
@@ -140,14 +141,17 @@ public sealed class ExamplesTests(ExamplePrograms programs) : IClassFixture<Exam
             WaitForStream = true,
             Reconnect = false,
         });
+        Assert.False(subscriber.TryNext(TimeSpan.Zero, out _));
+        using RunningProgram program = RunningProgram.Start(directory.Path, programs.Publish, Key, "100");
         ulong last = 0;
+        ulong missed = 0;
         int frames = 0;
         while (true)
         {
             Frame frame;
             try
             {
-                frame = subscriber.Next(TimeSpan.FromSeconds(30));
+                frame = subscriber.Next(TimeSpan.FromSeconds(90));
             }
             catch (StreamUnavailableException)
             {
@@ -156,8 +160,9 @@ public sealed class ExamplesTests(ExamplePrograms programs) : IClassFixture<Exam
 
             using (frame)
             {
-                Assert.True(last == 0 || frame.Sequence == last + 1, $"frame {frame.Sequence} came after {last}");
-                last = frame.Sequence;
+                // The publisher waits for nobody: on a busy machine frames are missed, and counted.
+                Assert.True(last == 0 || frame.Sequence == last + 1 + (subscriber.Missed - missed), $"frame {frame.Sequence} came after {last}, and {subscriber.Missed - missed} were missed");
+                (last, missed) = (frame.Sequence, subscriber.Missed);
                 frames++;
                 Assert.Equal("nv12 640x360", $"{PixelFormats.Name(frame.PixelFormat)} {frame.Width}x{frame.Height}");
                 ulong tick = frame.Sequence - 1;
@@ -166,10 +171,10 @@ public sealed class ExamplesTests(ExamplePrograms programs) : IClassFixture<Exam
             }
         }
 
-        Assert.Equal(40UL, last);
-        Assert.True(frames >= 30, $"{frames} frames were read");
+        Assert.Equal(100UL, last);
+        Assert.True(frames >= 5, $"{frames} frames were read");
         ToolResult end = program.WaitForEnd();
-        Assert.Equal((0, "publishing 'cam1', 640x360 nv12\n40 frames published, 0 dropped\n", ""), (end.Status, end.Output, end.Errors));
+        Assert.Equal((0, "publishing 'cam1', 640x360 nv12\n100 frames published, 0 dropped\n", ""), (end.Status, end.Output, end.Errors));
     }
 
     [Fact]

@@ -7,7 +7,8 @@ namespace CuFrames.Native.Tests;
 /// <summary>What a frame costs a publisher in C beyond what it costs one in C#: the managed side of the library, in this process.</summary>
 public sealed unsafe class PublisherCostTests
 {
-    private const int Frames = 100_000;
+    private const int Rounds = 20;
+    private const int Frames = 5_000;
 
     [Fact]
     public void Publishing_and_abandoning_allocate_nothing()
@@ -21,11 +22,18 @@ public sealed unsafe class PublisherCostTests
             NativeFrame frame = new() { Size = (uint)sizeof(NativeFrame) };
             ulong sequence = 0;
             int failures = Publish(publisher, &frame, &sequence, 100);
-            long before = GC.GetAllocatedBytesForCurrentThread();
-            failures += Publish(publisher, &frame, &sequence, Frames);
-            Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+            long allocated = long.MaxValue;
+            for (int round = 0; round < Rounds; round++)
+            {
+                // The runtime itself allocates a little now and then, as while it compiles again: what a frame costs shows in each round.
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                failures += Publish(publisher, &frame, &sequence, Frames);
+                allocated = Math.Min(allocated, GC.GetAllocatedBytesForCurrentThread() - before);
+            }
+
+            Assert.Equal(0, allocated);
             Assert.Equal(0, failures);
-            Assert.Equal(Frames + 100UL, sequence);
+            Assert.Equal((Rounds * Frames) + 100UL, sequence);
             Assert.Equal(sequence, publisher.GetInfo().Published);
         }
 

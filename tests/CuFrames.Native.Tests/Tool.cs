@@ -5,7 +5,7 @@ namespace CuFrames.Native.Tests;
 /// <summary>Runs a program to its end.</summary>
 internal static class Tool
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(240);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(600);
 
     /// <summary>Runs it; an exit status other than 0 is an error.</summary>
     /// <returns>What it wrote to standard output.</returns>

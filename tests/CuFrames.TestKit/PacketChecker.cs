@@ -9,6 +9,7 @@ public sealed class PacketChecker(PacketSubscriber subscriber, int largest)
 {
     private readonly ulong[] _missedBefore = new ulong[2];
     private ulong _epoch;
+    private bool _hasLostLast;
 
     /// <summary>Packets whose bytes and fields were right.</summary>
     public long Whole { get; private set; }
@@ -46,7 +47,8 @@ public sealed class PacketChecker(PacketSubscriber subscriber, int largest)
             hasRightBytes &= StampedPackets.HasRightBytes(packet.Data, packet.Sequence, largest);
         }
 
-        if (!packet.IsValid)
+        _hasLostLast = !packet.IsValid;
+        if (_hasLostLast)
         {
             Overwritten++;
         }
@@ -93,9 +95,9 @@ public sealed class PacketChecker(PacketSubscriber subscriber, int largest)
                 Add($"packet {packet.Sequence} comes after {Last}, and {packet.Missed} were said to be lost, {missed[0]} and {missed[1]} on the tracks");
             }
 
-            if (expected > 0)
+            Gaps += expected > 0 ? 1 : 0;
+            if (expected > 0 || _hasLostLast)
             {
-                Gaps++;
                 if (!StampedPackets.IsKey(packet.Sequence))
                 {
                     Add($"packet {packet.Sequence} is the first after a loss and no key frame");

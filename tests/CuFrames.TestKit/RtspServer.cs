@@ -16,6 +16,7 @@ public sealed class RtspServer : IDisposable
     private readonly TaskCompletionSource<(string Url, int Port)> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _connections;
     private int _open;
+    private bool _isDisposed;
 
     /// <summary>Starts a server and waits until it listens.</summary>
     public RtspServer(RtspServerOptions options)
@@ -30,7 +31,7 @@ public sealed class RtspServer : IDisposable
         };
         string[] arguments =
         [
-            script, options.File, "--codec", options.IsH265 ? "h265" : "h264", "--port", options.Port.ToString(CultureInfo.InvariantCulture),
+            script, options.File, "--codec", options.IsH265 ? "h265" : "h264", "--port", (options.Port == 0 ? Ports.Free() : options.Port).ToString(CultureInfo.InvariantCulture),
             "--repeat-seconds", options.Repeat.TotalSeconds.ToString(CultureInfo.InvariantCulture),
             .. options.User is null ? Array.Empty<string>() : ["--user", options.User, "--password", options.Password],
             .. options.Audio is { } audio ? (string[])["--audio", audio] : [],
@@ -46,7 +47,7 @@ public sealed class RtspServer : IDisposable
         _process.ErrorDataReceived += (_, line) => _errors.Enqueue(line.Data ?? "");
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
-        if (!_ready.Task.Wait(TimeSpan.FromSeconds(30)))
+        if (!_ready.Task.Wait(TimeSpan.FromSeconds(90)))
         {
             Dispose();
             throw new InvalidOperationException($"rtsp_server.py did not start: {string.Join('\n', _errors)}");
@@ -111,6 +112,13 @@ public sealed class RtspServer : IDisposable
     /// <summary>Ends the server.</summary>
     public void Dispose()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
+
         // The server deletes its own files when it is told to end. One that does not hear is killed.
         _process.StandardInput.Close();
         if (!_process.WaitForExit(5000))

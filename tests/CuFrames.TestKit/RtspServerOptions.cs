@@ -12,7 +12,7 @@ public sealed record RtspServerOptions
     /// <summary>Serve the file's sound too, which is of this codec: <c>aac</c>, or <c>pcma</c> in a MOV file. Null: no sound.</summary>
     public string? Audio { get; init; }
 
-    /// <summary>Port; 0: any free one.</summary>
+    /// <summary>Port; 0: a free one, outside of those that the kernel gives to connections.</summary>
     public int Port { get; init; }
 
     /// <summary>Play the file repeatedly for that long; zero: once.</summary>

@@ -45,7 +45,8 @@ internal sealed class JpegFeed(string directory, string key)
     }
 
     /// <summary>A client goes.</summary>
-    internal void Leave()
+    /// <returns>Whether it was the last one.</returns>
+    internal bool Leave()
     {
         lock (_gate)
         {
@@ -56,6 +57,8 @@ internal sealed class JpegFeed(string directory, string key)
                 SetNewest(null);
                 _free.Clear();
             }
+
+            return _clients == 0;
         }
     }
 

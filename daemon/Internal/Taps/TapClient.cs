@@ -1,3 +1,6 @@
+using CuFrames.Client.Internal;
+using CuFrames.Interop;
+
 namespace CuFrames.Daemon.Internal.Taps;
 
 /// <summary>A client of a tap, while it is served.</summary>
@@ -7,6 +10,12 @@ namespace CuFrames.Daemon.Internal.Taps;
 /// <param name="Name">Who it is, for people.</param>
 internal sealed record TapClient(TapPoint Point, TapKind Kind, bool IsHttp, string Name)
 {
+    /// <summary>The kernel's word on who it is; null: it came with a token.</summary>
+    internal PeerCredentials? Peer { get; init; }
+
+    /// <summary>What it has of its user's quota; null: nothing.</summary>
+    internal ReaderShare? Share { get; init; }
+
     /// <summary>Key of the stream.</summary>
     internal string Key => Point.Stream.Key;
 

@@ -53,31 +53,6 @@ internal static class TapKey
         ? string.Create(CultureInfo.InvariantCulture, $"{{{Http}: {(taps.Http is null ? Off : $"'{taps.Http}'")}, {Clients}: {taps.Clients}, {StreamClients}: {taps.StreamClients}}}")
         : Off;
 
-    private static object? ParseAddress(ConfigurationValue value)
-    {
-        if (value.IsText(Off))
-        {
-            return Off;
-        }
-
-        if (value.Text() is not { } text)
-        {
-            return null;
-        }
-
-        if (!IPEndPoint.TryParse(text, out IPEndPoint? address) || address.Port == 0)
-        {
-            value.Report($"found {value.Found}", value.Accepted);
-            return null;
-        }
-
-        if (!IPAddress.IsLoopback(address.Address))
-        {
-            // Nobody is asked for a password: whoever can connect sees every camera.
-            value.Report($"found {value.Found}, which other machines can reach", value.Accepted);
-            return null;
-        }
-
-        return address;
-    }
+    private static object? ParseAddress(ConfigurationValue value) =>
+        value.IsText(Off) ? Off : value.Address() is { } address && value.IsLoopback(address) ? address : null;
 }

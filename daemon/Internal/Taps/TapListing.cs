@@ -26,10 +26,13 @@ internal sealed record TapListing(string Key, string State, string? PixelFormat,
     /// <summary>Asks every stream what it is now.</summary>
     /// <param name="points">The streams.</param>
     /// <param name="address">The address of HTTP.</param>
-    internal static List<TapListing> Of(IEnumerable<TapPoint> points, IPEndPoint address) =>
-        [.. points.OrderBy(point => point.Stream.Key, StringComparer.Ordinal).Select(point => Of(point, address))];
+    /// <param name="isShown">Which taps are told; a stream without one is left out.</param>
+    internal static List<TapListing> Of(IEnumerable<TapPoint> points, IPEndPoint address, Func<TapPoint, TapKind, bool> isShown) =>
+        [.. points.Where(point => point.Stream.Kinds.Any(kind => isShown(point, kind)))
+            .OrderBy(point => point.Stream.Key, StringComparer.Ordinal)
+            .Select(point => Of(point, address, isShown))];
 
-    private static TapListing Of(TapPoint point, IPEndPoint address)
+    private static TapListing Of(TapPoint point, IPEndPoint address, Func<TapPoint, TapKind, bool> isShown)
     {
         StreamInfo stream = StreamDirectory.Probe(point.Stream.Key, point.Directory);
         StreamDescription? found = stream.Description is { Width: > 0 } description ? description : null;
@@ -42,7 +45,7 @@ internal sealed record TapListing(string Key, string State, string? PixelFormat,
             found?.Width ?? 0,
             found?.Height ?? 0,
             rate is { } value ? Math.Round(value, 3) : null,
-            [.. point.Stream.Kinds.Select(kind => Describe(point, kind, address, found))]);
+            [.. point.Stream.Kinds.Where(kind => isShown(point, kind)).Select(kind => Describe(point, kind, address, found))]);
     }
 
     private static Tap Describe(TapPoint point, TapKind kind, IPEndPoint address, StreamDescription? stream)

@@ -1,3 +1,6 @@
+using CuFrames.Client;
+using CuFrames.Daemon.Internal.Access;
+using CuFrames.Daemon.Internal.Limits;
 using CuFrames.Interop;
 
 namespace CuFrames.Daemon.Internal.Taps;
@@ -13,7 +16,10 @@ internal sealed class TapServer : IDisposable
 
     private const long Second = 1_000_000_000;
 
+    private readonly uint _own = PeerCredentials.OfThisProcess().UserId;
     private readonly Log _log;
+    private readonly Func<AccessControl> _access;
+    private readonly DescriptorGate _gate;
     private readonly TapClients _clients;
     private readonly TapSockets _sockets;
     private readonly Dictionary<string, string> _troubles = [];
@@ -26,11 +32,14 @@ internal sealed class TapServer : IDisposable
 
     /// <summary>Makes a server without taps.</summary>
     /// <param name="log">The log.</param>
-    internal TapServer(Log log)
+    /// <param name="access">Who a caller by HTTP is.</param>
+    /// <param name="quotas">Quotas for each user.</param>
+    /// <param name="gate">Lets connections in while there are descriptors.</param>
+    internal TapServer(Log log, Func<AccessControl> access, ReaderQuotas quotas, DescriptorGate gate)
     {
-        _log = log;
-        _clients = new TapClients(log);
-        _sockets = new TapSockets(_clients, log);
+        (_log, _access, _gate) = (log, access, gate);
+        _clients = new TapClients(log, quotas);
+        _sockets = new TapSockets(_clients, gate, log);
     }
 
     /// <summary>Makes the taps those of the streams that are published now.</summary>
@@ -62,7 +71,7 @@ internal sealed class TapServer : IDisposable
         if (_http?.Address.Equals(configuration.Http) != true && (_http is not null || configuration.Http is not null))
         {
             _http?.Dispose();
-            _http = configuration.Http is { } address ? new TapHttp(address, _clients, () => _points, _log) : null;
+            _http = configuration.Http is { } address ? new TapHttp(address, _clients, () => _points, _access, _gate, _log) : null;
         }
     }
 
@@ -131,9 +140,16 @@ internal sealed class TapServer : IDisposable
 
     private bool TryMakeFolder(string folder)
     {
-        if (RuntimeDirectory.Ensure(folder, out string? problem) is null)
+        string? problem = FindStranger(folder);
+        if (problem is null && RuntimeDirectory.Ensure(folder, out problem) == false)
         {
-            Report(folder, problem!, null);
+            // It was there, perhaps since a moment ago.
+            problem = FindStranger(folder);
+        }
+
+        if (problem is not null)
+        {
+            Report(folder, problem, null);
             return false;
         }
 
@@ -141,6 +157,14 @@ internal sealed class TapServer : IDisposable
         _folder = folder;
         return true;
     }
+
+    /// <summary>
+    /// Where others may publish, one of them may have made the folder, or a link in its place. Whoever owns it could put sockets of his own where ours are looked for.
+    /// </summary>
+    private string? FindStranger(string folder) =>
+        FileStatus.At(folder)?.UserId is { } user && user != 0 && user != _own && user != FileStatus.At(Path.GetDirectoryName(folder)!)?.UserId
+            ? $"The folder of the taps, {folder}, belongs to user {user}, who could replace what is in it. Remove it as root."
+            : null;
 
     /// <summary>Logs a trouble once, not at every attempt.</summary>
     private void Report(string path, string text, string? key)

@@ -1,4 +1,6 @@
 using System.Net.Sockets;
+using CuFrames.Client.Internal;
+using CuFrames.Daemon.Internal.Limits;
 using CuFrames.Interop;
 
 namespace CuFrames.Daemon.Internal.Taps;
@@ -21,8 +23,9 @@ internal sealed class TapSockets : IDisposable
     private static readonly TimeSpan LastMoments = TimeSpan.FromMilliseconds(200);
 
     private readonly TapClients _clients;
+    private readonly DescriptorGate _descriptors;
     private readonly Log _log;
-    private readonly PeerCredentials _self;
+    private readonly PeerCredentials _self = PeerCredentials.OfThisProcess();
     private readonly EventLoop _events = new();
     private readonly Lock _gate = new();
     private readonly Thread _thread;
@@ -38,17 +41,11 @@ internal sealed class TapSockets : IDisposable
 
     /// <summary>Begins without a socket.</summary>
     /// <param name="clients">Serves the clients.</param>
+    /// <param name="descriptors">Lets connections in while there are descriptors.</param>
     /// <param name="log">The log.</param>
-    internal TapSockets(TapClients clients, Log log)
+    internal TapSockets(TapClients clients, DescriptorGate descriptors, Log log)
     {
-        (_clients, _log) = (clients, log);
-        (UnixSocket first, UnixSocket second) = UnixSocket.CreatePair();
-        using (first)
-        using (second)
-        {
-            _self = first.GetPeerCredentials();
-        }
-
+        (_clients, _descriptors, _log) = (clients, descriptors, log);
         _thread = new Thread(Run) { IsBackground = true, Name = "taps" };
         _thread.Start();
     }
@@ -170,18 +167,24 @@ internal sealed class TapSockets : IDisposable
     private void Accept(Listener listener, UnixSocket connection)
     {
         TapPoint point = listener.Point;
+        if (!_descriptors.Admits($"A client of the tap {point.Stream.Key}.{TapKinds.NameOf(listener.Kind)}", connection.Descriptor.Number))
+        {
+            return;
+        }
+
         PeerCredentials peer = connection.GetPeerCredentials();
         string name = $"process {peer.ProcessId} (user {peer.UserId})";
-        string? obstacle = point.Stream.ReadersOf(listener.Kind).FindObstacle(peer, _self) ?? _clients.TryEnter(point);
+        ReaderShare? share = null;
+        string? obstacle = point.Stream.ReadersOf(listener.Kind).FindObstacle(peer, _self) ?? _clients.TryEnter(point, peer, out share);
         if (obstacle is not null)
         {
             // Closing is all the answer that there is here: whatever is sent would be taken for video.
-            _clients.Refuse($"{point.Stream.Key}.{TapKinds.NameOf(listener.Kind)}", name, obstacle, point.Stream.Key);
+            _clients.Refuse($"{point.Stream.Key}.{TapKinds.NameOf(listener.Kind)}", name, peer, obstacle, point.Stream.Key);
             return;
         }
 
         NetworkStream stream = connection.ToStream();
-        TapClient client = new(point, listener.Kind, IsHttp: false, name);
+        TapClient client = new(point, listener.Kind, IsHttp: false, name) { Peer = peer, Share = share };
         Task task = Task.Run(() => ServeAsync(client, stream));
         _tasks.Add(task);
         _ = task.ContinueWith(Forget, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);

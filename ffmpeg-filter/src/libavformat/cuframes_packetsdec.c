@@ -404,8 +404,9 @@ static int cuframes_packets_read_packet(AVFormatContext *s, AVPacket *pkt)
             return ret;
         code = c->library.packet_copy(&packet, pkt->data, pkt->size);
         if (code == CUFRAMES_PACKET_LOST) {
-            /* Overwritten while it was copied. The next one that is taken says how much is lost. */
+            /* Overwritten while it was copied. The next one that is taken is a key frame, and says what was lost between. */
             av_packet_unref(pkt);
+            c->missed++;
             continue;
         }
         if (code != CUFRAMES_OK) {

@@ -6,7 +6,7 @@ namespace CuFrames.Media.Internal;
 /// <summary>The functions and structs of media/shim/cuframes_av.h, which documents them.</summary>
 internal static unsafe partial class AvNative
 {
-    internal const uint Abi = 4;
+    internal const uint Abi = 5;
     internal const long NoTime = long.MinValue;
     internal const uint LowDelay = 1;
     internal const uint AllTracks = 2;
@@ -323,6 +323,7 @@ internal static unsafe partial class AvNative
         public uint TargetY;
         public uint TargetWidth;
         public uint TargetHeight;
+        public uint Filter;
     }
 
     [StructLayout(LayoutKind.Sequential)]

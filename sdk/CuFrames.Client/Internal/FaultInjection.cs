@@ -8,7 +8,7 @@ namespace CuFrames.Client.Internal;
 /// environment variable <c>CUFRAMES_FAULT</c> names a fault: <c>skip-lease-scan</c> (the publisher does not look at leases) or
 /// <c>skip-recheck</c> (the reader does not look at the slot's state again after it has set its lease word, and is slow before it
 /// sets it), or <c>skip-completion-wait</c> (a frame that a GPU writes is announced before it is written),
-/// or <c>skip-oldest</c> (a packet overwrites others that readers are not told of). The fields are constants to the compiler of the hot path.
+/// or <c>skip-oldest</c> (a packet overwrites others that readers are not told of), or <c>camera-exception:KEY</c> (the thread of that camera throws). The fields are constants to the compiler of the hot path.
 /// </remarks>
 internal static class FaultInjection
 {
@@ -22,6 +22,16 @@ internal static class FaultInjection
     public static readonly bool SkipCompletionWait = IsChosen("skip-completion-wait");
 
     public static readonly bool SkipOldest = IsChosen("skip-oldest");
+
+    /// <summary>The camera whose thread throws; null: none.</summary>
+    public static readonly string? FaultyCamera = FindFaultyCamera();
+
+    private static string? FindFaultyCamera()
+    {
+        const string Prefix = "camera-exception:";
+        string? fault = Environment.GetEnvironmentVariable("CUFRAMES_FAULT");
+        return fault?.StartsWith(Prefix, StringComparison.Ordinal) == true && IsChosen(fault) ? fault[Prefix.Length..] : null;
+    }
 
     private static bool IsChosen(string fault) =>
         AppContext.TryGetSwitch("CuFrames.FaultInjection", out bool isAllowed) && isAllowed &&

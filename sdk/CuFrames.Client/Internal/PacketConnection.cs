@@ -50,6 +50,10 @@ internal sealed class PacketConnection : SubscriberConnection
     // Written once by the taking thread, before the mapping goes; read by those who check packets.
     private bool _isClosed;
 
+    // The packet that was found overwritten last; 0: none. Written by whoever reads packets (release), read by the taking thread (acquire). One word
+    // is enough: only the packet that was taken last matters.
+    private ulong _overwritten;
+
     private PacketConnection(
         UnixSocket socket, PacketWelcomeMessage welcome, MemoryMapping blockMapping, MemoryMapping pageMapping, PacketBlock block, ulong[] missedOn)
         : base(socket, PageOf(pageMapping), welcome.Epoch, welcome.Wakes)
@@ -71,6 +75,9 @@ internal sealed class PacketConnection : SubscriberConnection
     public override StreamState StreamState => _block.State;
 
     public override ulong Head => _block.Head;
+
+    /// <summary>Whether the packet that was taken last was overwritten while it was read: what follows it cannot be decoded without it (14.13). Taking thread.</summary>
+    private bool HasLostTaken => Volatile.Read(ref _overwritten) is > 0 and var sequence && sequence == _base;
 
     private protected override uint ControlMessages => _block.ControlMessages;
 
@@ -146,6 +153,7 @@ internal sealed class PacketConnection : SubscriberConnection
             return false;
         }
 
+        _awaitsKey |= HasLostTaken;
         for (int round = 0; round < MaxTakeRounds; round++)
         {
             ReadBounds(out ulong oldest, out ulong head);
@@ -221,8 +229,7 @@ internal sealed class PacketConnection : SubscriberConnection
             _blockMapping.DangerousAddRef(ref isMapped);
 
             // What was read of the packet was read before this. The publisher has the other fence, between its word and its first byte.
-            Interlocked.MemoryBarrier();
-            return _block.Oldest <= sequence;
+            return IsStillThere(sequence);
         }
         catch (ObjectDisposedException)
         {
@@ -252,8 +259,7 @@ internal sealed class PacketConnection : SubscriberConnection
 
             _blockMapping.DangerousAddRef(ref isMapped);
             new ReadOnlySpan<byte>(_block.BytesAt(position), destination.Length).CopyTo(destination);
-            Interlocked.MemoryBarrier();
-            return _block.Oldest <= sequence;
+            return IsStillThere(sequence);
         }
         catch (ObjectDisposedException)
         {
@@ -350,6 +356,19 @@ internal sealed class PacketConnection : SubscriberConnection
         }
     }
 
+    /// <summary>Step 6 of 14.11. Any thread.</summary>
+    private bool IsStillThere(ulong sequence)
+    {
+        Interlocked.MemoryBarrier();
+        bool isThere = _block.Oldest <= sequence;
+        if (!isThere)
+        {
+            Volatile.Write(ref _overwritten, sequence);
+        }
+
+        return isThere;
+    }
+
     private static unsafe SubscriberPage PageOf(MemoryMapping mapping) => new(mapping.Pointer);
 
     private static int EntryOf(int track, uint number) =>
@@ -363,7 +382,7 @@ internal sealed class PacketConnection : SubscriberConnection
         if (before is { _isStarting: false } && before.Epoch == Epoch && before._base <= head)
         {
             (_cursor, _base, _baseCounts, _hasBaseCounts, _awaitsKey) =
-                (before._base, before._base, before._baseCounts, before._hasBaseCounts, before._awaitsKey);
+                (before._base, before._base, before._baseCounts, before._hasBaseCounts, before._awaitsKey || before.HasLostTaken);
         }
         else if (options.StartAfter is { } position && position.Epoch == Epoch && position.Sequence <= head)
         {

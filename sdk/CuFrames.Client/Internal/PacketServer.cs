@@ -15,16 +15,22 @@ internal sealed class PacketServer : StreamServer
     private readonly FileDescriptor _blockFile;
     private readonly MemoryMapping _mapping;
 
+    /// <summary>Written by the constructor and at the end.</summary>
+    private long _budgetTaken;
+
     // Replaced, never changed, under the gate.
     private PacketTrack[] _tracks = [];
 
     public PacketServer(string key, PacketPublisherOptions options)
-        : base(key, StreamFiles.PacketName(key), new ServerOptions(options.Directory, options.Program, options.MaxSubscribers, options.Readers, options.OnEvent))
+        : base(key, StreamFiles.PacketName(key), new ServerOptions(
+            options.Directory, options.Program, options.MaxSubscribers, options.Readers, options.Quotas, options.OnEvent, options.Descriptors))
     {
         _options = options;
+        long size = PacketBlock.SizeOf(options.MaxPackets, options.ByteCapacity);
         try
         {
-            long size = PacketBlock.SizeOf(options.MaxPackets, options.ByteCapacity);
+            options.Budget?.Take(key, size);
+            _budgetTaken = size;
             _blockFile = MemoryFile.Create("cuframes-packets", size);
             _mapping = MemoryMapping.Map(_blockFile, size, MappingAccess.ReadWrite);
             unsafe
@@ -42,6 +48,7 @@ internal sealed class PacketServer : StreamServer
         {
             _mapping?.Dispose();
             _blockFile?.Dispose();
+            options.Budget?.Give(_budgetTaken);
             ReleaseKey();
             throw;
         }
@@ -165,6 +172,8 @@ internal sealed class PacketServer : StreamServer
     {
         _mapping.Dispose();
         _blockFile.Dispose();
+        _options.Budget?.Give(_budgetTaken);
+        _budgetTaken = 0;
     }
 
     private PacketStreamDescription Describe() => new()

@@ -28,7 +28,7 @@ internal sealed class PublisherServer : StreamServer
     private long _budgetTaken;
 
     public PublisherServer(string key, PublisherOptions options)
-        : base(key, key, new ServerOptions(options.Directory, options.Program, options.MaxSubscribers, options.Readers, options.OnEvent))
+        : base(key, key, new ServerOptions(options.Directory, options.Program, options.MaxSubscribers, options.Readers, options.Quotas, options.OnEvent, options.Descriptors))
     {
         _options = options;
         try
@@ -104,6 +104,22 @@ internal sealed class PublisherServer : StreamServer
         lock (Gate)
         {
             _memory.CopiesFrom = context;
+        }
+    }
+
+    /// <summary>
+    /// Waits for the device that writes into the ring, if one does: after a frame that was begun and will not be published, work of whoever
+    /// filled it may still write to its slot, and unmapping waits for nothing. Publishing thread, outside of the frame's path.
+    /// </summary>
+    public void WaitForDevice()
+    {
+        try
+        {
+            (_memory.Context ?? _memory.CopiesFrom)?.WaitForAllWork();
+        }
+        catch (CudaException)
+        {
+            // In a broken context nothing runs any more. Whoever enqueued the work hears of it from his own calls.
         }
     }
 
@@ -336,19 +352,17 @@ internal sealed class PublisherServer : StreamServer
         return welcome.Write(SendBuffer, correlation);
     }
 
-    protected override bool Introduce(SubscriberSession session)
+    protected override void Introduce(SubscriberSession session)
     {
         foreach (Segment segment in _segments)
         {
             if (!SendOrEvict(session, segment.Message.Write(SendBuffer), segment.File))
             {
-                return false;
+                return;
             }
 
             session.KnownSegments.Add(segment.Id);
         }
-
-        return true;
     }
 
     protected override string GrantText(SubscriberSession session) => $", {session.Delivery} delivery, {session.Leases} leases";

@@ -4,6 +4,10 @@ namespace CuFrames.Client.Internal;
 internal enum SessionState
 {
     AwaitHello,
+
+    /// <summary>HELLO came, and another process was asked for the user's quota. The peer sees no difference to the state before.</summary>
+    AwaitQuota,
+
     Probing,
     Active,
     Closed,

@@ -18,6 +18,9 @@ internal abstract class StreamServer : LoopSource, IDisposable
     private const int MaxAcceptsAtOnce = 32;
     private const long HandshakeTimeoutNanoseconds = 2_000_000_000;
 
+    /// <summary>Another process that counts for quotas has until then, from the connection on: a subscriber waits five seconds.</summary>
+    private const long QuotaTimeoutNanoseconds = 4_000_000_000;
+
     /// <summary>How often pages are looked at.</summary>
     protected const long AuditIntervalNanoseconds = 250_000_000;
 
@@ -25,6 +28,9 @@ internal abstract class StreamServer : LoopSource, IDisposable
     private readonly FileLock _lock;
     private readonly PeerCredentials _self;
     private readonly List<SubscriberSession> _pending = [];
+
+    // Those in AwaitQuota. With the active ones they are never more than there may be.
+    private readonly List<SubscriberSession> _asking = [];
     private readonly List<SubscriberSession> _probes = [];
     private readonly byte[] _receive = new byte[Wire.MaxMessageSize];
     private readonly DescriptorSet _descriptors = new();
@@ -47,7 +53,7 @@ internal abstract class StreamServer : LoopSource, IDisposable
         Program = options.Program ?? AppDomain.CurrentDomain.FriendlyName;
         string directory = options.Directory ?? StreamDirectory.RuntimeDirectory;
         SocketPath = Path.Combine(directory, fileName + ".sock");
-        _self = OwnCredentials();
+        _self = PeerCredentials.OfThisProcess();
         _lock = TakeKey(key, Path.Combine(directory, fileName + ".lock"));
         Epoch = NewEpoch();
     }
@@ -123,6 +129,14 @@ internal abstract class StreamServer : LoopSource, IDisposable
                 if (now - _pending[i].AcceptedAt > HandshakeTimeoutNanoseconds)
                 {
                     Refuse(_pending[i], 0, ErrorCode.HandshakeTimeout, "No HELLO came within two seconds of the connection.");
+                }
+            }
+
+            for (int i = _asking.Count - 1; i >= 0; i--)
+            {
+                if (now - _asking[i].AcceptedAt > QuotaTimeoutNanoseconds)
+                {
+                    Refuse(_asking[i], _asking[i].Correlation, ErrorCode.HandshakeTimeout, "The process that counts for the quotas of all users did not answer in time. Try again.");
                 }
             }
 
@@ -273,9 +287,9 @@ internal abstract class StreamServer : LoopSource, IDisposable
             PauseListening();
             ControlLoop.Shared.RemoveTicker(this);
             ReadOnlySpan<byte> message = new NoticeMessage(NoticeKind.ShuttingDown, ErrorCode.ShuttingDown, $"The publisher of '{Key}' ends.").Write(SendBuffer);
-            foreach (SubscriberSession session in (SubscriberSession[])[.. Table.Active, .. _probes, .. _pending])
+            foreach (SubscriberSession session in (SubscriberSession[])[.. Table.Active, .. _probes, .. _asking, .. _pending])
             {
-                if (session.State != SessionState.AwaitHello)
+                if (session.State is not (SessionState.AwaitHello or SessionState.AwaitQuota))
                 {
                     _ = session.Socket.TrySendSmall(message);
                 }
@@ -347,9 +361,10 @@ internal abstract class StreamServer : LoopSource, IDisposable
     /// <param name="correlation">The HELLO's.</param>
     protected abstract ReadOnlySpan<byte> WriteWelcome(SubscriberSession? session, HelloMessage hello, uint correlation);
 
-    /// <summary>Sends what follows WELCOME.</summary>
-    /// <returns>False when the session has ended by it.</returns>
-    protected virtual bool Introduce(SubscriberSession session) => true;
+    /// <summary>Sends what follows WELCOME. The session may end by it.</summary>
+    protected virtual void Introduce(SubscriberSession session)
+    {
+    }
 
     /// <summary>What a new subscriber was granted, for people.</summary>
     protected abstract string GrantText(SubscriberSession session);
@@ -392,6 +407,14 @@ internal abstract class StreamServer : LoopSource, IDisposable
     protected void Report(PublisherEventKind kind, ulong subscriberId, ErrorCode code, string text) =>
         _options.OnEvent?.Invoke(new PublisherEvent(kind, subscriberId, code, text));
 
+    private void Report(PublisherEventKind kind, SubscriberSession session, ErrorCode code, string text) =>
+        _options.OnEvent?.Invoke(new PublisherEvent(kind, session.Id, code, text)
+        {
+            UserId = session.Peer.UserId,
+            ProcessId = session.Peer.ProcessId,
+            Program = session.Program.Length > 0 ? session.Program : null,
+        });
+
     private static FileLock TakeKey(string key, string lockPath)
     {
         try
@@ -404,6 +427,12 @@ internal abstract class StreamServer : LoopSource, IDisposable
         }
         catch (LinuxException error)
         {
+            if (error.Errno == Errno.EACCES && OwnerOf(lockPath) is { } owner)
+            {
+                throw new StreamUnavailableException(ErrorCode.AlreadyPublished,
+                    $"Stream '{key}' is, or was, published by user {owner}, whose lock {lockPath} is. Choose another key, or have that user or the owner of the directory remove it.", error);
+            }
+
             throw new StreamUnavailableException(
                 error.Errno is Errno.EACCES or Errno.EROFS ? ErrorCode.AccessDenied : ErrorCode.SystemCallFailed,
                 $"Stream '{key}' cannot be published: {error.Message}", error);
@@ -413,6 +442,20 @@ internal abstract class StreamServer : LoopSource, IDisposable
         throw new StreamUnavailableException(ErrorCode.AlreadyPublished,
             $"Stream '{key}' is published already" + (holder is null ? "" : $" by process {holder}") +
             $" (lock {lockPath}). Choose another key or end that publisher.");
+    }
+
+    /// <summary>The other user whose file a path is; null: it is there for nobody, or is our own.</summary>
+    private static uint? OwnerOf(string path)
+    {
+        try
+        {
+            return FileStatus.At(path) is { } status && status.UserId != PeerCredentials.OfThisProcess().UserId ? status.UserId : null;
+        }
+        catch (LinuxException)
+        {
+            // The error before this one is the one to be told.
+            return null;
+        }
     }
 
     private static ulong NewEpoch()
@@ -429,16 +472,6 @@ internal abstract class StreamServer : LoopSource, IDisposable
         while (epoch == 0);
 
         return epoch;
-    }
-
-    private static PeerCredentials OwnCredentials()
-    {
-        (UnixSocket first, UnixSocket second) = UnixSocket.CreatePair();
-        using (first)
-        using (second)
-        {
-            return first.GetPeerCredentials();
-        }
     }
 
     private void Accept(UnixSocket socket)
@@ -490,12 +523,17 @@ internal abstract class StreamServer : LoopSource, IDisposable
             return;
         }
 
-        if (session.State == SessionState.AwaitHello)
+        if (session.State is SessionState.AwaitHello or SessionState.AwaitQuota)
         {
             if (header.Type == MessageType.Bye)
             {
                 Drop(session, PublisherEventKind.SubscriberLeft, ErrorCode.None, "");
                 return;
+            }
+
+            if (session.State == SessionState.AwaitQuota)
+            {
+                throw new ProtocolException(ErrorCode.ProtocolError, $"{header.Type} came before the answer to HELLO.");
             }
 
             if (header.Type != MessageType.Hello)
@@ -557,8 +595,56 @@ internal abstract class StreamServer : LoopSource, IDisposable
             return;
         }
 
-        session.Id = ++_lastSubscriberId;
         Grant(session, hello);
+        if (_options.Quotas is not { } quotas)
+        {
+            Admit(session, header, hello);
+            return;
+        }
+
+        (session.State, session.Correlation) = (SessionState.AwaitQuota, header.CorrelationId);
+        _asking.Add(session);
+        quotas.Ask(session.Peer, _self, Key, session.Leases, (share, obstacle) => OnQuota(session, header, hello, share, obstacle));
+    }
+
+    /// <summary>Goes on with a session when it is known what its user's quota leaves it, which may be fewer leases. Any thread that is not looking at pages.</summary>
+    private void OnQuota(SubscriberSession session, MessageHeader header, HelloMessage hello, ReaderShare? share, string? obstacle)
+    {
+        lock (Gate)
+        {
+            if (session.State != SessionState.AwaitQuota)
+            {
+                // It has gone meanwhile.
+                if (share is not null)
+                {
+                    _options.Quotas!.Give(share);
+                }
+
+                return;
+            }
+
+            _asking.Remove(session);
+            (session.Share, session.Leases) = (share, share?.Leases ?? session.Leases);
+            if (obstacle is not null)
+            {
+                Refuse(session, header.CorrelationId, ErrorCode.TooManySubscribers, obstacle, (byte)hello.LowestVersion);
+                return;
+            }
+
+            try
+            {
+                Admit(session, header, hello);
+            }
+            catch (LinuxException error)
+            {
+                OnSessionError(session, error);
+            }
+        }
+    }
+
+    private void Admit(SubscriberSession session, MessageHeader header, HelloMessage hello)
+    {
+        session.Id = ++_lastSubscriberId;
         FileDescriptor page;
         try
         {
@@ -583,11 +669,10 @@ internal abstract class StreamServer : LoopSource, IDisposable
             }
         }
 
-        if (Introduce(session))
-        {
-            Report(PublisherEventKind.SubscriberJoined, session.Id, ErrorCode.None,
-                $"Subscriber {session.Id} of '{Key}' joined: '{session.Program}', process {session.Peer.ProcessId}, user {session.Peer.UserId}{GrantText(session)}.");
-        }
+        // It has the descriptors: who hangs up now has joined, and has left.
+        Report(PublisherEventKind.SubscriberJoined, session, ErrorCode.None,
+            $"Subscriber {session.Id} of '{Key}' joined: '{session.Program}', process {session.Peer.ProcessId}, user {session.Peer.UserId}{GrantText(session)}.");
+        Introduce(session);
     }
 
     private (ErrorCode Code, string Text)? FindRefusal(SubscriberSession session, HelloMessage hello)
@@ -608,14 +693,16 @@ internal abstract class StreamServer : LoopSource, IDisposable
             return null;
         }
 
-        return Table.Active.Length >= _options.MaxSubscribers
+        return Table.Active.Length + _asking.Count >= _options.MaxSubscribers
             ? (ErrorCode.TooManySubscribers, $"Stream '{Key}' has {_options.MaxSubscribers} subscribers, which is its limit. Raise the limit or end a reader.")
+            : _options.Descriptors?.FindObstacle($"A subscriber of '{Key}'", session.Socket.Descriptor.Number) is { } full
+            ? (ErrorCode.OutOfResources, full)
             : FindObstacle(hello);
     }
 
     private void Reject(SubscriberSession session, uint correlation, ErrorCode code, string text)
     {
-        if (session.State == SessionState.AwaitHello)
+        if (session.State is SessionState.AwaitHello or SessionState.AwaitQuota)
         {
             Refuse(session, correlation, code, text);
         }
@@ -648,6 +735,12 @@ internal abstract class StreamServer : LoopSource, IDisposable
         session.State = SessionState.Closed;
         ControlLoop.Shared.Remove(session.Socket.Descriptor, session.LoopToken);
         session.Socket.Shutdown();
+        if (session.Share is { } share)
+        {
+            session.Share = null;
+            _options.Quotas!.Give(share);
+        }
+
         if (wasActive)
         {
             Table.Remove(session);
@@ -661,13 +754,14 @@ internal abstract class StreamServer : LoopSource, IDisposable
         else
         {
             _pending.Remove(session);
+            _asking.Remove(session);
             _probes.Remove(session);
             session.Close();
         }
 
         if (wasActive || kind == PublisherEventKind.SubscriberRefused)
         {
-            Report(kind, session.Id, code, kind switch
+            Report(kind, session, code, kind switch
             {
                 PublisherEventKind.SubscriberRefused => $"A subscriber of '{Key}' was refused (process {session.Peer.ProcessId}, user {session.Peer.UserId}): {text}",
                 PublisherEventKind.SubscriberEvicted => $"Subscriber {session.Id} of '{Key}' was evicted ('{session.Program}', process {session.Peer.ProcessId}): {text}",

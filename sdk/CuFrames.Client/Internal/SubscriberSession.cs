@@ -45,6 +45,12 @@ internal sealed class SubscriberSession : LoopSource
 
     public int Leases { get; set; }
 
+    /// <summary>Correlation id of its HELLO, for an answer that does not come at once.</summary>
+    public uint Correlation { get; set; }
+
+    /// <summary>What it has of its user's quota; null: nothing.</summary>
+    public ReaderShare? Share { get; set; }
+
     /// <summary>Value of <c>waiting</c> that was answered with a DOORBELL last. Publishing thread only.</summary>
     public uint LastRung { get; set; }
 

@@ -61,7 +61,7 @@ internal static unsafe partial class CudaNative
         "cuInit", "cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString",
         "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName", "cuDeviceGetUuid", "cuDeviceGetUuid_v2", "cuDeviceGetAttribute",
         "cuDeviceTotalMem_v2", "cuDeviceGetPCIBusId", "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease_v2",
-        "cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2", "cuCtxGetDevice", "cuMemGetInfo_v2",
+        "cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2", "cuCtxGetDevice", "cuCtxSynchronize", "cuMemGetInfo_v2",
         "cuStreamCreate", "cuStreamDestroy_v2", "cuStreamQuery", "cuStreamWaitEvent", "cuStreamWriteValue64_v2", "cuStreamGetCtx",
         "cuEventCreate", "cuEventDestroy_v2", "cuEventRecord", "cuEventQuery", "cuEventSynchronize",
         "cuIpcGetEventHandle", "cuIpcOpenEventHandle", "cuIpcGetMemHandle", "cuIpcOpenMemHandle_v2", "cuIpcCloseMemHandle",
@@ -123,6 +123,9 @@ internal static unsafe partial class CudaNative
 
     [LibraryImport(Library, EntryPoint = "cuCtxGetDevice")]
     internal static partial CudaResult GetContextDevice(int* device);
+
+    [LibraryImport(Library, EntryPoint = "cuCtxSynchronize")]
+    internal static partial CudaResult SynchroniseContext();
 
     [LibraryImport(Library, EntryPoint = "cuMemGetInfo_v2")]
     internal static partial CudaResult GetMemory(nuint* free, nuint* total);

@@ -26,6 +26,14 @@ internal static unsafe class FileSystem
             : ToStatus(buffer);
     }
 
+    internal static FileStatus Stat(int descriptor)
+    {
+        LibC.StatxBuffer buffer;
+        return LibC.Statx(descriptor, string.Empty, LibC.AT_EMPTY_PATH, LibC.STATX_BASIC_STATS, &buffer) < 0
+            ? throw LinuxException.FromLastError("statx", $"examine descriptor {descriptor}")
+            : ToStatus(buffer);
+    }
+
     /// <summary>Examines a path without following a link in its last part; null if there is nothing.</summary>
     internal static FileStatus? TryStat(string path)
     {

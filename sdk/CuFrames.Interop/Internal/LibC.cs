@@ -15,8 +15,10 @@ internal static unsafe partial class LibC
 {
     // fcntl.h. O_DIRECTORY and O_NOFOLLOW are among the few values where arm64 leaves the generic table.
     internal const int O_RDONLY = 0;
+    internal const int O_WRONLY = 1;
     internal const int O_RDWR = 2;
     internal const int O_CREAT = 0x40;
+    internal const int O_TRUNC = 0x200;
     internal const int O_NONBLOCK = 0x800;
     internal const int O_CLOEXEC = 0x80000;
     internal const int O_PATH = 0x200000;
@@ -27,8 +29,13 @@ internal static unsafe partial class LibC
     internal const int F_GET_SEALS = 1034;
     internal const int AT_FDCWD = -100;
     internal const int AT_SYMLINK_NOFOLLOW = 0x100;
+    internal const int AT_EACCESS = 0x200;
     internal const int AT_EMPTY_PATH = 0x1000;
     internal const uint STATX_BASIC_STATS = 0x7FF;
+
+    // unistd.h
+    internal const int W_OK = 2;
+    internal const int X_OK = 1;
 
     // sys/file.h
     internal const int LOCK_EX = 2;
@@ -48,8 +55,12 @@ internal static unsafe partial class LibC
 
     // sys/socket.h
     internal const int AF_UNIX = 1;
+    internal const int AF_INET = 2;
+    internal const int AF_INET6 = 10;
+    internal const int AF_NETLINK = 16;
     internal const int SOCK_STREAM = 1;
     internal const int SOCK_DGRAM = 2;
+    internal const int SOCK_RAW = 3;
     internal const int SOCK_SEQPACKET = 5;
     internal const int SOCK_NONBLOCK = 0x800;
     internal const int SOCK_CLOEXEC = 0x80000;
@@ -82,6 +93,7 @@ internal static unsafe partial class LibC
     internal const int SIGILL = 4;
     internal const int SIGBUS = 7;
     internal const int SIGFPE = 8;
+    internal const int SIGKILL = 9;
     internal const int SIGSEGV = 11;
     internal const int SIG_SETMASK = 2;
     internal const int SignalSetWords = 16;
@@ -96,6 +108,14 @@ internal static unsafe partial class LibC
     internal const int CLOCK_MONOTONIC = 1;
 
     private const string Library = "libc";
+
+
+    // sys/prctl.h and sys/resource.h
+    internal const int PR_SET_PDEATHSIG = 1;
+    internal const int PR_SET_DUMPABLE = 4;
+    internal const int PR_SET_NO_NEW_PRIVS = 38;
+    internal const int RLIMIT_CORE = 4;
+    internal const int RLIMIT_NOFILE = 7;
 
     internal static bool IsArm64 { get; } = RuntimeInformation.ProcessArchitecture switch
     {
@@ -136,6 +156,12 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Statx(int directory, string path, int flags, uint mask, StatxBuffer* buffer);
 
+    [LibraryImport(Library, EntryPoint = "faccessat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int AccessAt(int directory, string path, int mode, int flags);
+
+    [LibraryImport(Library, EntryPoint = "fsync", SetLastError = true)]
+    internal static partial int Fsync(FileDescriptor file);
+
     [LibraryImport(Library, EntryPoint = "ftruncate", SetLastError = true)]
     internal static partial int Ftruncate(FileDescriptor file, long length);
 
@@ -148,6 +174,9 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "chmod", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Chmod(string path, uint mode);
 
+    [LibraryImport(Library, EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int ChangeOwner(string path, uint user, uint group);
+
     [LibraryImport(Library, EntryPoint = "unlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Unlink(string path);
 
@@ -157,6 +186,13 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, EntryPoint = "getgrnam_r", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int FindGroup(string name, AccountEntry* entry, byte* texts, nuint size, void** found);
+
+    [LibraryImport(Library, EntryPoint = "getpwuid_r")]
+    internal static partial int FindUserById(uint id, UserEntry* entry, byte* texts, nuint size, void** found);
+
+    // Returns the number of groups, or -1 when there is no room for them; then the number says how much is needed.
+    [LibraryImport(Library, EntryPoint = "getgrouplist")]
+    internal static partial int GroupsOfUser(byte* name, uint group, uint* groups, int* count);
 
     [LibraryImport(Library, EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Rename(string from, string to);
@@ -217,6 +253,9 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "recvmsg", SetLastError = true)]
     internal static partial nint ReceiveMessage(FileDescriptor socket, MessageHeader* message, int flags);
 
+    [LibraryImport(Library, EntryPoint = "recvfrom", SetLastError = true)]
+    internal static partial nint ReceiveFrom(FileDescriptor socket, void* buffer, nuint length, int flags, void* address, uint* addressLength);
+
     [LibraryImport(Library, EntryPoint = "poll", SetLastError = true)]
     internal static partial int Poll(PollEntry* entries, nuint count, int timeoutMilliseconds);
 
@@ -237,6 +276,20 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, EntryPoint = "timerfd_settime", SetLastError = true)]
     internal static partial int TimerSet(FileDescriptor timer, int flags, TimerSpecification* value, TimerSpecification* old);
+
+    // prctl(2) is variadic; see syscall below.
+    [LibraryImport(Library, EntryPoint = "prctl", SetLastError = true)]
+    internal static partial int ControlProcess(int option, ulong argument2, ulong argument3, ulong argument4, ulong argument5);
+
+    [LibraryImport(Library, EntryPoint = "getppid")]
+    internal static partial int GetParent();
+
+    // struct rlimit: the soft limit and the hard limit.
+    [LibraryImport(Library, EntryPoint = "getrlimit", SetLastError = true)]
+    internal static partial int GetResourceLimit(int resource, ulong* limit);
+
+    [LibraryImport(Library, EntryPoint = "setrlimit", SetLastError = true)]
+    internal static partial int SetResourceLimit(int resource, ulong* limit);
 
     /// <summary>SIGRTMIN: glibc and musl keep different numbers of the first real-time signals for themselves.</summary>
     [LibraryImport(Library, EntryPoint = "__libc_current_sigrtmin")]
@@ -348,5 +401,17 @@ internal static unsafe partial class LibC
     {
         [FieldOffset(16)]
         internal uint Id;
+    }
+
+    /// <summary>struct passwd of a 64-bit system, as far as it is looked at.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 48)]
+    internal struct UserEntry
+    {
+        [FieldOffset(0)]
+        internal byte* Name;
+        [FieldOffset(16)]
+        internal uint UserId;
+        [FieldOffset(20)]
+        internal uint GroupId;
     }
 }

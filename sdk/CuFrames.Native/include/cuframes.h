@@ -771,7 +771,8 @@ CUFRAMES_API int32_t cuframes_publisher_publish(cuframes_publisher *publisher, c
  * CUDA_CALL_FAILED: the work failed; the frame is not announced and still open, to be tried again or abandoned. */
 CUFRAMES_API int32_t cuframes_publisher_publish_stream(cuframes_publisher *publisher, cuframes_frame *frame, void *stream, uint64_t *sequence);
 
-/* Gives the open frame's slot back unpublished. Publishing thread. */
+/* Gives the open frame's slot back unpublished. Where a device writes the ring, it waits first for all work in the publisher's context, so that none
+ * still writes to a slot that others get: such work must not wait for this thread. Publishing thread. */
 CUFRAMES_API int32_t cuframes_publisher_abandon(cuframes_publisher *publisher, cuframes_frame *frame);
 
 /* Tells readers of the source: STARTING, LIVE or SOURCE_LOST, with a reason for people (may be null). Any thread. */
@@ -830,8 +831,9 @@ CUFRAMES_API int32_t cuframes_packet_subscriber_get_track(cuframes_packet_subscr
 CUFRAMES_API int32_t cuframes_packet_get_track(const cuframes_packet *packet, cuframes_packet_track *track);
 
 /* Whether all that was read of a packet's data before this call was whole: CUFRAMES_OK, or PACKET_LOST when the publisher has begun to overwrite it or
- * the connection that it came through was closed (by a reconnection, too), or INVALID_HANDLE for what never was a packet of a subscriber. Any thread.
- * No allocation, no system call. */
+ * the connection that it came through was closed (by a reconnection, too), or INVALID_HANDLE for what never was a packet of a subscriber. When the packet
+ * that was taken last was overwritten, the next one that is taken is a key frame of the first video track: what lies between needs what was lost. Any
+ * thread. No allocation, no system call. */
 CUFRAMES_API int32_t cuframes_packet_check(const cuframes_packet *packet);
 
 /* Copies a packet's bytes and makes sure that the copy is whole. size: room at the destination, data_size at least. Errors: PACKET_LOST, then what was

@@ -20,7 +20,7 @@ def held():
     return subscriber.info.held_frames
 
 
-with cuframes.Publisher("a", "nv12", 94, 62, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=10) as subscriber:
+with cuframes.Publisher("a", "nv12", 94, 62, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=90) as subscriber:
     publisher.publish(data, pts=7)
     frame = subscriber.next()
     assert frame.pts == 7 and frame.to_host() == data and frame.uv.shape == (31, 47, 2)

@@ -53,6 +53,7 @@ def stream(runtime_directory):
 
         threads.append(threading.Thread(target=publish))
         threads[-1].start()
+        support.wait_until(lambda: publisher.info.head > 0, "the first frame is published")
         return publisher
 
     yield start

@@ -14,7 +14,7 @@ import support
 
 @pytest.fixture
 def frames(directory):
-    with cuframes.Publisher("a", "p010", 94, 62, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=10) as subscriber:
+    with cuframes.Publisher("a", "p010", 94, 62, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=90) as subscriber:
         support.publish(publisher)
         yield publisher, subscriber, subscriber.next()
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_is_refused(frames):
 
 
 def test_tensors_of_an_open_frame_can_be_written(directory):
-    with cuframes.Publisher("a", "p010", 94, 62, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=10) as subscriber:
+    with cuframes.Publisher("a", "p010", 94, 62, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=90) as subscriber:
         with publisher.frame() as picture:
             number = stamp.number_of(publisher.info.epoch, 1)
             for plane in picture.planes:

@@ -296,8 +296,8 @@ def test_ctrl_c_ends_a_wait(directory):
     done = support.run_python("""
 import os, signal, sys, threading, cuframes
 with cuframes.PacketPublisher("p", directory=sys.argv[1]), cuframes.PacketSubscriber("p", directory=sys.argv[1]) as subscriber:
-    threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
     try:
+        threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
         subscriber.next()
     except KeyboardInterrupt:
         print("interrupted")
@@ -311,7 +311,8 @@ import sys, time, cuframes, test_packets
 publisher = test_packets.publisher_of(sys.argv[1])
 while True:
     test_packets.publish(publisher)
-    time.sleep(0.0005)
+    # The ring has some eighty packets: a reader that is held up for less than their time finds what it has taken whole.
+    time.sleep(0.01)
 """
     import os
     import subprocess

@@ -25,8 +25,8 @@ publisher = cuframes.Publisher("a", "gray8", 64, 48, directory=directory)
 def test_control_c_ends_a_wait(directory, wait):
     code = PRELUDE + f"""
 subscriber = cuframes.Subscriber("a", directory=directory)
-print("waiting", flush=True)
 try:
+    print("waiting", flush=True)
     {wait}
 except KeyboardInterrupt:
     publisher.publish(bytes(64 * 48))
@@ -38,7 +38,7 @@ except KeyboardInterrupt:
         time.sleep(0.3)  # Into the wait.
         process.send_signal(signal.SIGINT)
         # A wait that does not end must not hold the tests up.
-        killer = threading.Timer(10, process.kill)
+        killer = threading.Timer(support.PATIENCE, process.kill)
         killer.start()
         assert process.stdout.readline() == "interrupted, and then frame 1\n"
         killer.cancel()
@@ -180,7 +180,7 @@ def test_nothing_piles_up_over_a_thousand_subscribers_and_publishers(directory):
 
 
 def test_nothing_piles_up_over_a_hundred_thousand_frames(directory):
-    with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=10) as subscriber:
+    with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=90) as subscriber:
         def cycle(count):
             for _ in range(count):
                 with publisher.frame():
@@ -193,6 +193,6 @@ def test_nothing_piles_up_over_a_hundred_thousand_frames(directory):
         cycle(10_000)
         descriptors, threads, memory = counts()
         cycle(100_000)
-        assert counts()[:2] == (descriptors, threads)
+        support.wait_until(lambda: counts()[0] <= descriptors and counts()[1] <= threads, f"{descriptors} descriptors and {threads} threads again")
         assert counts()[2] < memory + 4 * 1024
         assert support.held(subscriber) == 0 and subscriber.info.missed == 0

@@ -28,7 +28,7 @@ def test_readers_in_other_processes_see_every_byte(peers, directory, language):
 
 @pytest.mark.parametrize("pixel_format,width,height", support.FORMATS)
 def test_publish_copies_planes_or_a_whole_picture(directory, pixel_format, width, height):
-    with cuframes.Publisher("a", pixel_format, width, height, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=10) as subscriber:
+    with cuframes.Publisher("a", pixel_format, width, height, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=90) as subscriber:
         epoch = publisher.info.epoch
         for sequence in (1, 2, 3):
             planes = stamp.picture_of(stamp.number_of(epoch, sequence), pixel_format, width, height)
@@ -89,7 +89,7 @@ def test_a_published_frame_is_not_written_to_any_more(directory):
 
 def test_dropped_frames_are_told(directory):
     with cuframes.Publisher("a", "gray8", 64, 48, directory=directory, slots=2, max_slots=2, max_leases=2) as publisher:
-        with cuframes.Subscriber("a", directory=directory, delivery="in-order", timeout=10) as subscriber:
+        with cuframes.Subscriber("a", directory=directory, delivery="in-order", timeout=90) as subscriber:
             support.publish(publisher, 2)
             frames = [subscriber.next(), subscriber.next()]
             assert publisher.begin() is None

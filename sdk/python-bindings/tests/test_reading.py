@@ -100,7 +100,7 @@ def test_what_is_told_of_a_frame(directory):
 
 def test_newest_skips_and_counts_and_in_order_does_not(directory):
     with cuframes.Publisher("a", "gray8", 64, 48, directory=directory, slots=8) as publisher:
-        with cuframes.Subscriber("a", directory=directory, timeout=10) as newest, cuframes.Subscriber("a", directory=directory, delivery="in-order", timeout=10) as all_of_them:
+        with cuframes.Subscriber("a", directory=directory, timeout=90) as newest, cuframes.Subscriber("a", directory=directory, delivery="in-order", timeout=90) as all_of_them:
             support.publish(publisher, 3)
             assert newest.next().sequence == 3
             support.publish(publisher, 2)
@@ -112,7 +112,7 @@ def test_newest_skips_and_counts_and_in_order_does_not(directory):
 
 def test_several_frames_are_held_until_leases_are_exhausted(directory):
     with cuframes.Publisher("a", "nv12", 94, 62, directory=directory, slots=8) as publisher:
-        with cuframes.Subscriber("a", directory=directory, delivery="in-order", leases=4, timeout=10) as subscriber:
+        with cuframes.Subscriber("a", directory=directory, delivery="in-order", leases=4, timeout=90) as subscriber:
             support.publish(publisher, 6)
             frames = [subscriber.next() for _ in range(4)]
             assert support.held(subscriber) == 4
@@ -129,7 +129,7 @@ def test_several_frames_are_held_until_leases_are_exhausted(directory):
 
 def test_an_array_that_outlives_its_frame_keeps_the_lease_and_its_content(directory):
     with cuframes.Publisher("a", "nv12", 94, 62, directory=directory) as publisher:
-        with cuframes.Subscriber("a", directory=directory, leases=8, timeout=10) as subscriber:
+        with cuframes.Subscriber("a", directory=directory, leases=8, timeout=90) as subscriber:
             support.publish(publisher)
             frame = subscriber.next()
             wanted = stamp.plane_of(support.number(frame), 0, 62, 94).tobytes()
@@ -156,7 +156,7 @@ def test_an_array_that_outlives_its_frame_keeps_the_lease_and_its_content(direct
 
 
 def test_a_frame_that_nobody_has_is_released(directory):
-    with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=10) as subscriber:
+    with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=90) as subscriber:
         support.publish(publisher)
         frame = subscriber.next()
         array = numpy.asarray(frame.y)
@@ -174,7 +174,7 @@ def test_a_frame_that_nobody_has_is_released(directory):
 
 
 def test_a_released_frame_raises_and_can_still_be_described(directory):
-    with cuframes.Publisher("a", "nv12", 94, 62, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=10) as subscriber:
+    with cuframes.Publisher("a", "nv12", 94, 62, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=90) as subscriber:
         support.publish(publisher)
         frame = subscriber.next()
         plane = frame.y
@@ -194,7 +194,7 @@ def test_a_released_frame_raises_and_can_still_be_described(directory):
 
 def test_a_frame_keeps_its_subscriber(directory):
     with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher:
-        subscriber = cuframes.Subscriber("a", directory=directory, timeout=10)
+        subscriber = cuframes.Subscriber("a", directory=directory, timeout=90)
         support.publish(publisher)
         frame = subscriber.next()
         del subscriber
@@ -211,7 +211,7 @@ def test_a_frame_keeps_its_subscriber(directory):
 
 def test_frames_of_a_closed_subscriber_stay_mapped_and_are_lost(directory):
     with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher:
-        subscriber = cuframes.Subscriber("a", directory=directory, timeout=10)
+        subscriber = cuframes.Subscriber("a", directory=directory, timeout=90)
         support.publish(publisher)
         frame = subscriber.next()
         array = numpy.asarray(frame.y)
@@ -233,7 +233,7 @@ def test_frames_of_a_closed_subscriber_stay_mapped_and_are_lost(directory):
 
 
 def test_arrays_cannot_be_written(directory):
-    with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=10) as subscriber:
+    with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=90) as subscriber:
         support.publish(publisher)
         with subscriber.next() as frame:
             for array in (numpy.asarray(frame.y), numpy.from_dlpack(frame.y)):
@@ -279,7 +279,7 @@ def test_options_that_make_no_sense(directory):
 
 
 def test_a_stream_that_is_not_there_yet_is_waited_for(directory):
-    with cuframes.Subscriber("a", directory=directory, wait_for_stream=True, timeout=10) as subscriber:
+    with cuframes.Subscriber("a", directory=directory, wait_for_stream=True, timeout=90) as subscriber:
         with pytest.raises(TimeoutError):
             subscriber.next(0.05)
         assert subscriber.info.memory == "" and not subscriber.info.is_connected
@@ -334,7 +334,7 @@ def test_without_reconnecting_the_end_is_told(peers, directory):
 def test_eviction_takes_the_frame(directory):
     events = []
     with cuframes.Publisher("a", "gray8", 64, 48, directory=directory, slots=2, max_slots=2, lease_timeout=0.1, max_leases=2) as publisher:
-        with cuframes.Subscriber("a", directory=directory, delivery="in-order", leases=2, timeout=10, on_event=events.append) as subscriber:
+        with cuframes.Subscriber("a", directory=directory, delivery="in-order", leases=2, timeout=90, on_event=events.append) as subscriber:
             support.publish(publisher, 2)
             frames = [subscriber.next(), subscriber.next()]
             assert all(frame.is_valid for frame in frames)
@@ -354,7 +354,7 @@ def test_eviction_takes_the_frame(directory):
 
 def test_an_operators_eviction_is_told_without_reconnecting(directory):
     with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher:
-        with cuframes.Subscriber("a", directory=directory, reconnect=False, program="the victim", timeout=10) as subscriber:
+        with cuframes.Subscriber("a", directory=directory, reconnect=False, program="the victim", timeout=90) as subscriber:
             support.wait_until(lambda: publisher.subscribers(), "the subscriber is known")
             found = publisher.subscribers()[0]
             assert found.program == "the victim" and found.delivery == "newest" and found.granted_leases == 2
@@ -448,7 +448,7 @@ def test_one_thread_at_a_time_takes(directory):
 
 
 def test_threads_that_release_the_same_frame_release_it_once(directory):
-    with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=10) as subscriber:
+    with cuframes.Publisher("a", "gray8", 64, 48, directory=directory) as publisher, cuframes.Subscriber("a", directory=directory, timeout=90) as subscriber:
         for _ in range(200):
             support.publish(publisher)
             frame = subscriber.next()
@@ -472,7 +472,7 @@ def test_threads_that_release_the_same_frame_release_it_once(directory):
 def test_threads_look_at_and_release_frames_that_one_takes(directory):
     look = []
     with cuframes.Publisher("a", "nv12", 94, 62, directory=directory, slots=8) as publisher:
-        with cuframes.Subscriber("a", directory=directory, delivery="in-order", leases=4, timeout=10) as subscriber:
+        with cuframes.Subscriber("a", directory=directory, delivery="in-order", leases=4, timeout=90) as subscriber:
             free = threading.Semaphore(4)
 
             def work(frame):

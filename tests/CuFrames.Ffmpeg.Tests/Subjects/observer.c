@@ -66,6 +66,7 @@ static struct {
 
 static int output;
 static uint32_t is_once;
+static uint64_t lost; /* packets before the next one that is told of: one that was overwritten while FFmpeg copied it is lost, too */
 static int has_ended; /* the only connection, which was told; FFmpeg has one thread for a subscriber */
 
 static void *find(void *library, const char *name) {
@@ -190,6 +191,7 @@ CUFRAMES_API int32_t cuframes_packet_subscriber_open(
   wanted.no_reconnect = is_once;
   wanted.on_event = tell;
   has_ended = 0;
+  lost = 0;
   return result_of(real.packet_subscriber_open(key, &wanted, subscriber));
 }
 
@@ -199,8 +201,12 @@ CUFRAMES_API int32_t cuframes_packet_subscriber_next(cuframes_packet_subscriber 
 
 CUFRAMES_API int32_t cuframes_packet_copy(const cuframes_packet *packet, void *destination, size_t size) {
   int32_t code = real.packet_copy(packet, destination, size);
+  lost += packet->missed;
   if (code == CUFRAMES_OK) {
-    say("taken %" PRIu32 " %" PRIu64 " %016" PRIx64 " %" PRIu64 "\n", packet->track, packet->sequence, packet->epoch, packet->missed);
+    say("taken %" PRIu32 " %" PRIu64 " %016" PRIx64 " %" PRIu64 "\n", packet->track, packet->sequence, packet->epoch, lost);
+    lost = 0;
+  } else if (code == CUFRAMES_PACKET_LOST) {
+    lost++;
   }
   return code;
 }

@@ -10,7 +10,7 @@ namespace CuFrames.Native.Tests.BlackBox;
 /// <summary>A publisher in each language and a reader in C#: every publisher's frames are whole, and it tells of itself what the others do.</summary>
 public sealed class PublishingTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     [Theory]
     [MemberData(nameof(Languages.EachWithEachMemory), MemberType = typeof(Languages))]

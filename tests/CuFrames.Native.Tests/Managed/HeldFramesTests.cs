@@ -8,7 +8,7 @@ namespace CuFrames.Native.Tests.Managed;
 /// <summary>The table of frames that a program holds, without the library around it.</summary>
 public sealed class HeldFramesTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private static readonly StreamFormat Small = new(PixelFormat.Gray8, 64, 48);
 
     [Fact]

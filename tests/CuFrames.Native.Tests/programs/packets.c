@@ -376,10 +376,22 @@ static void *publish_soon(void *publisher) {
     return NULL;
 }
 
-static void *close_soon(void *subscriber) {
-    pause_ms(100);
+static void *close_when_it_waits(void *subscriber) {
+    /* Before its wait, and not in it, the other thread would be told of a handle that is none. */
+    cuframes_packet packet = CUFRAMES_PACKET_INIT;
+    CHECK_SOON(cuframes_packet_subscriber_find(subscriber, 1, &packet) == CUFRAMES_BUSY);
     cuframes_packet_subscriber_close(subscriber);
     return NULL;
+}
+
+/* Waits for ever. BUSY while the other thread looks whether we are here. */
+static int32_t wait_for_packet(cuframes_packet_subscriber *subscriber, cuframes_packet *packet) {
+    int32_t code;
+    do {
+        code = cuframes_packet_subscriber_next(subscriber, CUFRAMES_FOREVER, packet);
+    } while (code == CUFRAMES_BUSY);
+
+    return code;
 }
 
 static void waiting(void) {
@@ -414,8 +426,8 @@ static void waiting(void) {
     CHECK(pthread_create(&thread, NULL, interrupt_soon, subscriber) == 0);
     CHECK_CODE(CUFRAMES_INTERRUPTED, cuframes_packet_subscriber_next(subscriber, CUFRAMES_FOREVER, &packet));
     CHECK(pthread_join(thread, NULL) == 0);
-    CHECK(pthread_create(&thread, NULL, close_soon, subscriber) == 0);
-    CHECK_CODE(CUFRAMES_INTERRUPTED, cuframes_packet_subscriber_next(subscriber, CUFRAMES_FOREVER, &packet));
+    CHECK(pthread_create(&thread, NULL, close_when_it_waits, subscriber) == 0);
+    CHECK_CODE(CUFRAMES_INTERRUPTED, wait_for_packet(subscriber, &packet));
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK_CODE(CUFRAMES_INVALID_HANDLE, cuframes_packet_subscriber_next(subscriber, 0, &packet));
     cuframes_packet_subscriber_close(subscriber);
@@ -721,7 +733,7 @@ static void threads(void) {
 
 static void *next_forever(void *subscriber) {
     cuframes_packet packet = CUFRAMES_PACKET_INIT;
-    CHECK_CODE(CUFRAMES_INTERRUPTED, cuframes_packet_subscriber_next(subscriber, CUFRAMES_FOREVER, &packet));
+    CHECK_CODE(CUFRAMES_INTERRUPTED, wait_for_packet(subscriber, &packet));
     return NULL;
 }
 

@@ -123,7 +123,7 @@ static void enter_program_context(int ordinal, int is_own) {
     make_staging();
     CU(cuMemHostAlloc(&word, 4096, HOST_PORTABLE | HOST_DEVICEMAP));
     gate = word;
-    *gate = 0;
+    gate[0] = gate[1] = 0;
     CU(cuStreamCreate(&work, NON_BLOCKING));
     CU(cuStreamCreate(&stuck, NON_BLOCKING));
     CU(cuCtxPopCurrent_v2(&popped));
@@ -138,6 +138,22 @@ static void close_gate(void) {
     CU(cuMemHostGetDevicePointer_v2(&place, (void *)(uintptr_t)gate, 0));
     CU(cuStreamWaitValue64_v2(stuck, place, 1, WAIT_GEQ));
     CU(cuCtxPopCurrent_v2(&popped));
+}
+
+/* What follows in the program's stream does not begin before it is let go. Numbers grow. */
+static void hold_work(uint64_t number) {
+    CUcontext popped;
+    CUdeviceptr place;
+    CU(cuCtxPushCurrent_v2(program_context));
+    CU(cuMemHostGetDevicePointer_v2(&place, (void *)(uintptr_t)gate, 0));
+    CU(cuStreamWaitValue64_v2(work, place + sizeof *gate, number, WAIT_GEQ));
+    CU(cuCtxPopCurrent_v2(&popped));
+}
+
+static void *let_work_go(void *number) {
+    pause_ms(20);
+    gate[1] = (uintptr_t)number;
+    return NULL;
 }
 
 static int query(CUstream stream) {
@@ -183,11 +199,18 @@ static void waits_for_the_stream(void) {
     for (uint64_t number = 1; number <= 8; number++) {
         cuframes_frame frame = CUFRAMES_FRAME_INIT;
         uint64_t sequence;
+        pthread_t opener;
         CHECK_CODE(CUFRAMES_OK, cuframes_publisher_begin(publisher, &frame));
+
+        /* However long this thread is held up, the copies are not over before another one says so. */
+        hold_work(number);
         enqueue_fill(&frame, number, work);
         CHECK(query(work) == CUDA_ERROR_NOT_READY);
         CHECK(info_of(publisher).head == number - 1);
+        CHECK(pthread_create(&opener, NULL, let_work_go, (void *)(uintptr_t)number) == 0);
         CHECK_CODE(CUFRAMES_OK, cuframes_publisher_publish_stream(publisher, &frame, work, &sequence));
+        CHECK(gate[1] == number);
+        CHECK(pthread_join(opener, NULL) == 0);
         CHECK(sequence == number && frame.sequence == number && frame.lease == 0 && frame.metadata.publish_time > 0);
 
         /* The other stream's work has not ended, and every byte of this one's is there. */

@@ -27,7 +27,7 @@ public sealed class PublisherVectorTests
         try
         {
             using FramePublisher publisher = MakePublisher(folder);
-            using UnixSocket socket = UnixSocket.Connect(publisher.SocketPath, 10_000);
+            using UnixSocket socket = UnixSocket.Connect(publisher.SocketPath, 90_000);
 
             // The type decides in which state the message may come; what is no message is tried first of all.
             if (packet.Length > MessageHeaderLayout.TypeOffset && packet.AsSpan(0, 4).SequenceEqual("CUFR"u8) &&

@@ -274,7 +274,7 @@ public sealed class SubscriberVectorTests
             UnixSocket? socket;
             while (!_listener.TryAccept(out socket))
             {
-                Assert.NotEqual(IoEvents.None, _listener.Poll(IoEvents.Readable, 10_000));
+                Assert.NotEqual(IoEvents.None, _listener.Poll(IoEvents.Readable, 90_000));
             }
 
             byte[] hello = Packets.Receive(socket, out int descriptors)!;

@@ -47,6 +47,8 @@ internal static class ConformPacketSubscriberCommand
 
     private static void Read(PacketSubscriber subscriber, CancellationToken stop)
     {
+        // A packet that was overwritten while it was read is lost, too, with what was lost before it.
+        ulong lost = 0;
         while (!stop.IsCancellationRequested)
         {
             if (!subscriber.TryNext(Patience, out Packet packet))
@@ -55,10 +57,16 @@ internal static class ConformPacketSubscriberCommand
             }
 
             string hash = Convert.ToHexStringLower(SHA256.HashData(packet.Data));
-            if (packet.IsValid)
+            lost += packet.Missed;
+            if (!packet.IsValid)
+            {
+                lost++;
+            }
+            else
             {
                 Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"{{\"sequence\":{packet.Sequence},\"epoch\":\"{packet.Epoch:x16}\",\"sha256\":\"{hash}\",\"missed\":{packet.Missed}}}"));
+                    $"{{\"sequence\":{packet.Sequence},\"epoch\":\"{packet.Epoch:x16}\",\"sha256\":\"{hash}\",\"missed\":{lost}}}"));
+                lost = 0;
             }
         }
     }

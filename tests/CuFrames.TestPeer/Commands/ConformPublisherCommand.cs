@@ -23,7 +23,7 @@ internal static class ConformPublisherCommand
         MaxLeases = 4,
         MaxSubscribers = 40,
         LeaseTimeout = TimeSpan.FromMilliseconds(500),
-        LosslessTimeout = TimeSpan.FromMilliseconds(1_500),
+        LosslessTimeout = TimeSpan.FromSeconds(5),
         Readers = ReaderAccess.OwnUserAndGroup,
     };
 

@@ -52,7 +52,7 @@ internal static unsafe partial class OtherUser
                 StampedFrames.Publish(publisher);
             }
 
-            using Frame frame = subscriber.Next(TimeSpan.FromSeconds(10));
+            using Frame frame = subscriber.Next(TimeSpan.FromSeconds(90));
             if (reader is not null)
             {
                 checker.Count(frame);

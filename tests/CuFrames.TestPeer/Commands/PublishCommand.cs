@@ -132,7 +132,7 @@ internal static class PublishCommand
             wraps = wrapped,
             seconds = watch.Elapsed.TotalSeconds,
             statistics,
-            publishMicroseconds = new { p50 = times.Quantile(0.5), p99 = times.Quantile(0.99), p999 = times.Quantile(0.999), worst = times.WorstMicroseconds },
+            publishMicroseconds = new { p50 = times.Quantile(0.5), p90 = times.Quantile(0.9), p99 = times.Quantile(0.99), p999 = times.Quantile(0.999), worst = times.WorstMicroseconds },
         });
     }
 

@@ -6,8 +6,9 @@ namespace CuFrames.TestPeer.Commands;
 
 /// <summary>
 /// Reads a stream and checks every byte of every frame, twice: when it is taken and before it is released. Says "connected" at the first
-/// frame, with --take-and-hold "holding" when it holds as many as asked for. Frames in device memory are checked in copies:
-/// <see cref="DeviceReading"/>. Commands: "finish" (reads on until nothing comes, then says "summary"), "exit".
+/// frame, "fault" at the first that is not as it should be, "torn" at the first whose content is wrong, with --take-and-hold "holding" when it
+/// holds as many as asked for. Frames in device memory are checked in copies: <see cref="DeviceReading"/>. Commands: "finish" (reads on until
+/// nothing comes, then says "summary"), "exit".
 /// </summary>
 internal static class ReadCommand
 {
@@ -82,6 +83,7 @@ internal static class ReadCommand
         Queue<Frame> frames = new();
         DeviceReading? device = null;
         bool isFirst = true;
+        bool hasSaidTorn = false;
         while (!Volatile.Read(ref isExiting))
         {
             while (frames.Count >= Math.Min(held, leases))
@@ -137,6 +139,12 @@ internal static class ReadCommand
             {
                 // Said at once, because this process may be killed before it can say its summary.
                 PeerArguments.Say(new { kind = "fault", checker.Faults });
+            }
+
+            if (checker.Torn > 0 && !hasSaidTorn)
+            {
+                hasSaidTorn = true;
+                PeerArguments.Say(new { kind = "torn", checker.Torn });
             }
         }
 

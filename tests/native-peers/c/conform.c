@@ -42,7 +42,7 @@ int run_conform_publisher(const char *key, int64_t format_change) {
   wanted.max_leases = 4;
   wanted.max_subscribers = 40;
   wanted.lease_timeout = CUFRAMES_MILLISECONDS(500);
-  wanted.lossless_timeout = CUFRAMES_MILLISECONDS(1500);
+  wanted.lossless_timeout = CUFRAMES_MILLISECONDS(5000);
   wanted.readers = CUFRAMES_READERS_OWN_USER_AND_GROUP;
   watch();
   cuframes_publisher *publisher;
@@ -142,6 +142,7 @@ int run_conform_subscriber(const char *key) {
 
 /* Reads until a call fails. */
 static int32_t read_packets(cuframes_packet_subscriber *subscriber) {
+  uint64_t lost = 0; /* before the next line: a packet that was overwritten while it was read is lost, too */
   while (!is_stopped()) {
     cuframes_packet packet = CUFRAMES_PACKET_INIT;
     int32_t code = cuframes_packet_subscriber_next(subscriber, CUFRAMES_MILLISECONDS(200), &packet);
@@ -156,10 +157,14 @@ static int32_t read_packets(cuframes_packet_subscriber *subscriber) {
     sha256_begin(&hash);
     sha256_add(&hash, packet.data, packet.data_size);
     sha256_end(&hash, hex);
-    if (cuframes_packet_check(&packet) == CUFRAMES_OK) {
+    lost += packet.missed;
+    if (cuframes_packet_check(&packet) != CUFRAMES_OK) {
+      lost++;
+    } else {
       printf("{\"sequence\":%" PRIu64 ",\"epoch\":\"%016" PRIx64 "\",\"sha256\":\"%s\",\"missed\":%" PRIu64 "}\n", packet.sequence, packet.epoch, hex,
-             packet.missed);
+             lost);
       fflush(stdout);
+      lost = 0;
     }
   }
   return CUFRAMES_OK;

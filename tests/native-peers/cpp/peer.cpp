@@ -788,7 +788,7 @@ int conform_publisher(const char *key, std::optional<std::int64_t> change_millis
   made.max_leases = 4;
   made.max_subscribers = 40;
   made.lease_timeout = milliseconds(500);
-  made.lossless_timeout = milliseconds(1500);
+  made.lossless_timeout = milliseconds(5000);
   cuframes::Publisher publisher(key, {CUFRAMES_NV12, 94, 62}, std::move(made));
   std::optional<Clock::time_point> first;
   std::uint64_t number = 0;
@@ -868,6 +868,7 @@ int conform_packet_subscriber(const char *key) {
     made.on_event = tell_end;
     try {
       cuframes::PacketSubscriber subscriber(key, std::move(made));
+      unsigned long long lost = 0; // before the next line: a packet that was overwritten while it was read is lost, too
       while (!is_ending()) {
         const auto packet = subscriber.next(milliseconds(200));
         if (!packet) {
@@ -878,10 +879,14 @@ int conform_packet_subscriber(const char *key) {
         sha256_add(&hash, packet->data.data(), packet->data.size());
         std::array<char, SHA256_HEX_BYTES> hex;
         sha256_end(&hash, hex.data());
-        if (packet->is_valid()) {
+        lost += packet->missed;
+        if (!packet->is_valid()) {
+          lost++;
+        } else {
           std::printf("{\"sequence\":%llu,\"epoch\":\"%016llx\",\"sha256\":\"%s\",\"missed\":%llu}\n", static_cast<unsigned long long>(packet->sequence),
-                      static_cast<unsigned long long>(packet->epoch), hex.data(), static_cast<unsigned long long>(packet->missed));
+                      static_cast<unsigned long long>(packet->epoch), hex.data(), lost);
           std::fflush(stdout);
+          lost = 0;
         }
       }
     } catch (const cuframes::Error &error) {

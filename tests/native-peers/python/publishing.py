@@ -222,7 +222,7 @@ def conform(key: str, change_after: Optional[int]) -> int:
 
     threading.Thread(target=watch, daemon=True).start()
     random = numpy.random.default_rng(1)
-    with cuframes.Publisher(key, "nv12", 94, 62, slots=6, max_slots=8, max_leases=4, max_subscribers=40, lease_timeout=0.5, lossless_timeout=1.5) as publisher:
+    with cuframes.Publisher(key, "nv12", 94, 62, slots=6, max_slots=8, max_leases=4, max_subscribers=40, lease_timeout=0.5, lossless_timeout=5) as publisher:
         first_seen = None
         is_changed = change_after is None
         while not stopped.wait(0.01):

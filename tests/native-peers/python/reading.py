@@ -269,10 +269,15 @@ def conform_packets(key: str) -> int:
     while True:
         try:
             with cuframes.PacketSubscriber(key, wait_for_stream=True, on_event=_tell_end) as subscriber:
+                lost = 0  # before the next line: a packet that was overwritten while it was read is lost, too
                 for packet in subscriber:
                     digest = hashlib.sha256(packet.data).hexdigest()
-                    if packet.is_valid:
-                        print(json.dumps({"sequence": packet.sequence, "epoch": f"{packet.epoch:016x}", "sha256": digest, "missed": packet.missed}), flush=True)
+                    lost += packet.missed
+                    if not packet.is_valid:
+                        lost += 1
+                        continue
+                    print(json.dumps({"sequence": packet.sequence, "epoch": f"{packet.epoch:016x}", "sha256": digest, "missed": lost}), flush=True)
+                    lost = 0
         except cuframes.Error as error:
             _tell_error(error)
 
