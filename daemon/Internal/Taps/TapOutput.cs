@@ -1,10 +1,7 @@
 namespace CuFrames.Daemon.Internal.Taps;
 
 /// <summary>Where a client's bytes go: a socket, or the body of an answer. One task at a time.</summary>
-/// <param name="stream">The socket or the body; it stays the caller's.</param>
-/// <param name="patience">How long a client may take none of the bytes that wait for it.</param>
-/// <param name="gone">Says that the client is gone, or has to be.</param>
-internal sealed class TapOutput(Stream stream, TimeSpan patience, CancellationToken gone) : IDisposable
+internal sealed class TapOutput : IDisposable
 {
     /// <summary>How long a client may take nothing.</summary>
     internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -12,10 +9,23 @@ internal sealed class TapOutput(Stream stream, TimeSpan patience, CancellationTo
     /// <summary>What is offered at once: who takes less than this in the time counts as one who takes nothing.</summary>
     private const int Portion = 64 << 10;
 
-    private readonly CancellationTokenSource _timer = CancellationTokenSource.CreateLinkedTokenSource(gone);
+    private readonly Stream _stream;
+    private readonly TimeSpan _patience;
+    private readonly CancellationTokenSource _late = new();
+    private readonly CancellationTokenSource _end;
+
+    /// <summary>Makes it.</summary>
+    /// <param name="stream">The socket or the body; it stays the caller's.</param>
+    /// <param name="patience">How long a client may take none of the bytes that wait for it.</param>
+    /// <param name="gone">Says that the client is gone, or has to be.</param>
+    internal TapOutput(Stream stream, TimeSpan patience, CancellationToken gone)
+    {
+        (_stream, _patience, Gone) = (stream, patience, gone);
+        _end = CancellationTokenSource.CreateLinkedTokenSource(gone, _late.Token);
+    }
 
     /// <summary>Says that the client is gone, or has to be.</summary>
-    internal CancellationToken Gone { get; } = gone;
+    internal CancellationToken Gone { get; }
 
     /// <summary>Bytes that the client, or the kernel for it, has taken.</summary>
     internal long Bytes { get; private set; }
@@ -29,23 +39,28 @@ internal sealed class TapOutput(Stream stream, TimeSpan patience, CancellationTo
         while (data.Length > 0)
         {
             ReadOnlyMemory<byte> portion = data[..Math.Min(Portion, data.Length)];
-            _timer.CancelAfter(patience);
+            _late.CancelAfter(_patience);
             try
             {
-                await stream.WriteAsync(portion, _timer.Token).ConfigureAwait(false);
+                await _stream.WriteAsync(portion, _end.Token).ConfigureAwait(false);
             }
-            catch (OperationCanceledException) when (!Gone.IsCancellationRequested)
+            catch (OperationCanceledException) when (_late.IsCancellationRequested)
             {
-                throw new TapException(TapException.Unavailable, $"the client has taken nothing for {patience.TotalSeconds:0.##} s");
+                // Gone cannot be asked: Kestrel closes the connection of a write that is given up, and may say so before the write does.
+                throw new TapException(TapException.Unavailable, $"the client has taken nothing for {_patience.TotalSeconds:0.##} s");
             }
 
             Bytes += portion.Length;
             data = data[portion.Length..];
         }
 
-        _timer.CancelAfter(Timeout.InfiniteTimeSpan);
+        _late.CancelAfter(Timeout.InfiniteTimeSpan);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _timer.Dispose();
+    public void Dispose()
+    {
+        _end.Dispose();
+        _late.Dispose();
+    }
 }
