@@ -361,8 +361,9 @@ public sealed class CameraPump : IDisposable
     {
         isAtEnd = false;
         Beat(CameraStep.Opening);
-        if (!_isLive)
+        if (_status.State == CameraState.Starting)
         {
+            // What is lost stays lost until frames come, however often it is tried: since when, and why, is what people want to know.
             SetStatus(CameraState.Connecting, $"Opening {SourceName}.", null);
         }
 
@@ -1029,9 +1030,9 @@ public sealed class CameraPump : IDisposable
             reason = source.Url.Redact(reason);
         }
 
+        long since = (_status.State, _status.IsIdle) == (state, isIdle) ? _status.Since : MonotonicClock.NowNanoseconds;
         CameraStatus status = new(
-            state, reason, (error as CuFramesException)?.Code ?? ErrorCode.None, (error as MediaException)?.Error, MonotonicClock.NowNanoseconds,
-            info ?? _status.Info, retryDelay)
+            state, reason, (error as CuFramesException)?.Code ?? ErrorCode.None, (error as MediaException)?.Error, since, info ?? _status.Info, retryDelay)
         {
             IsIdle = isIdle,
         };

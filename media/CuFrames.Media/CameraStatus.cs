@@ -7,7 +7,7 @@ namespace CuFrames.Media;
 /// <param name="Reason">A sentence for people: what happened and what to do; what is converted while live.</param>
 /// <param name="Code">Stable code of the error; <see cref="ErrorCode.None"/> if there is none.</param>
 /// <param name="Error">What went wrong with the source; null if nothing did, or if it was not the source.</param>
-/// <param name="Since">When the state was entered, CLOCK_MONOTONIC in nanoseconds.</param>
+/// <param name="Since">When the state, with <see cref="IsIdle"/>, was entered, CLOCK_MONOTONIC in nanoseconds. A new reason or attempt does not change it.</param>
 /// <param name="Info">What was found when the source was last opened; null before.</param>
 /// <param name="RetryDelay">With <see cref="CameraState.SourceLost"/>: time until the next attempt. Else zero.</param>
 public sealed record CameraStatus(

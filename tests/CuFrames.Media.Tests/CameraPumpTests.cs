@@ -211,6 +211,28 @@ public sealed class CameraPumpTests : IDisposable
     }
 
     [Fact]
+    public void What_is_lost_stays_lost_since_the_first_attempt_until_it_is_live()
+    {
+        string path = _clips.PathOf("later-still.mp4");
+        using CameraHarness camera = new(CameraHarness.File(path, loop: true), subscribe: false);
+        camera.Pump.Start();
+        int seen = 0;
+        while (seen < 4)
+        {
+            camera.WaitFor(CameraState.SourceLost, seen);
+            seen = camera.Statuses.Length;
+        }
+
+        File.Move(_clips.H264("complete.mp4", 320, 240, 0.4), path);
+        CameraStatus live = camera.WaitFor(CameraState.Live);
+        CameraStatus[] before = [.. camera.Statuses.TakeWhile(status => status.State != CameraState.Live)];
+        Assert.Equal([CameraState.Connecting, .. Enumerable.Repeat(CameraState.SourceLost, before.Length - 1)], before.Select(status => status.State));
+        Assert.All(before[1..], status => Assert.Equal(before[1].Since, status.Since));
+        Assert.True(live.Since > before[1].Since);
+        Assert.True(before[1].Since >= before[0].Since);
+    }
+
+    [Fact]
     public void A_file_that_appears_later_is_found()
     {
         string path = _clips.PathOf("later.mp4");
