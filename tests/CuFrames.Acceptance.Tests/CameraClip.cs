@@ -16,6 +16,7 @@ internal sealed class CameraClip : IDisposable
     public const int SmallWidth = 640;
     public const int SmallHeight = 360;
     public const int Pictures = 100;
+    public const int GroupOfPictures = 25;
 
     // Screenshots are compared in this size: small enough to have all pictures at hand.
     private const int ThumbWidth = 320;
@@ -31,7 +32,7 @@ internal sealed class CameraClip : IDisposable
     {
         Path = _clips.Make(
             "camera.mp4", [.. MediaClips.Moving(Width, Height, Pictures / 25.0), "-vf", "noise=alls=16:allf=t:all_seed=5,scale=out_color_matrix=bt709", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
-                "-c:v", "libx264", "-preset", "veryfast", "-b:v", "12M", "-g", "25", "-bf", "0", "-pix_fmt", "yuv420p"]);
+                "-c:v", "libx264", "-preset", "veryfast", "-b:v", "12M", "-g", $"{GroupOfPictures}", "-bf", "0", "-pix_fmt", "yuv420p"]);
         Full = HashesOf(Path, "yuv420p");
         Small = HashesOf(
             Path, "rgb24", "-vf", $"scale={SmallWidth}:{SmallHeight}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact:{Colours},format=rgb24");

@@ -105,7 +105,11 @@ public sealed class OneConnectionTests : IDisposable
         JsonElement total = JsonDocument.Parse(recorder.Said.TrimEnd().Split('\n')[^1]).RootElement;
         Assert.Equal("total", total.GetProperty("type").GetString());
         Assert.Equal(total.GetProperty("published").GetInt64(), total.GetProperty("written").GetInt64());
-        RequireInOrder("the recording", CameraClip.HashesOf(recording, "yuv420p"), 25 * Seconds * 3 / 4);
+
+        // It records for a time of the clock, in which the camera of a busy machine sends less: all of that, and more than one group of pictures.
+        List<string> recorded = CameraClip.HashesOf(recording, "yuv420p");
+        Assert.Equal(total.GetProperty("written").GetInt64(), recorded.Count);
+        RequireInOrder("the recording", recorded, CameraClip.GroupOfPictures + 1);
         RequireInOrder("the copy", CameraClip.HashesOf(copy, "yuv420p"), 25 * Seconds * 3 / 4);
         List<string> taken = CameraClip.Parse(File.ReadAllText(raw));
         Assert.Equal(5 * Seconds, taken.Count);
