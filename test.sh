@@ -130,18 +130,18 @@ fi
 # Three lanes side by side: programs that compute on one core, suites with processes, sockets and time limits, and what needs FFmpeg. What only computes leaves
 # the cores to what plays cameras in real time.
 computing() {
-  suite model 1500 summary nice -n 10 tests/model/check.sh
-  suite format 1200 status nice -n 10 dotnet format CuFrames.sln --verify-no-changes --no-restore
+  suite model 3600 summary nice -n 10 tests/model/check.sh
+  suite format 2400 status nice -n 10 dotnet format CuFrames.sln --verify-no-changes --no-restore
   suite shellcheck 180 status nice -n 10 shellcheck -x ./*.sh .ci/run scripts/*.sh packaging/debian/*.sh benchmarks/*.sh benchmarks/Languages/*.sh sdk/CuFrames.Native/package/*.sh sdk/python-bindings/*.sh tests/native-peers/*.sh tests/model/*.sh tests/kernels/*.sh media/kernels/*.sh control/*/*.sh gpu/*.sh gpu/bundle/* ffmpeg-filter/*.sh docker/*.sh docker/*/*.sh tests/docker/*.sh tests/compose/standin/*.sh
   suite control 60 status control/CuFrames.Control/generate.sh --check
   suite kernels 300 status media/kernels/check.sh
   suite fakecuda 300 summary make --silent -C tests/fakecuda check
-  suite python 1200 summary sdk/python-bindings/test.sh
-  suite packages 1500 summary scripts/check-packages.sh
-  suite images 1800 summary tests/docker/check.sh
-  suite CuFrames.Fuzz 1500 fuzz nice -n 10 tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
+  suite python 2400 summary sdk/python-bindings/test.sh
+  suite packages 3600 summary scripts/check-packages.sh
+  suite images 3600 summary tests/docker/check.sh
+  suite CuFrames.Fuzz 3600 fuzz nice -n 10 tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
   # Runs the images that the suite images has built.
-  suite compose 1500 summary tests/compose/check.py
+  suite compose 3600 summary tests/compose/check.py
 }
 
 # What has the trait only=gpu runs from the archive that gpu/build-bundle.sh makes, on a machine that has one.
@@ -152,7 +152,7 @@ moving() {
     case $name in
       CuFrames.Ffmpeg.Tests | CuFrames.Frigate.Tests) continue ;;
     esac
-    suite "$name" 1200 xunit "tests/$name/bin/Release/net10.0/$name" -noColor -noLogo -trait- only=gpu
+    suite "$name" 2400 xunit "tests/$name/bin/Release/net10.0/$name" -noColor -noLogo -trait- only=gpu
   done
   # A minute of what benchmarks/operate.sh watches for half an hour: 100 cameras, 300 readers, cameras that come and go.
   suite operate 600 status env CUFRAMES_BUILT=1 benchmarks/operate.sh --quick --output "$logs/operate"
@@ -161,9 +161,9 @@ moving() {
 # Three versions of FFmpeg from source, once; later runs find them. Their own tests, and their documentation. Then what runs them. Frigate's ten minutes are
 # mostly waiting.
 streaming() {
-  suite ffmpeg 1500 summary nice -n 10 ffmpeg-filter/check.sh
-  suite CuFrames.Ffmpeg.Tests 1500 xunit tests/CuFrames.Ffmpeg.Tests/bin/Release/net10.0/CuFrames.Ffmpeg.Tests -noColor -noLogo -trait- only=gpu
-  suite CuFrames.Frigate.Tests 1500 xunit tests/CuFrames.Frigate.Tests/bin/Release/net10.0/CuFrames.Frigate.Tests -noColor -noLogo
+  suite ffmpeg 3600 summary nice -n 10 ffmpeg-filter/check.sh
+  suite CuFrames.Ffmpeg.Tests 3600 xunit tests/CuFrames.Ffmpeg.Tests/bin/Release/net10.0/CuFrames.Ffmpeg.Tests -noColor -noLogo -trait- only=gpu
+  suite CuFrames.Frigate.Tests 3600 xunit tests/CuFrames.Frigate.Tests/bin/Release/net10.0/CuFrames.Frigate.Tests -noColor -noLogo
 }
 
 demo() {
