@@ -50,7 +50,7 @@ public sealed class DescriptorPassingTests : IDisposable
         }
 
         DisposeAll(files);
-        Assert.Equal(before, Descriptors.Open());
+        Descriptors.RequireOpen(before);
     }
 
     [Fact]
@@ -87,9 +87,9 @@ public sealed class DescriptorPassingTests : IDisposable
             Assert.Equal(open, Descriptors.CountMemoryFiles());
         }
 
-        Assert.Equal(before, Descriptors.Open());
+        Descriptors.RequireOpen(before);
         DisposeAll(files);
-        Assert.Equal(clean, Descriptors.Open());
+        Descriptors.RequireOpen(clean);
 
         // The connection itself is in order.
         Assert.Equal(SendStatus.Sent, _sender.TrySendSmall([9]));
@@ -114,9 +114,9 @@ public sealed class DescriptorPassingTests : IDisposable
 
         Assert.True(RawSocket.Send(_sender, [1], files[..16], files[16..]));
         Assert.Equal(ReceiveStatus.ControlTruncated, _receiver.Receive(_buffer, _received).Status);
-        Assert.Equal(before, Descriptors.Open());
+        Descriptors.RequireOpen(before);
         DisposeAll(files);
-        Assert.Equal(clean, Descriptors.Open());
+        Descriptors.RequireOpen(clean);
     }
 
     [Fact]
@@ -142,7 +142,7 @@ public sealed class DescriptorPassingTests : IDisposable
         Assert.Equal(16, _received.Count);
         _received.Clear();
         DisposeAll(files);
-        Assert.Equal(clean, Descriptors.Open());
+        Descriptors.RequireOpen(clean);
     }
 
     [Fact]
@@ -155,9 +155,9 @@ public sealed class DescriptorPassingTests : IDisposable
         Assert.True(RawSocket.Send(_sender, [], files));
 
         Assert.Equal(ReceiveStatus.PeerGone, _receiver.Receive(_buffer, _received).Status);
-        Assert.Equal(before, Descriptors.Open());
+        Descriptors.RequireOpen(before);
         DisposeAll(files);
-        Assert.Equal(clean, Descriptors.Open());
+        Descriptors.RequireOpen(clean);
         Assert.Throws<ArgumentException>(() => _sender.Send([], []));
         Assert.Throws<ArgumentException>(() => _sender.TrySendSmall([]));
     }
@@ -181,11 +181,11 @@ public sealed class DescriptorPassingTests : IDisposable
         Assert.Equal(before.Count + 1, Descriptors.Open().Count);
         taken.Dispose();
 
-        Assert.Equal(before, Descriptors.Open());
+        Descriptors.RequireOpen(before);
         Assert.Throws<ObjectDisposedException>(() => _receiver.Receive(_buffer, _received));
         Assert.Throws<ObjectDisposedException>(() => _received.Take(0));
         DisposeAll(files);
-        Assert.Equal(clean, Descriptors.Open());
+        Descriptors.RequireOpen(clean);
     }
 
     [Fact]
@@ -216,9 +216,9 @@ public sealed class DescriptorPassingTests : IDisposable
             GC.WaitForPendingFinalizers();
         }
 
-        Assert.Equal(before, Descriptors.Open());
+        Descriptors.RequireOpen(before);
         DisposeAll(files);
-        Assert.Equal(clean, Descriptors.Open());
+        Descriptors.RequireOpen(clean);
 
         void ReceiveAndForget(FileDescriptor[] files)
         {
@@ -243,7 +243,7 @@ public sealed class DescriptorPassingTests : IDisposable
         Assert.Equal(3, _received.Count);
         Assert.Equal(ReceiveStatus.PeerGone, receiver.Receive(_buffer, _received).Status);
         receiver.Dispose();
-        Assert.Equal(clean, Descriptors.Open());
+        Descriptors.RequireOpen(clean);
     }
 
     [Fact]
@@ -277,7 +277,7 @@ public sealed class DescriptorPassingTests : IDisposable
             ReceiveStatus status = default;
             Descriptors.WithFree(free, () => status = _receiver.Receive(_buffer, _received).Status);
             Assert.Equal(ReceiveStatus.ControlTruncated, status);
-            Assert.Equal(before, Descriptors.Open());
+            Descriptors.RequireOpen(before);
         }
 
         Assert.Equal(SendStatus.Sent, _sender.Send([1], files));
@@ -285,7 +285,7 @@ public sealed class DescriptorPassingTests : IDisposable
         Assert.Equal(4, _received.Count);
         _received.Clear();
         DisposeAll(files);
-        Assert.Equal(clean, Descriptors.Open());
+        Descriptors.RequireOpen(clean);
     }
 
     [Fact]

@@ -1,12 +1,16 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using CuFrames.Interop.Internal;
+using Xunit;
 
 namespace CuFrames.Interop.Tests;
 
 /// <summary>Counts this process's descriptors and makes them scarce.</summary>
 internal static unsafe class Descriptors
 {
+    /// <summary>In milliseconds.</summary>
+    private const int Patience = 30_000;
+
     /// <summary>
     /// The open descriptors' numbers, after everything that earlier tests forgot has been closed: what a test starts
     /// from.
@@ -24,6 +28,20 @@ internal static unsafe class Descriptors
     /// </summary>
     internal static SortedSet<int> Open()
     {
+        // The same twice: what a thread of the runtime has for a moment is in one listing only.
+        SortedSet<int> numbers = List(), before;
+        do
+        {
+            before = numbers;
+            numbers = List();
+        }
+        while (!numbers.SetEquals(before));
+
+        return numbers;
+    }
+
+    private static SortedSet<int> List()
+    {
         var numbers = new SortedSet<int>();
         foreach (string entry in Directory.GetFileSystemEntries("/proc/self/fd"))
         {
@@ -35,6 +53,20 @@ internal static unsafe class Descriptors
         }
 
         return numbers;
+    }
+
+    /// <summary>Requires that exactly these are open. What a thread of the runtime has for a moment is waited for; what was leaked stays.</summary>
+    internal static void RequireOpen(SortedSet<int> expected)
+    {
+        SortedSet<int> open;
+        for (long end = Environment.TickCount64 + Patience; !(open = Open()).SetEquals(expected) && Environment.TickCount64 < end;)
+        {
+            Thread.Sleep(50); // Nothing tells when one is closed.
+        }
+
+        Assert.True(
+            open.SetEquals(expected),
+            $"open and should not be: {string.Join(", ", open.Except(expected).Select(number => $"{number} ({TryReadTarget($"/proc/self/fd/{number}")})"))}; closed and should not be: {string.Join(", ", expected.Except(open))}");
     }
 
     /// <summary>Runs an action while exactly this many descriptors are to be had.</summary>

@@ -27,7 +27,7 @@ public sealed class DurableFileTests : IDisposable
         }
 
         Assert.Equal([_path], Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(_path)!));
-        Assert.Equal(before, Descriptors.Open());
+        Descriptors.RequireOpen(before);
     }
 
     [Fact]

@@ -67,7 +67,7 @@ public sealed class ErrorInjectionTests : IDisposable
                 Assert.Contains("raise LimitNOFILE=", linux.Message, StringComparison.Ordinal);
             }
 
-            Assert.Equal(before, Descriptors.Open());
+            Descriptors.RequireOpen(before);
             Assert.Equal(entries.Order(), Directory.GetFileSystemEntries(_directory.Root).Order());
         }
     }
@@ -92,7 +92,7 @@ public sealed class ErrorInjectionTests : IDisposable
                 () => Perform(operation, path, path, file, listener, notifier)));
         }
 
-        Assert.Equal(before, Descriptors.Open());
+        Descriptors.RequireOpen(before);
 
         // The heap may take some mappings meanwhile, but not one for each round.
         Assert.InRange(ProcessFacts.CountMappings(), 0, mappings + 500);

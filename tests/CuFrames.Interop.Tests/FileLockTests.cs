@@ -32,7 +32,7 @@ public sealed class FileLockTests : IDisposable
         FileLock? second = FileLock.TryAcquire(_path);
         Assert.NotNull(second);
         second.Dispose();
-        Assert.Equal(before, Descriptors.Open());
+        Descriptors.RequireOpen(before);
     }
 
     [Fact]

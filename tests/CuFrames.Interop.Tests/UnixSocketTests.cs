@@ -63,7 +63,7 @@ public sealed class UnixSocketTests : IDisposable
         }
 
         Assert.Empty(Directory.GetFileSystemEntries(Path.GetDirectoryName(path)!));
-        Assert.Equal(before, Descriptors.Open());
+        Descriptors.RequireOpen(before);
     }
 
     [Fact]
