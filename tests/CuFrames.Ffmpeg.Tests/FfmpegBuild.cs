@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using CuFrames.Daemon.Tests;
 
@@ -13,10 +12,11 @@ internal static class FfmpegBuild
     /// <summary>Environment variable with the folder of programs that are there already.</summary>
     public const string Variable = "CUFRAMES_FFMPEG_BUILDS";
 
-    private static readonly ConcurrentDictionary<string, Lazy<string>> Folders = new();
-
     /// <summary>The versions of FFmpeg that there are patches for.</summary>
     public static string[] Versions { get; } = ["5.1", "7.1", "8.1"];
+
+    // All at the first use: a build of minutes between two programs of a test outlasts the pictures of the first.
+    private static readonly Lazy<Dictionary<string, string>> Folders = new(() => Versions.ToDictionary(version => version, Build));
 
     /// <summary>Whether the programs come from an archive, so that there is no repository.</summary>
     public static bool IsArchive => Environment.GetEnvironmentVariable("CUFRAMES_NATIVE_ARTIFACTS") is { Length: > 0 };
@@ -29,7 +29,7 @@ internal static class FfmpegBuild
 
     public static string Ffprobe(string version) => Path.Combine(FolderOf(version), "bin", "ffprobe");
 
-    private static string FolderOf(string version) => Folders.GetOrAdd(version, _ => new Lazy<string>(() => Build(version))).Value;
+    private static string FolderOf(string version) => Folders.Value[version];
 
     private static string Build(string version)
     {
