@@ -127,8 +127,8 @@ if [ $((failed + native_failed)) -ne 0 ]; then
   finish
 fi
 
-# Three lanes side by side: programs that compute on one core, suites with processes, sockets and time limits, and what needs FFmpeg. What only computes leaves
-# the cores to what plays cameras in real time.
+# Four lanes side by side: programs that compute on one core, suites with processes, sockets and time limits, what needs FFmpeg, and what waits for most of its
+# time. What only computes leaves the cores to what plays cameras in real time.
 computing() {
   suite model 3600 summary nice -n 10 tests/model/check.sh
   suite format 2400 status nice -n 10 dotnet format CuFrames.sln --verify-no-changes --no-restore
@@ -158,11 +158,17 @@ moving() {
   suite operate 600 status env CUFRAMES_BUILT=1 benchmarks/operate.sh --quick --output "$logs/operate"
 }
 
-# Three versions of FFmpeg from source, once; later runs find them. Their own tests, and their documentation. Then what runs them. Frigate's ten minutes are
-# mostly waiting.
+# Three versions of FFmpeg from source, once; later runs find them. Their own tests, and their documentation. Then what runs them.
 streaming() {
   suite ffmpeg 3600 summary nice -n 10 ffmpeg-filter/check.sh
   suite CuFrames.Ffmpeg.Tests 3600 xunit tests/CuFrames.Ffmpeg.Tests/bin/Release/net10.0/CuFrames.Ffmpeg.Tests -noColor -noLogo -trait- only=gpu
+}
+
+# Frigate's ten minutes, with the builds that the lane before makes.
+waiting() {
+  until [ -e "$logs/ffmpeg.result" ]; do
+    sleep 1
+  done
   suite CuFrames.Frigate.Tests 3600 xunit tests/CuFrames.Frigate.Tests/bin/Release/net10.0/CuFrames.Frigate.Tests -noColor -noLogo
 }
 
@@ -176,6 +182,7 @@ demo() {
 computing &
 moving &
 streaming &
+waiting &
 wait
 demo &
 wait
