@@ -14,7 +14,9 @@ public sealed partial class PeerProcess : IDisposable
 {
     public const int SigStop = 19;
     public const int SigContinue = 18;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+
+    // For what hangs: a publisher says that it is done after all of its frames, which takes minutes on a machine that does much else.
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private readonly Process _process;
     private readonly StringBuilder _errors = new();
