@@ -132,6 +132,7 @@ public sealed class CeilingTests
         Assert.Contains("file descriptors: 268 of 300", daemon.WaitForLog("[760 ceilings-set]"), StringComparison.Ordinal);
         using SteadyReader steady = new(daemon, "steady");
         steady.WaitForMore(5);
+        daemon.WaitForLog("[700 control-ready]");
         List<Socket> connections = [];
         try
         {
