@@ -78,8 +78,7 @@ public sealed class DashboardTests(Browser browser)
         Assert.Contains(source.Port.ToString(CultureInfo.InvariantCulture), await page.Locator("#reason").InnerTextAsync(), StringComparison.Ordinal);
         await page.ClickAsync("#remove");
         await page.ClickAsync("#confirm-yes");
-        await page.WaitForURLAsync(daemon.Url + "/");
-        await watched.WaitForAsync($"() => document.querySelectorAll('#tiles > li').length === {Cameras}");
+        await watched.WaitForAsync($"() => location.pathname === '/' && document.querySelectorAll('#tiles > li').length === {Cameras}");
         Assert.Empty(await TroublesAsync(watched));
     }
 

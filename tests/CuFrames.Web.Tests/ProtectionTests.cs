@@ -261,8 +261,7 @@ public sealed partial class ProtectionTests(Browser browser)
             await watched.WaitForAsync("() => document.querySelector('#problem').textContent.includes('The token is none of this daemon')");
             await page.FillAsync("#token", "a-token-of-the-office-0123456789");
             await page.Keyboard.PressAsync("Enter");
-            await page.WaitForURLAsync(daemon.Url + "/");
-            await watched.WaitForAsync("() => document.querySelector('[data-key=a] .state')?.textContent === 'Live' && document.body.classList.contains('view-only')");
+            await watched.WaitForAsync("() => location.pathname === '/' && document.querySelector('[data-key=a] .state')?.textContent === 'Live' && document.body.classList.contains('view-only')");
             Assert.True(await page.Locator("#add").IsHiddenAsync());
             Assert.True(await page.Locator("#logout").IsVisibleAsync());
             await page.ClickAsync("#logout");

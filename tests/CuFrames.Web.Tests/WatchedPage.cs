@@ -54,7 +54,10 @@ internal sealed class WatchedPage : IAsyncDisposable
         return taken;
     }
 
-    /// <summary>Waits until an expression of JavaScript holds.</summary>
+    /// <summary>
+    /// Waits until an expression of JavaScript holds, in whichever document the page shows by then: what leads to another document is waited for like this
+    /// too, and not as an event, which may have come before it is waited for.
+    /// </summary>
     public async Task WaitForAsync(string expression)
     {
         try
@@ -63,7 +66,7 @@ internal sealed class WatchedPage : IAsyncDisposable
         }
         catch (TimeoutException error)
         {
-            throw new TimeoutException($"{expression}\n{await Page.Locator("body").InnerTextAsync()}\n{string.Join('\n', _troubles)}", error);
+            throw new TimeoutException($"{expression}\n{Page.Url}\n{await Page.Locator("body").InnerTextAsync()}\n{string.Join('\n', _troubles)}", error);
         }
     }
 
