@@ -139,7 +139,6 @@ computing() {
   suite python 2400 summary sdk/python-bindings/test.sh
   suite packages 3600 summary scripts/check-packages.sh
   suite images 3600 summary tests/docker/check.sh
-  suite CuFrames.Fuzz 3600 fuzz nice -n 10 tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
   # Runs the images that the suite images has built.
   suite compose 3600 summary tests/compose/check.py
 }
@@ -158,10 +157,12 @@ moving() {
   suite operate 600 status env CUFRAMES_BUILT=1 benchmarks/operate.sh --quick --output "$logs/operate"
 }
 
-# Three versions of FFmpeg from source, once; later runs find them. Their own tests, and their documentation. Then what runs them.
+# Three versions of FFmpeg from source, once; later runs find them. Their own tests, and their documentation. Then what runs them, and while images
+# are built, inputs that hostile peers would send.
 streaming() {
   suite ffmpeg 3600 summary nice -n 10 ffmpeg-filter/check.sh
   suite CuFrames.Ffmpeg.Tests 3600 xunit tests/CuFrames.Ffmpeg.Tests/bin/Release/net10.0/CuFrames.Ffmpeg.Tests -noColor -noLogo -trait- only=gpu
+  suite CuFrames.Fuzz 3600 fuzz nice -n 10 tests/CuFrames.Fuzz/bin/Release/net10.0/CuFrames.Fuzz --inputs "$fuzz_inputs"
 }
 
 # Frigate's ten minutes, with the builds that the lane before makes.

@@ -15,7 +15,7 @@ public sealed partial class PeerProcess : IDisposable
     public const int SigStop = 19;
     public const int SigContinue = 18;
 
-    // For what hangs: a publisher says that it is done after all of its frames, which takes minutes on a machine that does much else.
+    // For what hangs. Who does much says "progress" in the meantime, because how long it takes is the machine's affair.
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private readonly Process _process;
@@ -72,13 +72,13 @@ public sealed partial class PeerProcess : IDisposable
         }
     }
 
-    /// <summary>Waits for the next line of a kind; lines of other kinds are passed over.</summary>
+    /// <summary>Waits for the next line of a kind; lines of other kinds are passed over. A peer that tells its progress is waited for as long as it does.</summary>
     public JsonElement Expect(string kind)
     {
-        Stopwatch watch = Stopwatch.StartNew();
+        Stopwatch silence = Stopwatch.StartNew();
         while (true)
         {
-            JsonElement answer = Read($"'{kind}'", Patience - watch.Elapsed);
+            JsonElement answer = Read($"'{kind}'", Patience - silence.Elapsed);
             string? said = answer.GetProperty("kind").GetString();
             if (said == kind)
             {
@@ -88,6 +88,11 @@ public sealed partial class PeerProcess : IDisposable
             if (said == "failed")
             {
                 throw new InvalidOperationException($"The peer did not say '{kind}' but: {answer}");
+            }
+
+            if (said == "progress")
+            {
+                silence.Restart();
             }
         }
     }
@@ -181,7 +186,7 @@ public sealed partial class PeerProcess : IDisposable
         Task<string?> line = _process.StandardOutput.ReadLineAsync();
         if (patience <= TimeSpan.Zero || !line.Wait(patience))
         {
-            throw new TimeoutException($"The peer did not say {wanted} within {Patience.TotalSeconds} s. {Errors()}");
+            throw new TimeoutException($"The peer did not say {wanted} within {Patience.TotalSeconds} s, nor any progress. {Errors()}");
         }
 
         if (line.Result is null)

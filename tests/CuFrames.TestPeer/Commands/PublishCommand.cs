@@ -8,11 +8,13 @@ using CuFrames.TestKit;
 namespace CuFrames.TestPeer.Commands;
 
 /// <summary>
-/// Publishes stamped frames. Says "ready" when the stream is there and "done" when the frames or wraps asked for were published. Commands:
-/// "go" (with --wait 1 before the stream is made, with --start-on-go 1 before the first frame), "stats", "exit".
+/// Publishes stamped frames. Says "ready" when the stream is there, "progress" every few seconds and "done" when the frames or wraps asked for were
+/// published. Commands: "go" (with --wait 1 before the stream is made, with --start-on-go 1 before the first frame), "stats", "exit".
 /// </summary>
 internal static class PublishCommand
 {
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(5);
+
     public static int Run(PeerArguments arguments)
     {
         OtherUser.BecomeIfAsked(arguments);
@@ -75,6 +77,7 @@ internal static class PublishCommand
         int changes = 0;
         int refusedChanges = 0;
         double wrapped = 0;
+        Stopwatch untold = Stopwatch.StartNew();
         PublishTimes times = new();
         while (published < frames && wrapped < wraps && !Volatile.Read(ref isStopped))
         {
@@ -106,6 +109,11 @@ internal static class PublishCommand
                 if (published % batch == 0)
                 {
                     wrapped += (double)batch / publisher.GetStatistics().Slots;
+                    if (untold.Elapsed > ProgressInterval)
+                    {
+                        PeerArguments.Say(new { kind = "progress", published, wraps = wrapped });
+                        untold.Restart();
+                    }
                 }
             }
 
